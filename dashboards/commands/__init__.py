@@ -1,0 +1,1 @@
+"""One module a command; `dashboards.cli` finds them by name and imports only the one that runs."""

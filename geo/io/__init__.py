@@ -1,0 +1,1 @@
+"""Files and databases: the workspace, the import gate, exports. Nothing else in `geo` does I/O."""

@@ -1,0 +1,270 @@
+"""The tables of a workspace: which columns each has, of which type, and what they mean.
+
+One description serves the store (`geo.io.workspace`), the import gate (`geo.io.gate`), the
+exports and the docs. Ids are text. Times are UTC with zone. Coordinates are WGS-84 longitude,
+latitude (EPSG:4326). Which grid a thing is in is derived, never stored.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["text", "integer", "real", "time", "bool"]
+Shape = Literal["Point", "MultiLineString", "MultiPolygon", "Geometry"]
+
+STORAGE_CRS = "EPSG:4326"
+"""Longitude, latitude on WGS-84; every geometry in a workspace."""
+
+LEVELS = ("province", "city", "district", "street", "community")
+"""Levels of `divisions`, from the top down; grids come below `community`."""
+
+GRID_KINDS = ("base", "dedicated", "unit", "duty")
+ROAD_CLASSES = ("arterial", "main", "minor", "path", "river", "rail")
+ASSET_STATES = ("intact", "damaged", "lost", "abandoned", "removed")
+ACCURACY_CLASSES = ("A", "B", "C")
+STAGES = ("collected", "opened", "dispatched", "handling", "fed_back", "closed", "cancelled")
+"""Stages of an incident; the moves between them are the matter of `geo.incidents`."""
+
+AREA_KINDS = ("park", "water", "square")
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its type, whether a row may leave it empty, the words it may hold."""
+
+    name: str
+    kind: Kind
+    help: str
+    required: bool = False
+    words: tuple[str, ...] = ()
+    refers: str = ""
+    """`table.column` that a value must be found in."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table: its columns, the ones that name a row, its geometry."""
+
+    name: str
+    key: tuple[str, ...]
+    columns: tuple[Column, ...]
+    shape: Shape | None
+    needs_shape: bool
+    help: str
+
+    def column(self, name: str) -> Column:
+        """The column of that name; KeyError if there is none."""
+        for column in self.columns:
+            if column.name == name:
+                return column
+        raise KeyError(name)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the columns, without the geometry."""
+        return tuple(column.name for column in self.columns)
+
+    @property
+    def id(self) -> str:
+        """The column that identifies a thing to people, the first of the key."""
+        return self.key[0]
+
+
+_ASSET_COLUMNS = (
+    Column("asset_id", "text", "identifier of the asset", required=True),
+    Column("class_code", "text", "class code, 4 digits, see `geo.codes`", required=True),
+    Column("name", "text", "name or address"),
+    Column("state", "text", "condition", words=ASSET_STATES),
+    Column("owner", "text", "who owns or maintains it"),
+    Column("accuracy_class", "text", "A ±0.5 m, B ±1 m, C ±10 m", words=ACCURACY_CLASSES),
+)
+
+TABLES: dict[str, Table] = {
+    table.name: table
+    for table in (
+        Table(
+            "divisions",
+            ("code",),
+            (
+                Column("code", "text", "division code, 12 digits or the source's own", True),
+                Column("level", "text", "level of government", True, LEVELS),
+                Column("name", "text", "name", True),
+                Column("parent_code", "text", "the division above", refers="divisions.code"),
+            ),
+            "MultiPolygon",
+            False,
+            "city, districts, streets and communities",
+        ),
+        Table(
+            "grids",
+            ("grid_id", "version"),
+            (
+                Column("grid_id", "text", "identifier of the grid", True),
+                Column("name", "text", "name"),
+                Column("kind", "text", "kind of grid", True, GRID_KINDS),
+                Column(
+                    "community_code", "text", "the division it lies in", refers="divisions.code"
+                ),
+                Column("households", "integer", "resident households"),
+                Column("population", "integer", "residents"),
+                Column("version", "integer", "number of the boundary version", True),
+                Column("valid_from", "time", "in force from", True),
+                Column("valid_to", "time", "in force until, empty while it is"),
+            ),
+            "MultiPolygon",
+            True,
+            "grids, dated; nothing that was published is changed in place",
+        ),
+        Table(
+            "blocks",
+            ("block_id",),
+            (
+                Column("block_id", "text", "identifier of the block", True),
+                Column("compound", "text", "name of the compound (小区), where it is one"),
+                Column("households", "integer", "resident households"),
+                Column("population", "integer", "residents"),
+                Column(
+                    "community_code", "text", "the division it lies in", refers="divisions.code"
+                ),
+            ),
+            "MultiPolygon",
+            True,
+            "blocks: the smallest unit that a planner moves",
+        ),
+        Table(
+            "buildings",
+            ("building_id",),
+            (
+                Column("building_id", "text", "identifier of the building", True),
+                Column("name", "text", "name or number"),
+                Column("compound", "text", "name of the compound (小区), where it is in one"),
+                Column("floors", "integer", "storeys above ground"),
+                Column("households", "integer", "resident households"),
+                Column("population", "integer", "residents"),
+            ),
+            "MultiPolygon",
+            True,
+            "building footprints with the people in them",
+        ),
+        Table(
+            "areas",
+            ("area_id",),
+            (
+                Column("area_id", "text", "identifier of the area", True),
+                Column("kind", "text", "what covers the ground", True, AREA_KINDS),
+                Column("name", "text", "name"),
+            ),
+            "MultiPolygon",
+            True,
+            "parks and water, drawn under the data",
+        ),
+        Table(
+            "roads",
+            ("road_id",),
+            (
+                Column("road_id", "text", "identifier of the road piece", True),
+                Column("road_class", "text", "class", True, ROAD_CLASSES),
+                Column("name", "text", "name"),
+            ),
+            "MultiLineString",
+            True,
+            "streets, rivers and railways as lines",
+        ),
+        Table(
+            "places",
+            ("place_id",),
+            (
+                Column("place_id", "text", "identifier of the place", True),
+                Column("kind", "text", "shop, school, clinic, market …", True),
+                Column("name", "text", "name"),
+            ),
+            "Point",
+            True,
+            "shops, schools and other organisations",
+        ),
+        Table("assets", ("asset_id",), _ASSET_COLUMNS, "Geometry", True, "assets, points or lines"),
+        Table(
+            "cameras",
+            ("asset_id",),
+            (
+                *_ASSET_COLUMNS,
+                Column("bearing_deg", "real", "direction of view, clockwise from north"),
+                Column("angle_deg", "real", "opening angle of the view"),
+                Column("range_m", "real", "how far it sees, metres"),
+            ),
+            "Point",
+            True,
+            "cameras: assets that look somewhere; not repeated in `assets`",
+        ),
+        Table(
+            "workers",
+            ("worker_id",),
+            (
+                Column("worker_id", "text", "identifier of the worker", True),
+                Column("name", "text", "name", True),
+                Column("role", "text", "grid_worker, grid_head, police, assistant …", True),
+                Column("unit_code", "text", "the grid or division the worker answers for"),
+                Column("phone", "text", "telephone"),
+            ),
+            None,
+            False,
+            "grid workers and everyone else with a duty",
+        ),
+        Table(
+            "fixes",
+            ("worker_id", "time"),
+            (
+                Column("worker_id", "text", "who", True, refers="workers.worker_id"),
+                Column("time", "time", "when", True),
+                Column("lon", "real", "longitude, degrees", True),
+                Column("lat", "real", "latitude, degrees", True),
+                Column("accuracy_m", "real", "radius of uncertainty, metres"),
+                Column("speed_kmh", "real", "speed, kilometres an hour"),
+                Column("mock", "bool", "the phone says that the position is made up"),
+                Column("source", "text", "protocol or file it came by"),
+            ),
+            None,
+            False,
+            "GPS readings of the current days; past days are sealed into Parquet",
+        ),
+        Table(
+            "incidents",
+            ("incident_id",),
+            (
+                Column("incident_id", "text", "identifier of the case", True),
+                Column("class_code", "text", "class code, 4 digits, see `geo.codes`"),
+                Column("category", "text", "the class in the words of the source"),
+                Column("description", "text", "what is the matter"),
+                Column("lon", "real", "longitude, degrees; empty if unplaced"),
+                Column("lat", "real", "latitude, degrees; empty if unplaced"),
+                Column("source", "text", "how it was reported"),
+                Column("reported_at", "time", "reported", True),
+                Column("stage", "text", "stage", True, STAGES),
+                Column("deadline", "time", "to be closed by"),
+                Column("closed_at", "time", "closed"),
+            ),
+            "Point",
+            False,
+            "incidents; one without a usable place is kept as unplaced",
+        ),
+        Table(
+            "incident_log",
+            ("incident_id", "seq"),
+            (
+                Column("incident_id", "text", "the case", True, refers="incidents.incident_id"),
+                Column("seq", "integer", "number of the move, from 1", True),
+                Column("at", "time", "when", True),
+                Column("stage", "text", "stage after the move", True, STAGES),
+                Column("by", "text", "who"),
+                Column("note", "text", "why"),
+            ),
+            None,
+            False,
+            "every move of every incident, never edited",
+        ),
+    )
+}
+
+IMPORT_KINDS = tuple(name for name in TABLES if name != "incident_log")
+"""What `wangge import` and `wangge export` take as KIND."""
