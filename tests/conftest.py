@@ -1,0 +1,53 @@
+"""What all tests share: where the real data lies, and small cities that can be drawn."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import geopandas as gpd
+import pytest
+import shapely
+from geopandas import GeoDataFrame
+
+from geo.io.workspace import Workspace, create_workspace
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+def _shared_folder(name: str) -> Path:
+    folder = SHARED / name
+    if folder.is_dir():
+        return folder
+    if os.environ.get("WANGGE_REQUIRE_REAL_DATA") == "1":
+        pytest.fail(f"{folder} is absent, and WANGGE_REQUIRE_REAL_DATA=1 asks for it")
+    pytest.skip(f"real data absent: put the folder shared beside the repository ({folder})")
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real data beside the repository."""
+    return _shared_folder("data")
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Iterator[Workspace]:
+    """An empty city."""
+    with create_workspace(tmp_path / "city") as made:
+        yield made
+
+
+@pytest.fixture
+def four_grids() -> GeoDataFrame:
+    """Four 100 m grids in metres (EPSG:4547), indexed by grid_id, numbered so:
+
+    C D
+    A B
+    """
+    corners = {"A": (0, 0), "B": (100, 0), "C": (0, 100), "D": (100, 100)}
+    return gpd.GeoDataFrame(
+        {"grid_id": list(corners)},
+        geometry=[shapely.box(x, y, x + 100, y + 100) for x, y in corners.values()],
+        crs="EPSG:4547",
+    ).set_index("grid_id")
