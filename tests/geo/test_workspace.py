@@ -268,9 +268,8 @@ def test_a_fix_of_an_unknown_worker_is_refused(workspace):
 
 
 def test_times_without_a_zone_are_refused(workspace):
-    frame = pd.DataFrame(
-        {"worker_id": ["w"], "time": [datetime(2026, 1, 1)], "lon": 1.0, "lat": 1.0}
-    )  # noqa: DTZ001
+    noon = NOON.replace(tzinfo=None)
+    frame = pd.DataFrame({"worker_id": ["w"], "time": [noon], "lon": 1.0, "lat": 1.0})
 
     def store():
         with workspace.writing() as conn:
