@@ -1,0 +1,387 @@
+"""Draw layers with plotly, without a request to the outside.
+
+The style is an address on our own server (see `layers.basemap`); so are, where the page has them,
+the shapes (`geojson_urls`), which keeps a figure small and lets the browser cache geometry.
+Colours travel as class numbers and one stepped scale. Points other than discs are drawn as text
+glyphs, since plotly's own symbols need a sprite from outside.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+import shapely
+
+from layers.basemap import BELOW_DATA, BELOW_LABELS
+from layers.colours import FONT_STACK, Mood, category, sequential, tokens
+from layers.hatch import hatch_lines
+from layers.maplayer import MapLayer
+from layers.oklch import with_alpha
+from layers.to_geojson import shapes_to_geojson
+
+GLYPHS: Mapping[str, str] = {
+    "disc": "●",
+    "ring": "○",
+    "target": "◎",
+    "triangle": "▲",
+    "hollow-triangle": "△",
+    "square": "■",
+    "hollow-square": "□",
+    "diamond": "◆",
+    "hollow-diamond": "◇",
+    "star": "★",
+    "hollow-star": "☆",
+}
+"""One character a shape, all of them in every Chinese font (GB 2312, row 1)."""
+
+_TILE_PX = 512
+
+
+def to_plotly(
+    layers: Sequence[MapLayer],
+    *,
+    style: str | None = None,
+    mood: Mood = "night",
+    geojson_urls: Mapping[str, str] | None = None,
+    center: tuple[float, float] | None = None,
+    zoom: float | None = None,
+    size_px: tuple[int, int] = (1200, 800),
+    uirevision: str = "map",
+) -> go.Figure:
+    """Draw layers on one map, the first at the bottom.
+
+    Parameters
+    ----------
+    layers
+        What to draw.
+    style
+        Address of the style (`/map/style.json?…`). Without one the ground is plain, which is
+        what a notebook without a server shows.
+    geojson_urls
+        Address of the shapes of a fill layer by layer id; the others travel inside the figure.
+    center, zoom
+        Longitude and latitude of the middle, and MapLibre's zoom; without them everything drawn
+        is in view at `size_px`.
+    uirevision
+        While it stays the same, an update of the figure leaves the reader's view as it is.
+
+    Returns
+    -------
+    Figure
+        Without mode bar clutter or margins; pass `PLOT_CONFIG` as the config of the graph.
+    """
+    urls = geojson_urls or {}
+    figure = go.Figure()
+    for layer in layers:
+        figure.add_traces(layer_traces(layer, geojson=urls.get(layer.id)))
+    if layers and (center is None or zoom is None):
+        boxes = np.array([layer.bounds for layer in layers if len(layer)]).reshape(-1, 4)
+        if len(boxes):
+            bounds = (*boxes[:, :2].min(axis=0), *boxes[:, 2:].max(axis=0))
+            fitted_center, fitted_zoom = view_of(bounds, size_px)
+            center, zoom = center or fitted_center, fitted_zoom if zoom is None else zoom
+    figure.update_layout(
+        map_layout(style, mood=mood, center=center, zoom=zoom, uirevision=uirevision)
+    )
+    return figure
+
+
+PLOT_CONFIG: dict[str, Any] = {
+    "displayModeBar": False,
+    "displaylogo": False,
+    "scrollZoom": True,
+    "doubleClick": False,
+    "responsive": True,
+}
+"""The `config` of every map's graph: no mode bar, wheel zooms, no logo."""
+
+
+def map_layout(
+    style: str | None,
+    *,
+    mood: Mood = "night",
+    center: tuple[float, float] | None = None,
+    zoom: float | None = None,
+    uirevision: str = "map",
+) -> dict[str, Any]:
+    """The layout of a map figure: no margins, our ground, hover labels in our colours."""
+    colours = tokens(mood)
+    view: dict[str, Any] = {"style": style or _plain_style(mood), "uirevision": uirevision}
+    if center is not None:
+        view["center"] = {"lon": center[0], "lat": center[1]}
+    if zoom is not None:
+        view["zoom"] = zoom
+    return {
+        "map": view,
+        "margin": {"l": 0, "r": 0, "t": 0, "b": 0},
+        "paper_bgcolor": colours.land,
+        "plot_bgcolor": colours.land,
+        "showlegend": False,
+        "uirevision": uirevision,
+        "hovermode": "closest",
+        "clickmode": "event",
+        "dragmode": "pan",
+        "hoverlabel": _hover_label(mood),
+        "font": {"family": FONT_STACK, "color": colours.text, "size": 14},
+    }
+
+
+def layer_traces(layer: MapLayer, *, geojson: str | dict[str, Any] | None = None) -> list[Any]:
+    """The traces of one layer; `geojson` is the address (or dict) of a fill layer's shapes."""
+    if len(layer) == 0:
+        return []
+    if layer.kind == "fill":
+        return fill_traces(layer, geojson=geojson)
+    if layer.kind == "line":
+        return line_traces(layer)
+    return point_traces(layer)
+
+
+def fill_traces(
+    layer: MapLayer, *, geojson: str | dict[str, Any] | None = None, hatch: bool = True
+) -> list[Any]:
+    """One choropleth and, where a shape has no data and `hatch` is set, its hatching."""
+    features = layer.features
+    palette, codes = np.unique(features["fill"].to_numpy(dtype=str), return_inverse=True)
+    count = len(palette)
+    scale = [
+        [edge / count, colour]
+        for i, colour in enumerate(palette)
+        for edge in (i, i + 1)
+    ]  # fmt: skip
+    shapes = geojson or json.loads(shapes_to_geojson(features))
+    traces: list[Any] = [
+        go.Choroplethmap(
+            name=layer.id,
+            geojson=shapes,
+            featureidkey="id",
+            locations=[str(label) for label in features.index],
+            z=codes.astype(np.int8),
+            zmin=-0.5,
+            zmax=count - 0.5,
+            colorscale=scale,
+            showscale=False,
+            marker={"opacity": layer.opacity, "line": {"width": 0}},
+            text=_as_html(features["hover"]),
+            hovertemplate="%{text}<extra></extra>",
+            hoverlabel=_hover_label(layer.mood),
+            below=BELOW_DATA,
+        )
+    ]
+    unknown = features[features["code"] < 0] if "code" in features.columns else features.iloc[:0]
+    if hatch and len(unknown):
+        lon, lat = _line_coordinates(hatch_lines(unknown.geometry).to_numpy())
+        traces.append(
+            go.Scattermap(
+                name=f"{layer.id}-no-data",
+                mode="lines",
+                lon=lon,
+                lat=lat,
+                line={"width": 1, "color": tokens(layer.mood).no_data_hatch},
+                opacity=0.8,
+                hoverinfo="skip",
+                below=BELOW_DATA,
+            )
+        )
+    return traces
+
+
+def line_traces(layer: MapLayer) -> list[Any]:
+    """Two traces for each line feature: its casing and the line."""
+    casing = tokens(layer.mood).border_casing
+    traces: list[Any] = []
+    # The last row is the lightest level; it goes first so that the heavier ones lie on top.
+    for label, row in reversed(list(layer.features.iterrows())):
+        lon, lat = _line_coordinates(np.array([row[layer.features.geometry.name]]))
+        width = float(row.get("width", 1.5))
+        common = {
+            "mode": "lines",
+            "lon": lon,
+            "lat": lat,
+            "hoverinfo": "skip",
+            "below": BELOW_LABELS,
+        }
+        traces.append(
+            go.Scattermap(
+                name=f"{layer.id}-{label}-casing",
+                line={"width": width + 1.4, "color": with_alpha(casing, 0.6)},
+                **common,
+            )
+        )
+        traces.append(
+            go.Scattermap(
+                name=f"{layer.id}-{label}",
+                line={"width": width, "color": row["fill"]},
+                opacity=float(row.get("opacity", 1.0)),
+                **common,
+            )
+        )
+    return traces
+
+
+def point_traces(layer: MapLayer) -> list[Any]:
+    """For each shape and colour a dark casing and the mark itself; discs as circles."""
+    features = layer.features
+    shapes = features["shape"] if "shape" in features.columns else "disc"
+    sizes = features["size"] if "size" in features.columns else 10.0
+    frame = features.assign(_shape=shapes, _size=sizes)
+    casing = tokens(layer.mood).border_casing
+    traces: list[Any] = []
+    for (shape, colour), rows in frame.groupby(["_shape", "fill"], sort=False):
+        size = float(rows["_size"].iloc[0])
+        common = {
+            "lon": shapely.get_x(rows.geometry.to_numpy()),
+            "lat": shapely.get_y(rows.geometry.to_numpy()),
+            "below": BELOW_LABELS,
+        }
+        shown = {
+            "name": f"{layer.id}-{shape}",
+            "ids": [str(label) for label in rows.index],
+            "hovertext": _as_html(rows["hover"]),
+            "hovertemplate": "%{hovertext}<extra></extra>",
+            "hoverlabel": _hover_label(layer.mood),
+        }
+        for extra, paint, about in ((3.0, casing, {"hoverinfo": "skip"}), (0.0, colour, shown)):
+            traces.append(
+                go.Scattermap(**common, **about, **_mark(str(shape), size + extra, str(paint)))
+            )
+    return traces
+
+
+def _mark(shape: str, size: float, colour: str) -> dict[str, Any]:
+    """Mode and style of a point: a circle for a disc, a glyph of about the same size else."""
+    if shape == "disc":
+        return {"mode": "markers", "marker": {"size": size, "color": colour, "allowoverlap": True}}
+    return {
+        "mode": "text",
+        "text": GLYPHS.get(shape, GLYPHS["disc"]),
+        "textfont": {"size": size * 1.35, "color": colour, "family": "Noto Sans CJK SC"},
+        "marker": {"allowoverlap": True},
+        "textposition": "middle center",
+    }
+
+
+def view_of(
+    bounds: Sequence[float], size_px: tuple[int, int], *, margin: float = 0.06
+) -> tuple[tuple[float, float], float]:
+    """Middle (longitude, latitude) and zoom that show `bounds` in so many pixels.
+
+    `bounds` is west, south, east, north in degrees. Web Mercator with 512 px at zoom 0, as
+    MapLibre counts; `margin` is left free at each side, as a share of the size.
+    """
+    west, south, east, north = bounds
+    top, bottom = _mercator(north), _mercator(south)
+    middle = (top + bottom) / 2
+    lat = math.degrees(2 * math.atan(math.exp(math.pi * (1 - 2 * middle))) - math.pi / 2)
+    spans = (max((east - west) / 360, 1e-9), max(bottom - top, 1e-9))
+    room = [
+        px * (1 - 2 * margin) / (_TILE_PX * span) for px, span in zip(size_px, spans, strict=True)
+    ]
+    return ((west + east) / 2, lat), round(min(20.0, max(0.0, math.log2(min(room)))), 3)
+
+
+def chart_template(mood: Mood = "night") -> go.layout.Template:
+    """The look of every chart: quiet grid, no white zero lines, our fonts and colours."""
+    colours = tokens(mood)
+    axis = {
+        "gridcolor": colours.line,
+        "gridwidth": 1,
+        "griddash": "dot",
+        "linecolor": colours.line,
+        "zerolinecolor": colours.line,
+        "zerolinewidth": 1,
+        "zeroline": True,
+        "showline": False,
+        "ticks": "",
+        "tickfont": {"color": colours.quiet, "size": 12},
+        "title": {"font": {"color": colours.quiet, "size": 12}, "standoff": 8},
+        "automargin": True,
+    }
+    ramp = sequential(mood, 7)
+    return go.layout.Template(
+        layout={
+            "paper_bgcolor": "rgba(0,0,0,0)",
+            "plot_bgcolor": "rgba(0,0,0,0)",
+            "font": {"family": FONT_STACK, "color": colours.text, "size": 14},
+            "title": {"font": {"size": 20, "color": colours.text}, "x": 0, "xanchor": "left"},
+            "colorway": list(category(mood)),
+            "colorscale": {
+                "sequential": [[i / 6, colour] for i, colour in enumerate(ramp)],
+            },
+            "xaxis": {**axis, "showgrid": False, "showline": True, "zeroline": False},
+            "yaxis": axis,
+            "legend": {
+                "orientation": "h",
+                "x": 0,
+                "y": 1.02,
+                "yanchor": "bottom",
+                "font": {"color": colours.quiet, "size": 12},
+                "bgcolor": "rgba(0,0,0,0)",
+            },
+            "margin": {"l": 8, "r": 8, "t": 32, "b": 8},
+            "hoverlabel": _hover_label(mood),
+            "hovermode": "x unified",
+            "separators": ".,",
+            "bargap": 0.35,
+            "modebar": {
+                "bgcolor": "rgba(0,0,0,0)",
+                "color": colours.quiet,
+                "activecolor": colours.accent,
+            },
+        },
+        data={
+            "bar": [{"marker": {"line": {"width": 0}, "cornerradius": 2}}],
+            "scatter": [{"line": {"width": 2, "shape": "linear"}, "marker": {"size": 6}}],
+        },
+    )
+
+
+def _hover_label(mood: Mood) -> dict[str, Any]:
+    colours = tokens(mood)
+    return {
+        "bgcolor": colours.panel,
+        "bordercolor": colours.line,
+        "font": {"family": FONT_STACK, "size": 14, "color": colours.text},
+        "align": "left",
+    }
+
+
+def _plain_style(mood: Mood) -> dict[str, Any]:
+    """A ground and the two anchors only, for a figure without a server."""
+    ground = {"id": "land", "type": "background", "paint": {"background-color": tokens(mood).land}}
+    anchors = [
+        {"id": name, "type": "background", "layout": {"visibility": "none"}}
+        for name in (BELOW_DATA, BELOW_LABELS)
+    ]
+    return {"version": 8, "sources": {}, "layers": [ground, *anchors]}
+
+
+def _as_html(texts: Sequence[str]) -> list[str]:
+    """Hover texts for plotly, which reads tags: everything escaped, the first line bold."""
+    result = []
+    for text in texts:
+        head, *rest = html.escape(str(text), quote=False).split("\n")
+        result.append("<br>".join([f"<b>{head}</b>", *rest]))
+    return result
+
+
+def _line_coordinates(shapes: np.ndarray) -> tuple[list[float | None], list[float | None]]:
+    """Longitudes and latitudes of all lines in one list each, a gap after every line."""
+    lon: list[float | None] = []
+    lat: list[float | None] = []
+    for line in shapely.get_parts(shapes):
+        xy = np.round(shapely.get_coordinates(line), 6)
+        lon += [*xy[:, 0].tolist(), None]
+        lat += [*xy[:, 1].tolist(), None]
+    return lon, lat
+
+
+def _mercator(lat: float) -> float:
+    """Web Mercator y, 0 at the north end and 1 at the south end."""
+    return (1 - math.asinh(math.tan(math.radians(lat))) / math.pi) / 2
