@@ -7,7 +7,7 @@ unit and has a legend; `fill` is never empty, since "no data" has its own grey.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from geopandas import GeoDataFrame
@@ -17,27 +17,14 @@ from geo.errors import ColumnError, CrsError
 from layers.colours import Mood
 
 Kind = Literal["fill", "line", "point"]
-Shape = Literal[
-    "fill",
-    "hatch",
-    "line",
-    "disc",
-    "ring",
-    "triangle",
-    "square",
-    "diamond",
-    "hollow-diamond",
-    "cross",
-    "bar",
-    "hexagon",
-    "sector",
-]
-"""The few simple shapes that stay apart at 8 pixels."""
 
 
 @dataclass(frozen=True)
 class LegendItem:
-    """One line of a legend: a word, its colour and its shape; `count` is how many there are."""
+    """One line of a legend: a word, its colour and its shape; `count` is how many there are.
+
+    `shape` is one of `layers.marks`: `fill`, `hatch`, `line`, or the shape of a point.
+    """
 
     label: str
     colour: str
@@ -82,7 +69,6 @@ class MapLayer:
     mood: Mood = "night"
     opacity: float = 1.0
     note: str = ""
-    no_data_ids: tuple[str, ...] = field(default=())
 
     def __post_init__(self) -> None:
         crs = self.features.crs

@@ -22,23 +22,9 @@ from layers.basemap import BELOW_DATA, BELOW_LABELS
 from layers.colours import FONT_STACK, Mood, category, sequential, tokens
 from layers.hatch import hatch_lines
 from layers.maplayer import MapLayer
+from layers.marks import GLYPHS
 from layers.oklch import with_alpha
 from layers.to_geojson import shapes_to_geojson
-
-GLYPHS: Mapping[str, str] = {
-    "disc": "●",
-    "ring": "○",
-    "target": "◎",
-    "triangle": "▲",
-    "hollow-triangle": "△",
-    "square": "■",
-    "hollow-square": "□",
-    "diamond": "◆",
-    "hollow-diamond": "◇",
-    "star": "★",
-    "hollow-star": "☆",
-}
-"""One character a shape, all of them in every Chinese font (GB 2312, row 1)."""
 
 _TILE_PX = 512
 
@@ -260,7 +246,7 @@ def _mark(shape: str, size: float, colour: str) -> dict[str, Any]:
         return {"mode": "markers", "marker": {"size": size, "color": colour, "allowoverlap": True}}
     return {
         "mode": "text",
-        "text": GLYPHS.get(shape, GLYPHS["disc"]),
+        "text": GLYPHS[shape],
         "textfont": {"size": size * 1.35, "color": colour, "family": "Noto Sans CJK SC"},
         "marker": {"allowoverlap": True},
         "textposition": "middle center",
