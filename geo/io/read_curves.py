@@ -49,8 +49,7 @@ class _Reader:
         self.at = 0
 
     def geometry(self) -> bytes:
-        kind, points = self._node()
-        return points if kind else points
+        return self._node()[1]
 
     def _node(self) -> tuple[int, bytes]:
         kind, width = _type(self.blob[self.at : self.at + 9])

@@ -171,10 +171,10 @@ def _shapefile_encoding(path: Path, name: str, told: str | None) -> tuple[str | 
     """The encoding of the attribute table; a note where it had to be found out."""
     if told is not None:
         return told, f"{name}: text read as {told}, as told"
-    table = next((p for p in (path.with_suffix(".dbf"), path.with_suffix(".DBF")) if p.exists()), 0)
-    if not table:
+    tables = [p for p in (path.with_suffix(".dbf"), path.with_suffix(".DBF")) if p.exists()]
+    if not tables:
         return None, ""
-    data = table.read_bytes()
+    data = tables[0].read_bytes()
     start = int.from_bytes(data[8:10], "little") if len(data) > 10 else 0
     body = data[32:start] + data[start:]
     if body.isascii():

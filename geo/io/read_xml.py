@@ -44,7 +44,7 @@ def refuse_entities(path: Path, name: str) -> str:
     parser = xml.parsers.expat.ParserCreate()
     root: list[str] = []
 
-    def on_entity(*_: Any) -> None:
+    def on_entity(*_: Any) -> int:
         raise InputError(f"{name} declares entities, which are refused: remove its DOCTYPE")
 
     def on_element(tag: str, _: Any) -> None:
