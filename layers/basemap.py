@@ -18,6 +18,8 @@ from layers.boundaries import OPACITIES, WIDTHS
 from layers.colours import Mood, Tokens, tokens
 from layers.oklch import with_alpha
 
+UNDER_DATA = "under-data"
+"""Name of the layer that a ground of one's own goes below: under all data."""
 BELOW_DATA = "over-data"
 """Name of the layer that fills go below: over roads and parks, under boundaries and names."""
 BELOW_LABELS = "over-marks"
@@ -80,6 +82,7 @@ def map_style(
             *_areas(colours),
             *_roads(colours),
             *_rail(colours),
+            _anchor(UNDER_DATA),
             _anchor(BELOW_DATA),
             *_over_data(colours, mood),
             *_boundaries(colours, mood),

@@ -107,7 +107,10 @@ def boundaries(
         geometry=lines.geometry.to_numpy(),
         crs=lines.crs,
     )
-    legend = tuple(LegendItem(name, colour, "line") for name in names)
+    legend = tuple(
+        LegendItem(name, colour, "line", width=width)
+        for name, width in zip(names, lines["width"], strict=True)
+    )
     return MapLayer(id, title, "line", features, legend, mood=mood)
 
 

@@ -21,7 +21,7 @@ Kind = Literal["fill", "line", "point"]
 
 @dataclass(frozen=True)
 class LegendItem:
-    """One line of a legend: a word, its colour and its shape; `count` is how many there are.
+    """One line of a legend: a word, its colour and shape, how many there are, px of a line.
 
     `shape` is one of `layers.marks`: `fill`, `hatch`, `line`, or the shape of a point.
     """
@@ -30,6 +30,7 @@ class LegendItem:
     colour: str
     shape: str = "fill"
     count: int | None = None
+    width: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +59,8 @@ class MapLayer:
         0..1, of the fill.
     note
         One more line under the legend, such as the boundary version.
+    under
+        Whether it is part of the ground, below all data.
     """
 
     id: str
@@ -69,6 +72,7 @@ class MapLayer:
     mood: Mood = "night"
     opacity: float = 1.0
     note: str = ""
+    under: bool = False
 
     def __post_init__(self) -> None:
         crs = self.features.crs

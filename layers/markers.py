@@ -252,16 +252,15 @@ def _urgency_looks(mood: Mood) -> dict[str, tuple[str, str]]:
 
 def _incident_texts(incidents: GeoDataFrame, language: Language) -> pd.Series:
     """Class and description of each incident; the source's own category where we have no class."""
-    empty = pd.Series(None, index=incidents.index, dtype=object)
-    codes = incidents.get("class_code", empty)
-    known = {
-        code: class_name(code, language)
-        for code in codes.dropna().unique()
-        if is_incident_class(code)
-    }
-    heads = codes.map(known).fillna(incidents.get("category", empty)).fillna(codes).fillna("")
-    tails = incidents.get("description", empty).fillna("")
-    texts = [f"{head}\n{tail}".strip("\n") for head, tail in zip(heads, tails, strict=True)]
+    texts = []
+    columns = ("class_code", "category", "description")
+    rows = [incidents[c] if c in incidents.columns else [None] * len(incidents) for c in columns]
+    for code, kind, description in zip(*rows, strict=True):
+        known = pd.notna(code) and is_incident_class(code)
+        heads = (class_name(code, language) if known else None, kind, code)
+        head = next((str(part) for part in heads if pd.notna(part)), "")
+        tail = str(description) if pd.notna(description) else ""
+        texts.append(f"{head}\n{tail}".strip("\n"))
     return pd.Series(texts, index=incidents.index, dtype=object)
 
 

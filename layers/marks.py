@@ -31,19 +31,23 @@ _POLYGONS: Mapping[str, str] = {
 }
 
 
-def mark_svg(shape: str, colour: str, size: float = 12, casing: str = "none") -> str:
+def mark_svg(
+    shape: str, colour: str, size: float = 12, casing: str = "none", *, width: float = 3
+) -> str:
     """Draw a shape as an SVG element of `size` pixels with a casing around it.
 
-    `line`, `fill` and `hatch` are the swatches of legends; an unknown shape is an error.
+    `line` (of `width` pixels), `fill` and `hatch` are the swatches of legends; an unknown shape
+    is an error.
     """
-    body = _body(shape, colour, casing)
+    # The picture has 24 units, so a pixel has 24 / size of them.
+    body = _body(shape, colour, casing, width * 24 / size)
     return (
         f'<svg class="mark" width="{size:g}" height="{size:g}" viewBox="-12 -12 24 24" '
         f'aria-hidden="true">{body}</svg>'
     )
 
 
-def _body(shape: str, colour: str, casing: str) -> str:
+def _body(shape: str, colour: str, casing: str, line: float) -> str:
     filled = f'fill="{colour}" stroke="{casing}" stroke-width="2" paint-order="stroke"'
     hollow = f'fill="none" stroke="{colour}" stroke-width="3.2" stroke-linejoin="round"'
     under = f'fill="none" stroke="{casing}" stroke-width="6.5" stroke-linejoin="round"'
@@ -58,7 +62,7 @@ def _body(shape: str, colour: str, casing: str) -> str:
         points = _POLYGONS[shape.removeprefix("hollow-")]
         return f'<polygon points="{points}" {under}/><polygon points="{points}" {hollow}/>'
     if shape == "line":
-        return f'<path d="M-12,0H12" stroke="{colour}" stroke-width="4"/>'
+        return f'<path d="M-12,0H12" stroke="{colour}" stroke-width="{line:.2f}"/>'
     if shape == "fill":
         return f'<rect x="-11" y="-9" width="22" height="18" rx="2" fill="{colour}"/>'
     if shape == "hatch":

@@ -18,7 +18,7 @@ import numpy as np
 import plotly.graph_objects as go
 import shapely
 
-from layers.basemap import BELOW_DATA, BELOW_LABELS
+from layers.basemap import BELOW_DATA, BELOW_LABELS, UNDER_DATA
 from layers.colours import FONT_STACK, Mood, category, sequential, tokens
 from layers.hatch import hatch_lines
 from layers.maplayer import MapLayer
@@ -154,10 +154,8 @@ def fill_traces(
             colorscale=scale,
             showscale=False,
             marker={"opacity": layer.opacity, "line": {"width": 0}},
-            text=_as_html(features["hover"]),
-            hovertemplate="%{text}<extra></extra>",
-            hoverlabel=_hover_label(layer.mood),
-            below=BELOW_DATA,
+            below=UNDER_DATA if layer.under else BELOW_DATA,
+            **(_SILENT if layer.under else _spoken(layer, "text")),
         )
     ]
     unknown = features[features["code"] < 0] if "code" in features.columns else features.iloc[:0]
@@ -171,8 +169,8 @@ def fill_traces(
                 lat=lat,
                 line={"width": 1, "color": tokens(layer.mood).no_data_hatch},
                 opacity=0.8,
-                hoverinfo="skip",
                 below=BELOW_DATA,
+                **_SILENT,
             )
         )
     return traces
@@ -186,13 +184,8 @@ def line_traces(layer: MapLayer) -> list[Any]:
     for label, row in reversed(list(layer.features.iterrows())):
         lon, lat = _line_coordinates(np.array([row[layer.features.geometry.name]]))
         width = float(row.get("width", 1.5))
-        common = {
-            "mode": "lines",
-            "lon": lon,
-            "lat": lat,
-            "hoverinfo": "skip",
-            "below": BELOW_LABELS,
-        }
+        common = {"mode": "lines", "lon": lon, "lat": lat, **_SILENT}
+        common["below"] = UNDER_DATA if layer.under else BELOW_LABELS
         traces.append(
             go.Scattermap(
                 name=f"{layer.id}-{label}-casing",
@@ -229,11 +222,9 @@ def point_traces(layer: MapLayer) -> list[Any]:
         shown = {
             "name": f"{layer.id}-{shape}",
             "ids": [str(label) for label in rows.index],
-            "hovertext": _as_html(rows["hover"]),
-            "hovertemplate": "%{hovertext}<extra></extra>",
-            "hoverlabel": _hover_label(layer.mood),
+            **_spoken(layer, "hovertext", rows["hover"]),
         }
-        for extra, paint, about in ((3.0, casing, {"hoverinfo": "skip"}), (0.0, colour, shown)):
+        for extra, paint, about in ((3.0, casing, _SILENT), (0.0, colour, shown)):
             traces.append(
                 go.Scattermap(**common, **about, **_mark(str(shape), size + extra, str(paint)))
             )
@@ -328,6 +319,18 @@ def chart_template(mood: Mood = "night") -> go.layout.Template:
     )
 
 
+_SILENT: Mapping[str, Any] = {"hoverinfo": "skip"}
+
+
+def _spoken(layer: MapLayer, name: str, texts: Sequence[str] | None = None) -> dict[str, Any]:
+    """The hover texts of a trace, in its argument `name`."""
+    return {
+        name: _as_html(layer.features["hover"] if texts is None else texts),
+        "hovertemplate": f"%{{{name}}}<extra></extra>",
+        "hoverlabel": _hover_label(layer.mood),
+    }
+
+
 def _hover_label(mood: Mood) -> dict[str, Any]:
     colours = tokens(mood)
     return {
@@ -343,7 +346,7 @@ def _plain_style(mood: Mood) -> dict[str, Any]:
     ground = {"id": "land", "type": "background", "paint": {"background-color": tokens(mood).land}}
     anchors = [
         {"id": name, "type": "background", "layout": {"visibility": "none"}}
-        for name in (BELOW_DATA, BELOW_LABELS)
+        for name in (UNDER_DATA, BELOW_DATA, BELOW_LABELS)
     ]
     return {"version": 8, "sources": {}, "layers": [ground, *anchors]}
 

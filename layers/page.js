@@ -1,0 +1,44 @@
+// Draws the marks, lines and hover texts of an exported page on leaflet.
+const SHAPES = {
+  triangle: [[0, -1.05], [1, 0.77], [-1, 0.77]],
+  square: [[-0.82, -0.82], [0.82, -0.82], [0.82, 0.82], [-0.82, 0.82]],
+  diamond: [[0, -1.1], [1.1, 0], [0, 1.1], [-1.1, 0]],
+  star: [[0, -1.1], [.3, -.37], [1.06, -.34], [.47, .14], [.67, .9], [0, .47], [-.67, .9],
+         [-.47, .14], [-1.06, -.34], [-.3, -.37]],
+};
+const Mark = L.CircleMarker.extend({
+  _updatePath() {
+    const corners = SHAPES[(this.options.shape || '').replace('hollow-', '')];
+    if (!corners) return L.CircleMarker.prototype._updatePath.call(this);
+    const p = this._point, r = this._radius;
+    const path = corners.map(([x, y]) => (p.x + r * x) + ' ' + (p.y + r * y)).join('L');
+    this._renderer._setPath(this, 'M' + path + 'z');
+  },
+});
+function hoverText(text) {
+  const box = document.createElement('div');
+  for (const line of text.split('\n')) {
+    box.appendChild(document.createElement('div')).textContent = line;
+  }
+  return box;
+}
+function addHover(feature, layer) {
+  const text = feature.properties.hover;
+  if (text) layer.bindTooltip(() => hoverText(text), {sticky: true, className: 'hover'});
+}
+function paintFill(feature, layer) {
+  layer.setStyle({fillColor: feature.properties.fill});
+  addHover(feature, layer);
+}
+function paintLine(feature, layer) {
+  const p = feature.properties;
+  layer.setStyle({color: p.fill, weight: p.width || 1.5, opacity: p.opacity || 1});
+}
+function drawMark(feature, place, options) {
+  const p = feature.properties, hollow = /hollow|ring|target/.test(p.shape || '');
+  return new Mark(place, {
+    ...options, shape: p.shape, radius: (p.size || 9) / 2, color: hollow ? p.fill : options.casing,
+    weight: hollow ? 2 : 1.2, fillColor: hollow ? options.casing : p.fill,
+    fillOpacity: hollow ? 0.35 : 1, opacity: 1,
+  });
+}
