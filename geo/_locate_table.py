@@ -64,14 +64,20 @@ def corner_y(lattice, block, cell, cells):
 
 
 @njit(cache=True, nogil=True)
-def to_blocks(edges, lattice):
-    """Return the ends of edges in blocks from the corner of the lattice."""
+def scale_edge(edges, e, lattice, out):
+    """Write the ends of an edge in blocks from the corner of the lattice, rounded as points are."""
+    out[e, 0] = (edges[e, 0] - lattice.x0) * lattice.per_x
+    out[e, 1] = (edges[e, 1] - lattice.y0) * lattice.per_y
+    out[e, 2] = (edges[e, 2] - lattice.x0) * lattice.per_x
+    out[e, 3] = (edges[e, 3] - lattice.y0) * lattice.per_y
+
+
+@njit(cache=True, nogil=True)
+def scale_edges(edges, lattice):
+    """Return `scale_edge` of all edges."""
     out = np.empty_like(edges)
     for e in range(len(edges)):
-        out[e, 0] = (edges[e, 0] - lattice.x0) * lattice.per_x
-        out[e, 1] = (edges[e, 1] - lattice.y0) * lattice.per_y
-        out[e, 2] = (edges[e, 2] - lattice.x0) * lattice.per_x
-        out[e, 3] = (edges[e, 3] - lattice.y0) * lattice.per_y
+        scale_edge(edges, e, lattice, out)
     return out
 
 
@@ -103,7 +109,7 @@ def list_edges(scaled, ids, lattice):
 
 
 @njit(cache=True, nogil=True)
-def _toggle_rows(e, edges, code, lattice, bx, by, cells, columns, rows, out, scratch):
+def toggle_rows(e, edges, code, lattice, bx, by, cells, columns, rows, out, scratch):
     """Toggle `out`, per row of corners, at the first corner that is right of edge `e`.
 
     Corners are those of cells (of 1/cells of a block) from block bx, by on. A running XOR along
@@ -144,7 +150,7 @@ def label_blocks(ids, edges, left, right, lattice):
     scratch = np.empty(SCRATCH)
     for k in range(len(ids)):
         e = ids[k]
-        _toggle_rows(
+        toggle_rows(
             e, edges, left[e] ^ right[e], lattice, 0, 0, 1, lattice.nx, lattice.ny, out, scratch
         )
     for row in range(lattice.ny):
@@ -162,7 +168,7 @@ def _label_cells(
     for k in range(start, start + count):
         e = lists[k]
         code = left[e] ^ right[e]
-        _toggle_rows(e, edges, code, lattice, bx, by, cells, cells, cells, out, scratch)
+        toggle_rows(e, edges, code, lattice, bx, by, cells, cells, cells, out, scratch)
     x = corner_x(lattice, bx, 0, cells)
     below = corner_y(lattice, by, 0, cells)
     for row in range(cells):
@@ -341,8 +347,8 @@ def _check_cell(label, cx, cy, row, column, bx, by, cells, items, start, count, 
 
 
 @njit(cache=True, nogil=True)
-def _room(array, needed):
-    """Return `array` or a copy of it with room for `needed` rows and half as many again."""
+def append_rows(array, needed):
+    """Return `array`, or a copy of it with room for `needed` rows and half as many again."""
     if len(array) >= needed:
         return array
     more = np.empty((needed + needed // 2,) + array.shape[1:], array.dtype)  # noqa: RUF005
@@ -417,10 +423,10 @@ def build_blocks(blocks, list_start, list_count, corner, density, lattice, edges
             counts[cell + 1] += counts[cell]
         first_item = used[0]
         first_cell = used[1]
-        lists = _room(lists, first_item + counts[size])
-        fine = _room(fine, first_cell + size)
-        records = _room(records, used[2] + n_touched)
-        where = _room(where, used[2] + n_touched)
+        lists = append_rows(lists, first_item + counts[size])
+        fine = append_rows(fine, first_cell + size)
+        records = append_rows(records, used[2] + n_touched)
+        where = append_rows(where, used[2] + n_touched)
         for m in range(start, start + count):
             e = lists[m]
             n = touched_cells(

@@ -24,11 +24,25 @@ from typing import Any
 import geopandas as gpd
 import numpy as np
 import pandas as pd
-import shapely
 from numpy.typing import ArrayLike, NDArray
 
+from geo._locate_cover import (
+    border_of,
+    describe_clashes,
+    read_rings,
+    require_polygons,
+    require_same_ground,
+    rows_of,
+)
 from geo._locate_edges import collect_edges
-from geo._locate_exact import LARGEST, SMALLEST
+from geo._locate_patch import (
+    blocks_of_edges,
+    edges_of_rows,
+    merge_edges,
+    relabel_blocks,
+    relist_blocks,
+    without_claims,
+)
 from geo._locate_query import find_rows
 from geo._locate_table import (
     FINEST,
@@ -36,9 +50,9 @@ from geo._locate_table import (
     build_blocks,
     label_blocks,
     list_edges,
-    to_blocks,
+    scale_edges,
 )
-from geo.errors import CoverError
+from geo.errors import CoverError, CrsError
 
 BLOCKS_PER_EDGE = 2.0
 """Blocks of the lattice for each edge of the cover; measured with benchmarks/locate.py."""
@@ -46,8 +60,6 @@ MOST_BLOCKS = 1 << 18
 """The entries of all blocks take 1 MB, which stays in a second-level cache."""
 CELLS_PER_EDGE = 8
 """Cells of a block for each edge that touches it; measured with benchmarks/locate.py."""
-NAMED_PLACES = 5
-"""How many places an error names."""
 
 
 class GridIndex:
@@ -72,8 +84,9 @@ class GridIndex:
 
     def __init__(self, grids: gpd.GeoDataFrame) -> None:
         self._index = grids.index
+        self._crs = grids.crs
         self._shapes: NDArray[np.object_] = np.array(grids.geometry.array, dtype=object)
-        _require_polygons(self._shapes, self._index)
+        require_polygons(self._shapes, self._index)
         self._build()
 
     def __len__(self) -> int:
@@ -83,7 +96,7 @@ class GridIndex:
     def nbytes(self) -> int:
         """Bytes that the tables of the index take, shapes not counted."""
         tables = (
-            self._edges, self._left, self._right, self._corner, self._block_start,
+            self._edges, self._scaled, self._left, self._right, self._corner, self._block_start,
             self._block_count, self._entries, self._lists, self._fine, self._records, self._where,
         )  # fmt: skip
         return sum(table.nbytes for table in tables)
@@ -112,20 +125,66 @@ class GridIndex:
         )  # fmt: skip
         return rows
 
-    def _build(self) -> None:
-        points, rings, labels, holes = _rings(self._shapes, np.arange(1, len(self) + 1))
-        bits, self._left, self._right, twice = collect_edges(
-            points, points.view(np.uint64), rings, labels, holes,
-            np.empty((0, 4), np.uint64), np.empty(0, np.int32), np.empty(0, np.int32),
-        )  # fmt: skip
-        self._edges = bits.view(np.float64)
-        self._refuse_clashes(
-            [(*self._edges[e, :2], first, second) for e, first, second in twice], len(twice)
+    def replace(self, changed: gpd.GeoDataFrame) -> None:
+        """Put redrawn grids in the place of those with the same index labels.
+
+        Parameters
+        ----------
+        changed
+            The redrawn grids, in the CRS of the index; together they cover the same ground as
+            those that they replace.
+
+        Raises
+        ------
+        CoverError
+            If a label is unknown or there twice, the ground is not the same, or grids overlap.
+            The index then stays as it was.
+        CrsError
+            If `changed` is in another CRS.
+
+        Notes
+        -----
+        Afterwards every answer equals that of an index built anew.
+        """
+        if self._crs is not None and changed.crs is not None and self._crs != changed.crs:
+            raise CrsError(f"changed is in {changed.crs.name}, the grids in {self._crs.name}")
+        rows = rows_of(self._index, changed.index)
+        if len(rows) == 0:
+            return
+        redrawn = np.array(changed.geometry.array, dtype=object)
+        require_polygons(redrawn, changed.index)
+        shapes = self._shapes.copy()
+        shapes[rows] = redrawn
+        is_changed = np.zeros(len(shapes) + 1, np.bool_)
+        is_changed[rows + 1] = True
+        old = edges_of_rows(self._left, self._right, self._edge_count, is_changed)
+        rings = read_rings(redrawn, rows + 1)
+        kept = without_claims(self._edges, self._left, self._right, old, is_changed)
+        bits, left, right, twice = collect_edges(*rings, *kept)
+        points = bits.view(np.float64)
+        if len(twice):
+            self._refuse([(*points[e, :2], a, b) for e, a, b in twice], shapes)
+        require_same_ground(
+            border_of(self._edges[old], self._left[old], self._right[old], is_changed),
+            border_of(points, left, right, is_changed),
+            self._index[rows],
         )
-        self._lattice = _lay_lattice(points, len(self._edges))
-        scaled = to_blocks(self._edges, self._lattice)
-        ids = np.arange(len(self._edges), dtype=np.int32)
-        start, lists = list_edges(scaled, ids, self._lattice)
+        self._patch(old, bits, left, right, shapes)
+
+    def _build(self) -> None:
+        rings = read_rings(self._shapes, np.arange(1, len(self) + 1))
+        none_before = np.empty((0, 4), np.uint64), np.empty(0, np.int32), np.empty(0, np.int32)
+        edge_bits, left, right, twice = collect_edges(*rings, *none_before)
+        edges = edge_bits.view(np.float64)
+        if len(twice):
+            self._refuse([(*edges[e, :2], a, b) for e, a, b in twice], self._shapes)
+        real = left != right
+        self._edges, self._left, self._right = edges[real], left[real], right[real]
+        self._edge_count = len(self._edges)
+        self._lattice = _lay_lattice(rings[0], self._edge_count)
+        self._scaled = scale_edges(self._edges, self._lattice)
+        ids = np.arange(self._edge_count, dtype=np.int32)
+        start, lists = list_edges(self._scaled, ids, self._lattice)
         self._block_start = start[:-1]
         self._block_count = np.diff(start)
         self._corner = label_blocks(ids, self._edges, self._left, self._right, self._lattice)
@@ -133,21 +192,71 @@ class GridIndex:
         # The first cells hold each label once, for the blocks that no edge touches.
         fine = np.arange(-1, len(self), dtype=np.int32)
         used = np.array([len(lists), len(fine), 0], np.int64)
-        lists, fine, records, where, entries, clashes, n = build_blocks(
+        self._lists, self._fine, self._records, self._where, entries, clashes, n = build_blocks(
             touched, self._block_start[touched], self._block_count[touched], self._corner[touched],
-            CELLS_PER_EDGE, self._lattice, self._edges, scaled, self._left, self._right, lists,
-            fine, np.empty((0, 8), np.float32), np.empty((0, 3), np.int32), used,
+            CELLS_PER_EDGE, self._lattice, self._edges, self._scaled, self._left, self._right,
+            lists, fine, np.empty((0, 8), np.float32), np.empty((0, 3), np.int32), used,
         )  # fmt: skip
-        self._refuse_clashes(clashes[:n], n)
-        self._used = used
-        self._lists, self._fine, self._records, self._where = lists, fine, records, where
+        if n:
+            self._refuse(clashes[:n], self._shapes)
         self._entries = np.zeros(len(self._corner) + 1, np.uint32)
         self._entries[:-1] = self._corner.astype(np.uint32) << np.uint32(4)
         self._entries[touched] = entries
+        self._used = used
+        self._built = used.copy()
 
-    def _refuse_clashes(self, clashes: Any, count: int) -> None:
-        if count:
-            raise CoverError(_describe_clashes(clashes, self._shapes, self._index))
+    def _patch(
+        self,
+        old: NDArray[np.int32],
+        bits: NDArray[np.uint64],
+        local_left: NDArray[np.int32],
+        local_right: NDArray[np.int32],
+        shapes: NDArray[np.object_],
+    ) -> None:
+        """Change the tables where edges changed; nothing is kept until all of it is known good."""
+        first_new = self._edge_count
+        edges, scaled, left, right, count, gone = merge_edges(
+            old, bits, local_left, local_right, self._edges, self._scaled, self._left, self._right,
+            first_new, self._lattice,
+        )  # fmt: skip
+        changed = np.concatenate([gone, np.arange(first_new, count, dtype=np.int32)])
+        if len(changed) == 0:
+            self._shapes = shapes
+            return
+        moved, labels = relabel_blocks(
+            changed, edges, scaled, left, right, self._corner, self._lattice
+        )
+        touched = blocks_of_edges(
+            changed, scaled, self._lattice, moved[self._block_count[moved] > 0]
+        )
+        corner = self._corner[touched]
+        _, at, at_moved = np.intersect1d(touched, moved, return_indices=True)
+        corner[at] = labels[at_moved]
+        used = self._used.copy()
+        lists, start, counts = relist_blocks(
+            touched, gone, first_new, count, scaled, self._block_start, self._block_count,
+            self._lists, used, self._lattice,
+        )  # fmt: skip
+        lists, fine, records, where, entries, clashes, n = build_blocks(
+            touched, start, counts, corner, CELLS_PER_EDGE, self._lattice, edges, scaled, left,
+            right, lists, self._fine, self._records, self._where, used,
+        )  # fmt: skip
+        if n:
+            self._refuse(clashes[:n], shapes)
+        left[gone] = 0
+        right[gone] = 0
+        self._shapes, self._used, self._edge_count = shapes, used, count
+        self._edges, self._scaled, self._left, self._right = edges, scaled, left, right
+        self._lists, self._fine, self._records, self._where = lists, fine, records, where
+        self._block_start[touched], self._block_count[touched] = start, counts
+        self._corner[moved] = labels
+        self._entries[moved] = labels.astype(np.uint32) << np.uint32(4)
+        self._entries[touched] = entries
+        if (used > 2 * self._built + 100_000).any():
+            self._build()
+
+    def _refuse(self, clashes: Any, shapes: NDArray[np.object_]) -> None:
+        raise CoverError(describe_clashes(clashes, shapes, self._index))
 
 
 def _as_numbers(values: ArrayLike) -> NDArray[np.float64]:
@@ -157,49 +266,6 @@ def _as_numbers(values: ArrayLike) -> NDArray[np.float64]:
     else:
         numbers = np.asarray(values, dtype=np.float64)
     return np.ascontiguousarray(numbers).reshape(-1)
-
-
-def _require_polygons(shapes: NDArray[np.object_], labels: pd.Index) -> None:
-    """Raise for the first grid that is no valid polygon with numbers that we can compute with."""
-    kinds = shapely.get_type_id(shapes)
-    for row in np.flatnonzero(kinds == -1)[:1]:
-        raise CoverError(f"grid {labels[row]!r} has no geometry: give it a polygon or leave it out")
-    for row in np.flatnonzero((kinds != 3) & (kinds != 6))[:1]:
-        raise CoverError(f"grid {labels[row]!r} is a {shapes[row].geom_type}, not a polygon")
-    for row in np.flatnonzero(shapely.is_empty(shapes))[:1]:
-        raise CoverError(f"grid {labels[row]!r} is empty: give it a polygon or leave it out")
-    invalid = np.flatnonzero(~shapely.is_valid(shapes))
-    if len(invalid):
-        reasons = [
-            f"{labels[row]!r} ({shapely.is_valid_reason(shapes[row])})"
-            for row in invalid[:NAMED_PLACES]
-        ]
-        raise CoverError(
-            f"{len(invalid)} of {len(shapes)} grids are not valid polygons: {', '.join(reasons)}"
-            f"{', ...' if len(invalid) > NAMED_PLACES else ''}; repair them with "
-            "shapely.make_valid or the import gate"
-        )
-
-
-def _rings(
-    shapes: NDArray[np.object_], row_labels: NDArray[np.int64]
-) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
-    """Return the vertices of all rings, where each ring begins, its label, whether it is a hole."""
-    if len(shapes) == 0:
-        nothing = np.empty(0, np.int64)
-        return np.empty((0, 2)), np.zeros(1, np.int64), nothing, nothing.astype(bool)
-    parts, part_of = shapely.get_parts(shapes, return_index=True)
-    rings, ring_of = shapely.get_rings(parts, return_index=True)
-    counts = shapely.get_num_coordinates(rings)
-    # Adding 0 turns -0.0, which has other bytes, into 0.0.
-    points = np.ascontiguousarray(shapely.get_coordinates(rings)) + 0.0
-    points[np.abs(points) < SMALLEST] = 0.0
-    if not np.all(np.abs(points) < LARGEST):
-        bad = int(np.flatnonzero(~(np.abs(points) < LARGEST).all(axis=1))[0])
-        raise CoverError(f"a grid has a vertex at {points[bad].tolist()}, beyond {LARGEST:g}")
-    start = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-    holes = np.concatenate([[False], ring_of[1:] == ring_of[:-1]])
-    return points, start, row_labels[part_of[ring_of]], holes
 
 
 def _lay_lattice(points: NDArray[np.float64], edges: int) -> Lattice:
@@ -223,36 +289,3 @@ def _lay_lattice(points: NDArray[np.float64], edges: int) -> Lattice:
         float(origin[0]), float(origin[1]), float(1.0 / size[0]), float(1.0 / size[1]),
         float(size[0]), float(size[1]), int(count[0]), int(count[1]), finest,
     )  # fmt: skip
-
-
-def _describe_clashes(clashes: Any, shapes: NDArray[np.object_], labels: pd.Index) -> str:
-    """Name the grids that overlap near the places where edges contradict each other."""
-    tree = shapely.STRtree(shapes)
-    pairs: dict[tuple[int, int], tuple[float, float, float]] = {}
-    for x, y, first, second in clashes:
-        near = {int(row) for row in tree.query(shapely.Point(x, y), predicate="intersects")}
-        near |= {int(label) - 1 for label in (first, second) if 0 < label <= len(shapes)}
-        for i in near:
-            for j in near:
-                if i < j and (i, j) not in pairs:
-                    area = shapely.intersection(shapes[i], shapes[j]).area
-                    if area > 0:
-                        pairs[i, j] = (float(x), float(y), float(area))
-    if not pairs:
-        x, y, *claims = clashes[0]
-        names = " and ".join(
-            repr(labels[int(label) - 1]) for label in claims if 0 < label <= len(shapes)
-        )
-        return (
-            f"grids {names or ''} cross by less than a rounding error near ({x:.9g}, {y:.9g}): "
-            "snap their common border first, as the import gate does"
-        )
-    places = [
-        f"{labels[i]!r} and {labels[j]!r} near ({x:.9g}, {y:.9g}) by {area:.3g} square units"
-        for (i, j), (x, y, area) in list(pairs.items())[:NAMED_PLACES]
-    ]
-    more = ", and more" if len(pairs) > NAMED_PLACES else ""
-    return (
-        f"grids overlap: {'; '.join(places)}{more}. A point there would be in two grids: "
-        "repair the cover first, as the import gate does"
-    )
