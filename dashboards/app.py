@@ -1,0 +1,115 @@
+"""`create_app(settings, store)` builds the whole app; there is none to import.
+
+Unexpected errors in callbacks go to the log in full and to the page as one sentence with a
+reference number; the rest of the page works on. Many apps may live in one process (see
+`dashboards.pages`).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import dash
+import flask
+from dash import Dash, dcc, html, set_props
+
+from dashboards.pages import command
+from dashboards.server import add_routes, new_reference
+from dashboards.settings import Settings
+from dashboards.store import Store
+from dashboards.words import Words
+from geo.errors import WanggeError
+from layers.colours import css_variables
+
+log = logging.getLogger(__name__)
+
+ERROR = "app-error"
+PAGES = (command,)
+
+_INDEX = """<!DOCTYPE html>
+<html lang="zh-CN">
+<head>
+{%metas%}
+<title>{%title%}</title>
+<link rel="stylesheet" href="/theme.css">
+{%favicon%}
+{%css%}
+</head>
+<body>
+{%app_entry%}
+<footer>{%config%}{%scripts%}{%renderer%}</footer>
+</body>
+</html>"""
+
+
+def create_app(settings: Settings, store: Store) -> Dash:
+    """Build the app of one workspace: pages, callbacks, routes, headers."""
+    words = Words(settings.language)
+    app = Dash(
+        __name__,
+        pages_folder="",
+        use_pages=True,
+        assets_folder=str(Path(__file__).parent / "assets"),
+        serve_locally=True,
+        suppress_callback_exceptions=True,
+        title=words("product"),
+        update_title="",
+        index_string=_INDEX,
+        on_error=_on_error(words),
+        meta_tags=[{"name": "viewport", "content": "width=device-width, initial-scale=1"}],
+    )
+    # Map data and figures are packed by us; anything else that is large is a file of a library.
+    app.server.config["SEND_FILE_MAX_AGE_DEFAULT"] = 3600
+    app.layout = lambda: html.Div(
+        [html.Div(id=ERROR, className="app-error", role="alert"), dash.page_container],
+        id="app",
+    )
+    for page in PAGES:
+        page.register(app, store)
+    _register_not_found(words)
+    add_routes(app.server, store, lambda: _script_hashes(app))
+
+    @app.server.get("/theme.css")
+    def theme() -> flask.typing.ResponseReturnValue:
+        css = f":root {{\n{css_variables('night')}\n}}\n"
+        return flask.Response(css, mimetype="text/css", headers={"Cache-Control": "no-cache"})
+
+    return app
+
+
+def _register_not_found(words: Words) -> None:
+    dash.register_page(
+        "not_found_404",
+        path="/not-found",
+        title=words("error.notfound"),
+        layout=lambda **_: html.Div(
+            [
+                html.P(words("error.notfound")),
+                dcc.Link(words("error.notfound.go"), href="/command"),
+            ],
+            className="empty is-page",
+        ),
+    )
+
+
+def _script_hashes(app: Dash) -> list[str]:
+    # The hashes of dash cover the scripts that it writes into the page itself.
+    return list(dict.fromkeys(app.csp_hashes()))
+
+
+def _on_error(words: Words) -> Callable[[Exception], None]:
+    """Turn an error in a callback into a sentence, in one place, by class."""
+
+    def show(error: Exception) -> None:
+        if isinstance(error, WanggeError):
+            log.warning("callback: %s", error)
+            text = words("error.known", text=str(error))
+        else:
+            reference = new_reference()
+            log.error("%s in a callback", reference, exc_info=error)
+            text = words("error.page", reference=reference)
+        set_props(ERROR, {"children": text})
+
+    return show

@@ -1,0 +1,99 @@
+/* New incidents pulse twice, overdue ones breathe slowly. Rings are drawn on a flat canvas over the
+   map, so that the map itself rests; a person who wants no motion gets rings that stand still. */
+(function () {
+  "use strict";
+  const w = (window.wangge = window.wangge || {});
+  const PULSE_MS = 1400;
+  const BREATH_MS = 4200;
+  const FRAME_MS = 50;
+  const MOST = 250;
+  const p = { late: [], fresh: new Map(), started: false, timer: 0 };
+
+  w.loadPulses = async function () {
+    const answer = await fetch("/data/incidents.geojson?v=" + encodeURIComponent(w.s.versions.incidents) + "&lang=" + w.s.config.lang);
+    if (!answer.ok) return;
+    const features = (await answer.json()).features;
+    p.late = features.filter((f) => f.properties.state === "late").map((f) => f.geometry.coordinates);
+    const now = performance.now();
+    const fresh = new Map();
+    for (const f of features) {
+      if (!f.properties.new) continue;
+      const known = p.fresh.get(f.properties.id);
+      fresh.set(f.properties.id, known || { at: now, where: f.geometry.coordinates, state: f.properties.state });
+    }
+    p.fresh = fresh;
+    w.pulse();
+  };
+
+  function ring(g, point, radius, colour, alpha, width) {
+    g.beginPath();
+    g.arc(point.x, point.y, radius, 0, 2 * Math.PI);
+    g.strokeStyle = colour;
+    g.globalAlpha = alpha;
+    g.lineWidth = width;
+    g.stroke();
+  }
+
+  function draw() {
+    const map = w.s.map;
+    const canvas = document.getElementById("command-pulses");
+    if (!map || !canvas) return;
+    const ratio = window.devicePixelRatio || 1;
+    const width = canvas.clientWidth;
+    const height = canvas.clientHeight;
+    if (canvas.width !== Math.round(width * ratio) || canvas.height !== Math.round(height * ratio)) {
+      canvas.width = Math.round(width * ratio);
+      canvas.height = Math.round(height * ratio);
+    }
+    const g = canvas.getContext("2d");
+    g.setTransform(ratio, 0, 0, ratio, 0, 0);
+    g.clearRect(0, 0, width, height);
+    const k = w.scale();
+    const inside = (q) => q.x > -20 && q.y > -20 && q.x < width + 20 && q.y < height + 20;
+    const near = Math.min(1, Math.max(0.55, (map.getZoom() - w.shift() - 9) / 6));
+    const now = performance.now();
+    if (w.s.layers.includes("incidents")) {
+      const breath = w.still() ? 0.5 : 0.5 - 0.5 * Math.cos((now / BREATH_MS) * 2 * Math.PI);
+      let count = 0;
+      for (const where of p.late) {
+        const q = map.project(where);
+        if (!inside(q) || ++count > MOST) continue;
+        ring(g, q, (8 + 4 * breath) * k * near, "#fb7185", 0.2 + 0.45 * (1 - breath), 1.6 * k);
+      }
+      for (const item of p.fresh.values()) {
+        const q = map.project(item.where);
+        if (!inside(q)) continue;
+        const age = now - item.at;
+        if (w.still() || age > 2 * PULSE_MS) {
+          ring(g, q, 10 * k * near, "#e8eef8", 0.7, 1.4 * k);
+        } else {
+          const t = (age % PULSE_MS) / PULSE_MS;
+          ring(g, q, (8 + 26 * t) * k, "#e8eef8", 1 - t, 2.4 * k);
+        }
+      }
+    }
+    if (w.s.incident) {
+      const q = map.project(w.s.incident);
+      if (inside(q)) ring(g, q, 15 * k, "#38bdf8", 1, 2.4 * k);
+    }
+    g.globalAlpha = 1;
+  }
+
+  w.pulse = draw;
+
+  w.startPulses = function (map) {
+    map.on("move", draw);
+    map.on("resize", draw);
+    w.loadPulses();
+    if (p.started) return;
+    p.started = true;
+    let last = 0;
+    (function frame(now) {
+      window.requestAnimationFrame(frame);
+      if (document.hidden || w.still() || now - last < FRAME_MS) return;
+      if (!p.late.length && !p.fresh.size) return;
+      last = now;
+      draw();
+    })(0);
+  };
+})();

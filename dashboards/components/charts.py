@@ -1,0 +1,213 @@
+"""The trends below the map: plain specs for two plotly charts, and rows for the ranking.
+
+Sizes are pixels of a 1080-line screen; the browser's part multiplies them (assets/30-charts.js), so
+that a screen of 2160 lines shows the same chart at twice the size.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from dash import html
+
+from dashboards.figures import Snapshot
+from dashboards.words import Words
+from layers.colours import FONT_STACK, tokens
+
+GRAPH_CONFIG = {"displayModeBar": False, "responsive": True, "doubleClick": False}
+
+
+def trend_specs(snapshot: Snapshot, words: Words) -> dict[str, Any]:
+    """Figures of the two charts by name, ready for the browser."""
+    return {"days": _days(snapshot, words), "hours": _hours(snapshot, words)}
+
+
+def _days(snapshot: Snapshot, words: Words) -> dict[str, Any]:
+    trend, colours = snapshot.trend, tokens("night")
+    labels = [f"{day:%m-%d}" for day in trend.days]
+    names = [f"{day:%m-%d} {words.weekday(day.weekday())}" for day in trend.days]
+    last = len(labels) - 1
+    return {
+        "data": [
+            {
+                "type": "bar",
+                "name": words("trend.reported"),
+                "x": labels,
+                "y": trend.reported.tolist(),
+                "customdata": names,
+                "marker": {
+                    "color": [
+                        _with(colours.accent, 0.28 if k == last else 0.55) for k in range(last + 1)
+                    ],
+                    "cornerradius": 2,
+                    "line": {"width": 0},
+                },
+                "hovertemplate": "%{y:,}",
+            },
+            {
+                "type": "scatter",
+                "mode": "lines",
+                "name": words("trend.closed"),
+                "x": labels,
+                "y": trend.closed.tolist(),
+                "line": {"color": colours.fine, "width": 2},
+                "hovertemplate": "%{y:,}",
+            },
+        ],
+        "layout": _layout(
+            xaxis={
+                "tickvals": labels[last % 7 :: 7],
+                "type": "category",
+                "range": [-0.7, last + 0.7],
+            },
+            bargap=0.32,
+        ),
+    }
+
+
+def _hours(snapshot: Snapshot, words: Words) -> dict[str, Any]:
+    trend, colours = snapshot.trend, tokens("night")
+    hours = list(range(24))
+    begun = len(trend.today_by_hour)
+    weekday = words.weekday(snapshot.at.weekday())
+    return {
+        "data": [
+            {
+                "type": "scatter",
+                "mode": "lines",
+                "name": words("trend.typical", weekday=weekday),
+                "x": hours,
+                "y": [round(float(v), 1) for v in trend.typical_by_hour],
+                "line": {"color": colours.quiet, "width": 1.5, "dash": "dot", "shape": "spline"},
+                "hovertemplate": "%{y:,.1f}",
+            },
+            {
+                "type": "bar",
+                "name": words("trend.today"),
+                "x": hours[:begun],
+                "y": trend.today_by_hour.tolist(),
+                "marker": {
+                    "color": [
+                        _with(colours.accent, 0.28 if h == begun - 1 else 0.6)
+                        for h in hours[:begun]
+                    ],
+                    "cornerradius": 2,
+                    "line": {"width": 0},
+                },
+                "hovertemplate": "%{y:,}",
+            },
+        ],
+        "layout": _layout(
+            xaxis={
+                "tickvals": [0, 6, 12, 18, 23],
+                "ticktext": ["00:00", "06:00", "12:00", "18:00", "23:00"],
+                "range": [-0.7, 23.7],
+            },
+            bargap=0.28,
+        ),
+    }
+
+
+@cache
+def _base_layout() -> dict[str, Any]:
+    colours = tokens("night")
+    font = {"family": FONT_STACK, "color": colours.quiet, "size": 12}
+    axis = {
+        "gridcolor": _with(colours.line, 0.75),
+        "gridwidth": 1,
+        "zeroline": False,
+        "showline": False,
+        "ticks": "",
+        "tickfont": font,
+        "fixedrange": True,
+    }
+    return {
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "font": font,
+        "margin": {"l": 40, "r": 6, "t": 4, "b": 20},
+        "showlegend": False,
+        "hovermode": "x unified",
+        "dragmode": False,
+        "hoverlabel": {
+            "bgcolor": colours.panel,
+            "bordercolor": colours.line,
+            "font": {"family": FONT_STACK, "color": colours.text, "size": 12},
+        },
+        "xaxis": {**axis, "showgrid": False},
+        "yaxis": {**axis, "rangemode": "tozero", "nticks": 4, "separatethousands": True},
+        "separators": ".,",
+    }
+
+
+def _layout(xaxis: dict[str, Any], **extra: Any) -> dict[str, Any]:
+    base = _base_layout()
+    return {**base, **extra, "xaxis": {**base["xaxis"], **xaxis}}
+
+
+def _with(colour: str, alpha: float) -> str:
+    red, green, blue = (int(colour[k : k + 2], 16) for k in (1, 3, 5))
+    return f"rgba({red},{green},{blue},{alpha:g})"
+
+
+def keys(snapshot: Snapshot, words: Words) -> dict[str, list[html.Span]]:
+    """The legends of the charts, set in the line of their titles."""
+    weekday = words.weekday(snapshot.at.weekday())
+    return {
+        "days": [
+            _key("bar", words("trend.reported")),
+            _key("line", words("trend.closed")),
+        ],
+        "hours": [
+            _key("bar", words("trend.today")),
+            _key("dots", words("trend.typical", weekday=weekday)),
+        ],
+        "streets": [
+            _key("late", words("trend.streets.late")),
+            _key("rest", words("trend.streets.rest")),
+        ],
+    }
+
+
+def _key(kind: str, text: str) -> html.Span:
+    return html.Span([html.I(className=f"key key-{kind}"), text], className="chart-key")
+
+
+def build_streets(snapshot: Snapshot, words: Words, rows: int = 6) -> html.Div:
+    """The ranking of streets (or districts) by open incidents, the overdue part set apart."""
+    ranking = snapshot.trend.ranking[:rows]
+    if not ranking:
+        return html.Div(words("rank.empty"), className="empty")
+    most = max(count for _, count, _ in ranking) or 1
+    return html.Div(
+        html.Ol(
+            [
+                html.Li(
+                    [
+                        html.Span(name, className="street-name", title=name),
+                        html.Span(
+                            [
+                                html.I(className="bar-late", style={"width": f"{late / most:.2%}"}),
+                                html.I(
+                                    className="bar-rest",
+                                    style={"width": f"{(count - late) / most:.2%}"},
+                                ),
+                            ],
+                            className="street-bar",
+                        ),
+                        html.Span(words.number(count), className="street-value"),
+                        html.Span(words.number(late), className="street-late"),
+                    ]
+                )
+                for name, count, late in ranking
+            ],
+            className="streets",
+        )
+    )
+
+
+def streets_title(snapshot: Snapshot, words: Words) -> str:
+    """Which level is ranked, in words."""
+    level = snapshot.trend.ranking_level or "street"
+    return words("trend.streets", level=words(f"level.{level}"))

@@ -1,0 +1,24 @@
+"""The sign of a state: colour and shape together, drawn by CSS (`mark` in 10-base.css)."""
+
+from __future__ import annotations
+
+from dash import html
+
+SHAPES = {
+    "fine": "disc",
+    "soon": "triangle",
+    "late": "square",
+    "none": "ring",
+    "closed": "ring",
+    "unknown": "diamond",
+}
+
+
+def mark(state: str) -> html.I:
+    """A small shape in the colour of the state; the word stands beside it."""
+    return html.I(className=f"mark mark-{SHAPES[state]} state-{state}", **{"aria-hidden": "true"})
+
+
+def chip(state: str, text: str) -> html.Span:
+    """Shape, colour and word of a state."""
+    return html.Span([mark(state), text], className=f"chip state-{state}")

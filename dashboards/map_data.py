@@ -1,0 +1,280 @@
+"""The GeoJSON that maps draw: grids, boundaries, names, roads, areas, incidents, workers, assets.
+
+Coordinates are WGS-84 longitude and latitude with six decimals (11 cm). What a page colours or
+selects travels apart from the geometry; a feature of a grid carries its id, name and row `r`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import shapely
+from geopandas import GeoDataFrame, points_from_xy
+
+from dashboards.describe import class_name, describe_case
+from dashboards.inventory import TABLES as ASSET_TABLES
+from dashboards.inventory import tile_bounds
+from dashboards.store import Store
+from dashboards.words import Words
+from geo.codes import class_symbol
+from geo.errors import CodeError
+from geo.schema import STORAGE_CRS
+from layers.boundaries import boundary_lines
+from layers.to_geojson import frame_to_geojson
+
+EMPTY = b'{"type":"FeatureCollection","features":[]}'
+
+
+@dataclass(frozen=True)
+class Source:
+    """A layer of map data: which part of the data it follows, and whether it holds words."""
+
+    part: str
+    make: Callable[[Store, Words], bytes]
+    speaks: bool = False
+
+
+def grids(store: Store, words: Words) -> bytes:
+    """Grids in force with `grid_id`, `name` and row `r`."""
+    city = store.snapshot().city
+    frame = city.grids[["geometry"]].assign(
+        grid_id=city.grids.index.astype(str), name=city.names, r=np.arange(len(city.grids))
+    )
+    return frame_to_geojson(frame)
+
+
+def boundaries(store: Store, words: Words) -> bytes:
+    """Borders of divisions and grids, each line once at its highest level."""
+    city = store.snapshot().city
+    divisions = city.divisions[~city.divisions.geometry.isna()]
+    if not len(city.grids) and not len(divisions):
+        return EMPTY
+    lines = boundary_lines(divisions[["level", "geometry"]], city.grids)
+    return frame_to_geojson(lines.assign(level=lines.index), ["level"])
+
+
+def labels(store: Store, words: Words) -> bytes:
+    """A point inside each division and grid with `name`, `level` and `rank` (0 the highest)."""
+    city = store.snapshot().city
+    ranks = {"district": 0, "street": 1, "community": 2}
+    divisions = city.divisions[
+        ~city.divisions.geometry.isna() & city.divisions["level"].isin(list(ranks))
+    ]
+    shapes = pd.concat([divisions.geometry, city.grids.geometry])
+    if not len(shapes):
+        return EMPTY
+    levels = [*divisions["level"].astype(str), *["grid"] * len(city.grids)]
+    places = _inner_points(shapes.to_numpy())
+    frame = GeoDataFrame(
+        {
+            "name": [*divisions["name"].astype(str), *_short_names(city.names)],
+            "level": levels,
+            "rank": [ranks.get(level, 3) for level in levels],
+        },
+        geometry=places,
+        crs=STORAGE_CRS,
+    )
+    return frame_to_geojson(frame)
+
+
+def _inner_points(shapes: Any) -> Any:
+    """The centroid where it lies inside, else a point that does."""
+    middle = shapely.centroid(shapes)
+    inside = shapely.contains(shapes, middle)
+    return np.where(inside, middle, shapely.point_on_surface(shapes))
+
+
+def _short_names(names: list[str]) -> list[str]:
+    """Long codes show their last six digits only; the border around tells the rest."""
+    return [f"…{name[-6:]}" if len(name) > 11 and name.isdigit() else name for name in names]
+
+
+def roads(store: Store, words: Words) -> bytes:
+    """Streets, rivers and railways with `road_class` and `name`."""
+    return frame_to_geojson(store.workspace.read("roads"), ["road_class", "name"])
+
+
+def areas(store: Store, words: Words) -> bytes:
+    """Parks, water and squares with `kind` and `name`."""
+    return frame_to_geojson(store.workspace.read("areas"), ["kind", "name"])
+
+
+def incidents(store: Store, words: Words) -> bytes:
+    """Open incidents that have a place: class, state, chip, where, new or not."""
+    snapshot = store.snapshot()
+    cases = snapshot.cases
+    shown = np.flatnonzero(cases.is_open & cases.placed)
+    new_since = pd.Timestamp(snapshot.at) - pd.Timedelta(minutes=store.settings.new_minutes)
+    features = []
+    for k in shown:
+        line = describe_case(snapshot, int(k), words)
+        features.append(
+            {
+                "type": "Feature",
+                "properties": {
+                    "id": line.id,
+                    "what": line.what,
+                    "where": line.where,
+                    "when": line.when,
+                    "state": line.state,
+                    "chip": line.chip,
+                    "grid_id": line.grid_id,
+                    "new": int(pd.Timestamp(line.moment) >= new_since),
+                },
+                "geometry": {
+                    "type": "Point",
+                    "coordinates": [round(float(cases.lon[k]), 6), round(float(cases.lat[k]), 6)],
+                },
+            }
+        )
+    return _collection(features)
+
+
+def workers(store: Store, words: Words) -> bytes:
+    """Last positions with the time they were sent (epoch seconds)."""
+    found = store.snapshot().workers
+    if not len(found.positions):
+        return EMPTY
+    names = found.people["name"].reindex(found.positions.index)
+    frame = GeoDataFrame(
+        {
+            "name": names.where(names.notna(), found.positions.index),
+            "t": found.positions["time"].astype("datetime64[s, UTC]").astype("int64"),
+        },
+        geometry=points_from_xy(found.positions["lon"], found.positions["lat"], crs=STORAGE_CRS),
+        index=found.positions.index,
+    )
+    return frame_to_geojson(frame)
+
+
+SOURCES: dict[str, Source] = {
+    "grids": Source("city", grids),
+    "boundaries": Source("city", boundaries),
+    "labels": Source("city", labels),
+    "roads": Source("ground", roads),
+    "areas": Source("ground", areas),
+    "incidents": Source("incidents", incidents, speaks=True),
+    "workers": Source("workers", workers),
+}
+"""What `/data/<name>.geojson` serves."""
+
+
+def asset_tile(store: Store, zoom: int, x: int, y: int, words: Words) -> bytes:
+    """Assets of a map tile: each one from `asset_zoom` on, clusters with counts before it."""
+    if zoom >= store.settings.asset_zoom:
+        return _single_assets(store, zoom, x, y, words)
+    clusters = store.snapshot().inventory.clusters(zoom)
+    if (x, y) not in clusters.index:
+        return EMPTY
+    found = clusters.loc[[(x, y)]]
+    frame = GeoDataFrame(
+        {"count": found["count"].to_numpy()},
+        geometry=points_from_xy(found["lon"], found["lat"], crs=STORAGE_CRS),
+    )
+    return frame_to_geojson(frame)
+
+
+def _single_assets(store: Store, zoom: int, x: int, y: int, words: Words) -> bytes:
+    box = tile_bounds(zoom, x, y)
+    features = []
+    for name in ASSET_TABLES:
+        rows = store.workspace.read(name, bbox=box)
+        places = shapely.centroid(rows.geometry.to_numpy())
+        lon, lat = shapely.get_x(places), shapely.get_y(places)
+        # West and north belong to the tile, so that none is drawn in two.
+        mine = (lon >= box[0]) & (lon < box[2]) & (lat > box[1]) & (lat <= box[3])
+        bearing = rows["bearing_deg"] if "bearing_deg" in rows else pd.Series(pd.NA, rows.index)
+        for k in np.flatnonzero(mine):
+            row = rows.iloc[k]
+            code = str(row["class_code"])
+            features.append(
+                {
+                    "type": "Feature",
+                    "properties": {
+                        "id": str(rows.index[k]),
+                        "what": class_name(code, "", words),
+                        "name": None if pd.isna(row["name"]) else str(row["name"]),
+                        "symbol": _symbol(code),
+                        "broken": int(pd.notna(row["state"]) and row["state"] != "intact"),
+                        "bearing": None if pd.isna(bearing.iloc[k]) else float(bearing.iloc[k]),
+                    },
+                    "geometry": {
+                        "type": "Point",
+                        "coordinates": [round(float(lon[k]), 7), round(float(lat[k]), 7)],
+                    },
+                }
+            )
+    return _collection(features)
+
+
+def _symbol(code: str) -> str:
+    try:
+        return class_symbol(code)
+    except CodeError:
+        return "square"
+
+
+def _collection(features: list[dict[str, Any]]) -> bytes:
+    body = {"type": "FeatureCollection", "features": features}
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+_PIXELS = {
+    "line-width", "text-size", "text-halo-width", "text-halo-blur", "text-padding",
+    "symbol-spacing", "circle-radius", "line-offset", "line-gap-width",
+}  # fmt: skip
+
+
+def scale_style(style: dict[str, Any], scale: float) -> dict[str, Any]:
+    """The same map for a screen with `scale` times the pixels: widths grow, zooms move along.
+
+    A screen of twice the pixels shows the same ground one zoom step deeper, so every zoom in the
+    style moves by log2(scale) and every width is multiplied.
+    """
+    if scale == 1:
+        return style
+    shift = math.log2(scale)
+    layers = []
+    for layer in style["layers"]:
+        new = dict(layer)
+        for name in ("minzoom", "maxzoom"):
+            if name in new:
+                new[name] = min(24.0, max(0.0, new[name] + shift))
+        for part in ("paint", "layout"):
+            if part in new:
+                new[part] = {
+                    key: _scaled(value, scale, shift) if key in _PIXELS else value
+                    for key, value in new[part].items()
+                }
+        layers.append(new)
+    return {**style, "layers": layers}
+
+
+def _scaled(value: Any, scale: float, shift: float) -> Any:
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, (int, float)):
+        return value * scale
+    if not isinstance(value, list):
+        return value
+    if value[0] == "interpolate":
+        head, stops = value[:3], value[3:]
+        by_zoom = head[2] == ["zoom"]
+        moved = [
+            (stop + shift if by_zoom else stop) if k % 2 == 0 else _scaled(stop, scale, shift)
+            for k, stop in enumerate(stops)
+        ]
+        return [*head, *moved]
+    if value[0] == "match":
+        outputs = [
+            _scaled(item, scale, shift) if k % 2 == 1 or k == len(value) - 3 else item
+            for k, item in enumerate(value[2:])
+        ]
+        return [*value[:2], *outputs]
+    return value

@@ -1,0 +1,228 @@
+"""What the server answers besides pages: map data, the basemap's style, health; and its headers.
+
+Map data is GeoJSON under `/data/`, packed once and kept until its table changes. The address that a
+page uses carries the version of the data (`?v=`), so the browser may keep the answer for good; an
+address without it is checked by its ETag each time. Every answer says by Content-Security-Policy
+that nothing but this server may be asked for anything.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import logging
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import flask
+from werkzeug.exceptions import HTTPException, NotFound
+
+from dashboards import map_data
+from dashboards.settings import LANGUAGES
+from dashboards.store import Store
+from dashboards.words import Words
+from geo.errors import WanggeError
+from layers.basemap import map_style
+
+log = logging.getLogger(__name__)
+
+GEOJSON = "application/geo+json"
+_FOR_GOOD = "public, max-age=31536000, immutable"
+_ASK_FIRST = "no-cache"
+
+_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "SAMEORIGIN",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+}
+
+
+@dataclass(frozen=True)
+class Packed:
+    """A body that is ready to send, plain and compressed."""
+
+    plain: bytes
+    packed: bytes
+    etag: str
+
+
+def pack(body: bytes) -> Packed:
+    """Compress a body once."""
+    return Packed(
+        body, gzip.compress(body, 6, mtime=0), hashlib.blake2b(body, digest_size=12).hexdigest()
+    )
+
+
+def new_reference() -> str:
+    """A short number under which the log has the whole story of an error."""
+    return secrets.token_hex(4)
+
+
+def program_version() -> str:
+    """Version of the installed program."""
+    try:
+        return version("wangge")
+    except PackageNotFoundError:
+        return "0"
+
+
+def add_routes(server: flask.Flask, store: Store, script_hashes: Callable[[], list[str]]) -> None:
+    """Add all routes and headers to the server of an app.
+
+    `script_hashes` gives the hashes of the page's own inline scripts, which the policy allows.
+    """
+    _add_timing(server)
+    _add_headers(server, script_hashes)
+    _add_errors(server, store)
+
+    @server.get("/")
+    def home() -> flask.typing.ResponseReturnValue:
+        query = flask.request.query_string.decode("utf-8", "replace")
+        return flask.redirect(f"/command?{query}" if query else "/command")
+
+    @server.get("/healthz")
+    def healthz() -> flask.typing.ResponseReturnValue:
+        return _health(store)
+
+    @server.get("/map/style.json")
+    def style() -> flask.typing.ResponseReturnValue:
+        scale = _number(flask.request.args.get("scale", "1"), 0.5, 4.0)
+        versions = store.versions()
+        found = map_style(
+            flask.request.host_url,
+            "night",
+            roads=f"/data/roads.geojson?v={versions['ground']}",
+            areas=f"/data/areas.geojson?v={versions['ground']}",
+            boundaries=f"/data/boundaries.geojson?v={versions['city']}",
+        )
+        body = json.dumps(map_data.scale_style(found, scale), ensure_ascii=False).encode()
+        return _send(pack(body), "application/json", _ASK_FIRST)
+
+    @server.get("/data/<name>.geojson")
+    def layer(name: str) -> flask.typing.ResponseReturnValue:
+        source = map_data.SOURCES.get(name)
+        if source is None:
+            raise NotFound
+        current = store.versions()[source.part]
+        words = _words(store)
+        key = ("data", name, words.language if source.speaks else "")
+        packed = store.remember(key, current, lambda: pack(source.make(store, words)))
+        return _send(packed, GEOJSON, _cache(current))
+
+    @server.get("/data/assets/<int:zoom>/<int:x>/<int:y>.geojson")
+    def assets(zoom: int, x: int, y: int) -> flask.typing.ResponseReturnValue:
+        if zoom > 22 or x >= 2**zoom or y >= 2**zoom:
+            raise NotFound
+        body = map_data.asset_tile(store, zoom, x, y, _words(store))
+        return _send(pack(body), GEOJSON, _cache(store.versions()["assets"]))
+
+
+def _words(store: Store) -> Words:
+    language = flask.request.args.get("lang", store.settings.language)
+    return Words(language if language in LANGUAGES else store.settings.language)
+
+
+def _number(text: str, low: float, high: float) -> float:
+    try:
+        return min(max(float(text), low), high)
+    except ValueError:
+        return 1.0
+
+
+def _cache(current: str) -> str:
+    return _FOR_GOOD if flask.request.args.get("v") == current else _ASK_FIRST
+
+
+def _send(body: Packed, mimetype: str, cache: str) -> flask.Response:
+    packs = "gzip" in flask.request.headers.get("Accept-Encoding", "")
+    response = flask.Response(body.packed if packs else body.plain, mimetype=mimetype)
+    if packs:
+        response.headers["Content-Encoding"] = "gzip"
+    response.headers["Cache-Control"] = cache
+    response.headers["Vary"] = "Accept-Encoding"
+    response.set_etag(body.etag)
+    return response.make_conditional(flask.request)
+
+
+def _health(store: Store) -> flask.Response:
+    health = store.health
+    newest = store.snapshot().newest
+    age = None if newest is None else max(0.0, (store.clock() - newest).total_seconds())
+    response = flask.jsonify(
+        status="ok" if store.health.ok else "degraded",
+        version=program_version(),
+        age_s=None if age is None else round(age, 1),
+        looked_at=None if health.looked_at is None else health.looked_at.isoformat(),
+    )
+    response.status_code = 200 if store.health.ok else 503
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _add_timing(server: flask.Flask) -> None:
+    @server.before_request
+    def begin() -> None:
+        flask.g.begun = time.perf_counter()
+
+    @server.after_request
+    def end(response: flask.Response) -> flask.Response:
+        begun = flask.g.get("begun")
+        if begun is not None:
+            spent = (time.perf_counter() - begun) * 1000
+            response.headers["Server-Timing"] = f"app;dur={spent:.1f}"
+        return response
+
+
+def _add_headers(server: flask.Flask, script_hashes: Callable[[], list[str]]) -> None:
+    @server.after_request
+    def protect(response: flask.Response) -> flask.Response:
+        for name, value in _HEADERS.items():
+            response.headers.setdefault(name, value)
+        scripts = " ".join(
+            ["'self'", *(script_hashes() if response.mimetype == "text/html" else ())]
+        )
+        response.headers["Content-Security-Policy"] = "; ".join(
+            [
+                "default-src 'self'",
+                f"script-src {scripts}",
+                # plotly and the controls set styles on elements; no style sheet comes from outside.
+                "style-src 'self' 'unsafe-inline'",
+                "img-src 'self' data: blob:",
+                "font-src 'self' data:",
+                "connect-src 'self'",
+                # MapLibre reads tiles of geometry in a worker made from its own text.
+                "worker-src 'self' blob:",
+                "object-src 'none'",
+                "base-uri 'self'",
+                "form-action 'self'",
+                "frame-ancestors 'self'",
+            ]
+        )
+        return response
+
+
+def _add_errors(server: flask.Flask, store: Store) -> None:
+    """What we raise on purpose is shown as written; all else gets a reference number."""
+
+    @server.errorhandler(HTTPException)
+    def known(error: HTTPException) -> flask.typing.ResponseReturnValue:
+        return flask.jsonify(error=error.description), error.code or 500
+
+    @server.errorhandler(WanggeError)
+    def ours(error: WanggeError) -> flask.typing.ResponseReturnValue:
+        log.warning("%s: %s", flask.request.path, error)
+        return flask.jsonify(error=str(error)), 500
+
+    @server.errorhandler(500)
+    def unexpected(error: Any) -> flask.typing.ResponseReturnValue:
+        reference = new_reference()
+        log.error("%s %s", reference, flask.request.path, exc_info=error)
+        words = Words(store.settings.language)
+        return flask.jsonify(error=words("error.page", reference=reference)), 500

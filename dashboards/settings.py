@@ -1,0 +1,225 @@
+"""The settings of a server: defaults, then `<workspace>/settings.toml`, then `WANGGE_*`.
+
+Each field is one setting: its type, a safe default, the unit in its name and one line of help. A
+later source replaces an earlier one field by field. A key that no field knows is refused in the
+file; in the environment only the names of fields are looked at, because other programs may own
+other variables that begin alike. Two fields that contradict each other are refused together, with
+both values in the message, so that a server never starts into a state that nobody meant.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from geo.errors import SettingsError
+
+PREFIX = "WANGGE_"
+FILE_NAME = "settings.toml"
+LANGUAGES = ("zh", "en")
+
+_TRUE = {"1", "true", "yes", "on"}
+_FALSE = {"0", "false", "no", "off"}
+
+
+def _setting(default: Any, text: str) -> Any:
+    return field(default=default, metadata={"help": text})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that an operator may choose; `read_settings` makes one."""
+
+    city_name: str = _setting(
+        "", "name in the page's header; empty takes the name of the city's division"
+    )
+    timezone: str = _setting("Asia/Shanghai", "zone of clocks, dates and working days (IANA name)")
+    language: str = _setting("zh", "language of a page whose address names none: zh or en")
+    host: str = _setting(
+        "127.0.0.1", "address to listen on; 0.0.0.0 lets other machines in, without sign-in"
+    )
+    port: int = _setting(8050, "TCP port to listen on, 1 to 65535")
+    threads: int = _setting(8, "requests served at the same time")
+    check_s: float = _setting(2.0, "seconds between looks at the workspace for changed data")
+    refresh_s: float = _setting(5.0, "seconds between updates of an open page")
+    stale_s: int = _setting(60, "age of the newest data in seconds from which the page says stale")
+    on_duty_minutes: int = _setting(
+        15, "minutes since the last position for which a worker counts as on duty"
+    )
+    position_hours: int = _setting(
+        12, "hours after which a last position is no longer drawn on the map"
+    )
+    new_minutes: int = _setting(
+        30, "minutes since the report for which an incident counts as new and pulses"
+    )
+    soon_minutes: int = _setting(120, "minutes before its deadline from which an incident is amber")
+    list_rows: int = _setting(40, "newest incidents in the list beside the map")
+    asset_zoom: int = _setting(
+        16, "zoom of the map from which each asset has its own mark; clustered before"
+    )
+    cluster_zoom: int = _setting(
+        12, "zoom of the map from which clusters of assets are drawn; nothing before"
+    )
+    attribution: str = _setting("", "credit for the basemap's data, shown on every map")
+
+    def __post_init__(self) -> None:
+        _require_ranges(self)
+        _require_no_contradiction(self)
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The zone of `timezone`."""
+        return ZoneInfo(self.timezone)
+
+
+_RANGES: dict[str, tuple[float, float]] = {
+    "port": (1, 65535),
+    "threads": (1, 256),
+    "check_s": (0.2, 3600),
+    "refresh_s": (1, 3600),
+    "stale_s": (1, 86_400 * 365),
+    "on_duty_minutes": (1, 1440),
+    "position_hours": (1, 24 * 30),
+    "new_minutes": (0, 1440),
+    "soon_minutes": (0, 60 * 24 * 30),
+    "list_rows": (1, 500),
+    "asset_zoom": (1, 22),
+    "cluster_zoom": (0, 22),
+}
+
+
+def _require_ranges(settings: Settings) -> None:
+    for name, (low, high) in _RANGES.items():
+        value = getattr(settings, name)
+        if not low <= value <= high:
+            raise SettingsError(f"{name} is {value}: choose a number from {low:g} to {high:g}")
+    if settings.language not in LANGUAGES:
+        raise SettingsError(f"language is {settings.language!r}: choose one of zh, en")
+    if not settings.host:
+        raise SettingsError("host is empty: name an address such as 127.0.0.1")
+    try:
+        ZoneInfo(settings.timezone)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise SettingsError(
+            f"timezone is {settings.timezone!r}: no such zone, use a name such as Asia/Shanghai"
+        ) from error
+
+
+def _require_no_contradiction(settings: Settings) -> None:
+    def refuse(one: str, two: str, why: str) -> None:
+        raise SettingsError(
+            f"{one} is {getattr(settings, one)} and {two} is {getattr(settings, two)}: {why}"
+        )
+
+    if settings.cluster_zoom >= settings.asset_zoom:
+        refuse("cluster_zoom", "asset_zoom", "clusters must end where single assets begin")
+    if settings.refresh_s >= settings.stale_s:
+        refuse("refresh_s", "stale_s", "every page would be stale before its next update")
+    if settings.check_s > settings.refresh_s:
+        refuse("check_s", "refresh_s", "a page would ask more often than the server looks")
+    if settings.on_duty_minutes > settings.position_hours * 60:
+        refuse("on_duty_minutes", "position_hours", "a worker on duty would not be drawn")
+
+
+def read_settings(folder: Path, environment: Mapping[str, str] | None = None) -> Settings:
+    """Settings of the workspace in `folder`, with `WANGGE_*` of the environment on top.
+
+    Raises
+    ------
+    SettingsError
+        For an unreadable file, an unknown key, a wrong type or a contradiction; the message says
+        where the value came from.
+    """
+    values: dict[str, Any] = {}
+    file = folder / FILE_NAME
+    if file.is_file():
+        values.update(_file_values(file))
+    values.update(_environment_values(os.environ if environment is None else environment))
+    return Settings(**values)
+
+
+def _file_values(file: Path) -> dict[str, Any]:
+    try:
+        raw = tomllib.loads(file.read_text(encoding="utf-8-sig"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise SettingsError(f"{file} cannot be read: {error}") from error
+    known = {item.name: item for item in fields(Settings)}
+    values = {}
+    for name, value in raw.items():
+        if name not in known:
+            raise SettingsError(
+                f"{file} sets {name}, which is no setting: use one of {', '.join(known)}"
+            )
+        values[name] = _typed(name, value, str(file))
+    return values
+
+
+def _environment_values(environment: Mapping[str, str]) -> dict[str, Any]:
+    values = {}
+    for item in fields(Settings):
+        variable = PREFIX + item.name.upper()
+        if variable in environment:
+            values[item.name] = _typed(item.name, environment[variable], f"{variable}")
+    return values
+
+
+def _typed(name: str, value: Any, origin: str) -> Any:
+    """`value` as the type of the field; text is parsed, other types must already be right."""
+    kind = type(getattr(_DEFAULTS, name))
+    try:
+        if isinstance(value, str) and kind is not str:
+            return _parsed(value, kind)
+    except ValueError as error:
+        raise SettingsError(
+            f"{origin} sets {name} to {value!r}: use {_KIND_WORDS[kind]}"
+        ) from error
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if type(value) is not kind:
+        raise SettingsError(f"{origin} sets {name} to {value!r}: use {_KIND_WORDS[kind]}")
+    return value
+
+
+def _parsed(text: str, kind: type) -> Any:
+    if kind is bool:
+        if text.lower() in _TRUE:
+            return True
+        if text.lower() in _FALSE:
+            return False
+        raise ValueError(text)
+    return kind(text)
+
+
+_KIND_WORDS = {
+    str: "text in quotes",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+}
+_DEFAULTS = Settings()
+
+
+def write_template(path: Path, city_name: str = "", timezone: str = "Asia/Shanghai") -> None:
+    """Write a settings file with every setting in it: two set, the others commented out."""
+    chosen = Settings(city_name=city_name, timezone=timezone)
+    lines = [
+        "# Settings of this city. A line without # is in force; the environment variable of the",
+        f"# same name in capitals with {PREFIX} before it wins. All of them: docs/settings.md",
+        "",
+    ]
+    for item in fields(Settings):
+        mark = "" if item.name in ("city_name", "timezone") else "# "
+        value = json.dumps(getattr(chosen, item.name), ensure_ascii=False)
+        lines += [f"# {item.metadata['help']}", f"{mark}{item.name} = {value}", ""]
+    path.write_text("\n".join(lines), encoding="utf-8")
+
+
+def settings_help() -> dict[str, tuple[Any, str]]:
+    """Default and help of every setting, in order."""
+    return {item.name: (item.default, item.metadata["help"]) for item in fields(Settings)}
