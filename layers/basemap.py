@@ -179,9 +179,7 @@ def _rail(colours: Tokens) -> list[dict[str, Any]]:
 
 def _over_data(colours: Tokens, mood: Mood) -> list[dict[str, Any]]:
     """A breath of the main roads and the river above the fills, so that one finds one's way."""
-    road = with_alpha(
-        colours.text if mood == "night" else "#ffffff", 0.10 if mood == "night" else 0.5
-    )
+    road = with_alpha("#ffffff", 0.13 if mood == "night" else 0.55)
     water = with_alpha(colours.water, 0.75)
     return [
         {
@@ -202,19 +200,26 @@ def _over_data(colours: Tokens, mood: Mood) -> list[dict[str, Any]]:
                 "line-width": _grow((9, 2), (12, 6), (14, 14), (16, 36), (18, 110)),
             },
         },
-        {
-            "id": "over-roads",
-            "type": "line",
-            "source": "roads",
-            "minzoom": 9,
-            "filter": ["match", ["get", "road_class"], ["arterial", "main"], True, False],
-            "layout": {"line-cap": "round", "line-join": "round"},
-            "paint": {
-                "line-color": road,
-                "line-width": _grow((9, 0.5), (12, 1.2), (14, 2.4), (18, 14)),
-            },
-        },
+        *(_over_road(name, road) for name in ("minor", "main", "arterial")),
     ]
+
+
+def _over_road(name: str, colour: str) -> dict[str, Any]:
+    """A road above the fills: a hint from afar, plainer near by, where the fill hides much."""
+    first = _FIRST_ZOOM[name] + 2
+    return {
+        "id": f"over-road-{name}",
+        "type": "line",
+        "source": "roads",
+        "minzoom": first,
+        "filter": ["==", ["get", "road_class"], name],
+        "layout": {"line-cap": "round", "line-join": "round"},
+        "paint": {
+            "line-color": colour,
+            "line-opacity": ["interpolate", ["linear"], ["zoom"], first, 0.3, 15, 1],
+            "line-width": _grow(*((zoom, 0.8 * width) for zoom, width in _ROAD_WIDTHS[name])),
+        },
+    }
 
 
 def _boundaries(colours: Tokens, mood: Mood) -> list[dict[str, Any]]:

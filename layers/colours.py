@@ -126,7 +126,7 @@ _RAMPS: dict[str, tuple[float, float, float]] = {
 RAMPS = tuple(_RAMPS)
 """Names of the sequential ramps. The same figure has the same ramp on every page."""
 
-_ENDS: dict[Mood, tuple[float, float]] = {"night": (0.285, 0.770), "day": (0.925, 0.420)}
+_ENDS: dict[Mood, tuple[float, float]] = {"night": (0.320, 0.785), "day": (0.925, 0.420)}
 """Lightness of the weakest and the strongest class."""
 
 

@@ -37,8 +37,8 @@ GROUP_MARKS: Mapping[str, tuple[str, int]] = {
     "bin": ("hollow-square", 2),
     "sign": ("hollow-triangle", 0),
     "traffic_light": ("hollow-triangle", 4),
-    "tree": ("disc", 2),
-    "green": ("ring", 2),
+    "tree": ("ring", 2),
+    "green": ("target", 2),
     "toilet": ("hollow-square", 0),
     "septic_tank": ("target", 3),
     "transit": ("square", 0),
@@ -241,7 +241,7 @@ def camera_views(
         label = word("view.unknown", language, words)
         unknown = tokens(mood).unknown
         legend.append(LegendItem(label, unknown, "hollow-diamond", int((~known).sum())))
-    return MapLayer(id, title, "fill", features, tuple(legend), unit, mood, opacity=0.3)
+    return MapLayer(id, title, "fill", features, tuple(legend), unit, mood, opacity=0.16)
 
 
 def _urgency_looks(mood: Mood) -> dict[str, tuple[str, str]]:

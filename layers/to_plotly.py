@@ -205,15 +205,17 @@ def line_traces(layer: MapLayer) -> list[Any]:
 
 
 def point_traces(layer: MapLayer) -> list[Any]:
-    """For each shape and colour a dark casing and the mark itself; discs as circles."""
+    """For each shape and colour a disc on a dark casing, and the shape as a glyph inside.
+
+    The disc is always drawn. plotly gives text no way to overlap, so where marks crowd, a glyph
+    may give way to its neighbour's; a mark never does. Hollow shapes have a dark inside.
+    """
     features = layer.features
     shapes = features["shape"] if "shape" in features.columns else "disc"
     sizes = features["size"] if "size" in features.columns else 10.0
     frame = features.assign(_shape=shapes, _size=sizes)
-    casing = tokens(layer.mood).border_casing
     traces: list[Any] = []
     for (shape, colour), rows in frame.groupby(["_shape", "fill"], sort=False):
-        size = float(rows["_size"].iloc[0])
         common = {
             "lon": shapely.get_x(rows.geometry.to_numpy()),
             "lat": shapely.get_y(rows.geometry.to_numpy()),
@@ -224,24 +226,31 @@ def point_traces(layer: MapLayer) -> list[Any]:
             "ids": [str(label) for label in rows.index],
             **_spoken(layer, "hovertext", rows["hover"]),
         }
-        for extra, paint, about in ((3.0, casing, _SILENT), (0.0, colour, shown)):
-            traces.append(
-                go.Scattermap(**common, **about, **_mark(str(shape), size + extra, str(paint)))
-            )
+        casing = tokens(layer.mood).border_casing
+        parts = _mark_parts(str(shape), float(rows["_size"].iloc[0]), str(colour), casing)
+        for n, part in enumerate(parts):
+            traces.append(go.Scattermap(**common, **(shown if n == 1 else _SILENT), **part))
     return traces
 
 
-def _mark(shape: str, size: float, colour: str) -> dict[str, Any]:
-    """Mode and style of a point: a circle for a disc, a glyph of about the same size else."""
-    if shape == "disc":
-        return {"mode": "markers", "marker": {"size": size, "color": colour, "allowoverlap": True}}
-    return {
-        "mode": "text",
-        "text": GLYPHS[shape],
-        "textfont": {"size": size * 1.35, "color": colour, "family": "Noto Sans CJK SC"},
-        "marker": {"allowoverlap": True},
-        "textposition": "middle center",
-    }
+def _mark_parts(shape: str, size: float, colour: str, casing: str) -> list[dict[str, Any]]:
+    """Casing, disc, and what stands inside it, from below."""
+    plain = shape in ("disc", "ring")
+    width = size if plain else max(size, 12.0)
+    hollow = shape.startswith("hollow-") or shape in ("ring", "target")
+    parts = [_disc(width + 3, casing), _disc(width, colour)]
+    if hollow:
+        parts.append(_disc(width - 4, casing))
+    if shape == "target":
+        parts.append(_disc(width - 8, colour))
+    elif not plain:
+        glyph = {"size": width * 0.8, "color": colour if hollow else casing}
+        parts.append({"mode": "text", "text": GLYPHS[shape], "textfont": glyph})
+    return parts
+
+
+def _disc(size: float, colour: str) -> dict[str, Any]:
+    return {"mode": "markers", "marker": {"size": size, "color": colour}}
 
 
 def view_of(

@@ -143,7 +143,7 @@ def test_a_camera_shows_its_sector_and_unknown_views_are_counted():
     )
     layer = camera_views(frame, title="视域")
     assert layer.features.index.tolist() == ["a"]
-    assert layer.opacity == 0.3
+    assert layer.opacity == 0.16
     assert [(item.label, item.count) for item in layer.legend] == [("视域", 1), ("视域未知", 1)]
     assert layer.features.loc["a", "hover"] == "一\n视域"
 

@@ -97,18 +97,26 @@ def points(*shapes: str) -> MapLayer:
     )
 
 
-def test_points_keep_their_shape_and_stand_on_a_casing():
-    traces = layer_traces(points("disc", "square", "square"))
-    assert [(t.mode, t.text) for t in traces] == [
-        ("markers", None),
-        ("markers", None),
-        ("text", "■"),
-        ("text", "■"),
+def test_every_mark_is_a_disc_that_cannot_be_hidden_with_its_shape_inside():
+    traces = layer_traces(points("disc", "square", "square", "hollow-diamond"))
+    assert [(t.mode, t.text, len(t.lon)) for t in traces] == [
+        *[("markers", None, 1)] * 2,
+        *[("markers", None, 2)] * 2,
+        ("text", "■", 2),
+        *[("markers", None, 1)] * 3,
+        ("text", "◇", 1),
     ]
-    assert traces[1].marker.color == "#fb7185"
-    assert traces[0].marker.size > traces[1].marker.size
-    assert traces[3].ids == ("i1", "i2")
+    casing, disc = traces[:2]
+    assert casing.marker.size > disc.marker.size
+    assert disc.marker.color == "#fb7185"
     assert {t.below for t in traces} == {BELOW_LABELS}
+
+
+def test_only_the_disc_of_a_mark_speaks():
+    traces = layer_traces(points("square", "target"))
+    speaking = [t for t in traces if t.hoverinfo != "skip"]
+    assert [t.ids for t in speaking] == [("i0",), ("i1",)]
+    assert speaking[0].hovertext == ("<b>超时</b>",)
 
 
 def test_lines_draw_the_heaviest_level_last(wavy_city):
