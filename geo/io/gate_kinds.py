@@ -1,0 +1,344 @@
+"""What each kind asks of its rows beyond an id and a place.
+
+A value that must be there and cannot be told rejects the row; one that may be empty is emptied,
+counted and listed. Words of a source (status, condition, road class) are turned into ours by the
+tables `geo/data/stage_words.csv` and `state_words.csv`; an unknown status counts as collected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from geo import codes
+from geo.errors import InputError
+from geo.io import fields
+from geo.io.gate_report import Ledger
+from geo.io.gate_rows import Wishes, asset_class_of, class_of_tags
+from geo.io.read import Source
+from geo.schema import LEVELS, TABLES
+
+CAMERA_CLASS = "0136"
+DAY = pd.Timedelta(days=1)
+_PLACE_TAGS = ("amenity", "shop", "office", "tourism", "leisure")
+_AREA_TAGS = ("leisure", "natural", "landuse", "waterway", "place")
+_ROAD_TAGS = ("highway", "railway", "waterway")
+
+
+def settle_times(draft: pd.DataFrame, wishes: Wishes, ledger: Ledger) -> pd.DataFrame:
+    """Reject rows whose required time is missing or unreadable, empty optional ones."""
+    for column in TABLES[wishes.kind].columns:
+        name, raw = column.name, f"_raw_{column.name}"
+        if column.kind != "time" or name not in draft:
+            continue
+        unreadable = draft[raw].notna().to_numpy() if raw in draft else np.zeros(len(draft), bool)
+        if not column.required:
+            ledger.repair(f"{name} cannot be read, left empty", int(unreadable.sum()))
+            if unreadable.any():
+                ledger.point_out(draft, unreadable, f"{name} cannot be read", draft[raw])
+            continue
+        if unreadable.any():
+            draft = ledger.reject(draft, unreadable, f"{name} cannot be read", draft[raw])
+        if wishes.kind != "grids":
+            draft = ledger.reject(draft, draft[name].isna().to_numpy(), f"no {name}")
+    return draft
+
+
+def settle_words(draft: pd.DataFrame, ledger: Ledger, name: str, words: str) -> pd.DataFrame:
+    """Turn the words of an optional field into ours; unknown ones are emptied and named."""
+    if name not in draft:
+        return draft
+    found, unknown = fields.match_words(words, draft[name])
+    if len(unknown):
+        hit = (draft[name].notna() & found.isna()).to_numpy()
+        ledger.repair(f"{name} is no word that is known, left empty", int(hit.sum()))
+        ledger.point_out(draft, hit, f"{name} is no word that is known", draft[name])
+        ledger.warn(f"unknown words in {name}: {_count_words(unknown)}")
+    return draft.assign(**{name: found})
+
+
+def _count_words(counts: pd.Series, most: int = 8) -> str:
+    listed = [f"{word} ({n:,})" for word, n in counts.head(most).items()]
+    return ", ".join(listed) + (f" and {len(counts) - most} more" if len(counts) > most else "")
+
+
+def settle_assets(
+    draft: pd.DataFrame, sources: Sequence[Source], wishes: Wishes, ledger: Ledger
+) -> pd.DataFrame:
+    """Class codes of assets and cameras; rows without a known class are rejected."""
+    fixed = wishes.set_values.get("class_code")
+    if fixed is not None and asset_class_of(fixed) is None:
+        raise InputError(
+            f"--set class_code={fixed}: no such asset class, see geo/data/asset_classes.csv"
+        )
+    given = (
+        draft["class_code"] if "class_code" in draft else pd.Series(None, draft.index, dtype="str")
+    )
+    meaning = {word: asset_class_of(word) for word in given.dropna().unique()}
+    code = given.map(meaning).astype("str")
+    tagged = _by_source(draft, sources, lambda raw: class_of_tags(raw), only="osm")
+    if tagged is not None:
+        code = code.fillna(tagged)
+    # Tables of tags that are no OpenStreetMap file, say a GeoPackage made from one.
+    elif given.isna().all() or code.isna().all():
+        code = code.fillna(_by_source(draft, sources, class_of_tags) or code)
+    if wishes.kind == "cameras":
+        if code.isna().any():
+            ledger.note(f"cameras without a class are of class {CAMERA_CLASS}")
+        code = code.fillna(CAMERA_CLASS)
+    local = code.dropna()
+    strange = sorted({c for c in local.unique() if c not in codes.asset_classes().index})
+    if strange:
+        ledger.warn(f"classes of the city's own without a name in the table: {', '.join(strange)}")
+    draft = draft.assign(class_code=code)
+    missing = draft["class_code"].isna().to_numpy()
+    words = given.fillna("--set class_code=CODE gives all rows one")
+    draft = ledger.reject(draft, missing, "no known asset class", words)
+    for name, kind in (("state", "state"), ("accuracy_class", "accuracy_class")):
+        draft = settle_words(draft, ledger, name, kind)
+    return _settle_directions(draft, ledger)
+
+
+def _by_source(
+    draft: pd.DataFrame, sources: Sequence[Source], work: Any, only: str = ""
+) -> pd.Series | None:
+    """A value for each row from the raw columns of its source; None if no source gives any."""
+    out = pd.Series(None, index=draft.index, dtype="str")
+    for number in draft["_source"].unique():
+        if only and sources[number].form != only:
+            continue
+        mine = draft["_source"] == number
+        raw = sources[number].frame.iloc[draft.loc[mine, "_pos"].to_numpy()]
+        out.loc[mine] = work(raw).to_numpy()
+    return out if out.notna().any() else None
+
+
+def _settle_directions(draft: pd.DataFrame, ledger: Ledger) -> pd.DataFrame:
+    limits = {"bearing_deg": (0.0, 360.0), "angle_deg": (0.0, 360.0), "range_m": (0.0, 100_000.0)}
+    for name, (low, high) in limits.items():
+        if name not in draft:
+            continue
+        number = draft[name]
+        beyond = (number.notna() & ~number.between(low, high)).to_numpy()
+        if beyond.any():
+            ledger.repair(f"{name} beyond {low:g} to {high:g}, left empty", int(beyond.sum()))
+            ledger.point_out(draft, beyond, f"{name} beyond its range, left empty", number)
+            draft = draft.assign(**{name: number.mask(beyond)})
+    return draft
+
+
+def settle_incidents(draft: pd.DataFrame, wishes: Wishes, ledger: Ledger) -> pd.DataFrame:
+    """Stages, classes, and times that contradict each other."""
+    draft = draft.copy()
+    closed = draft["closed_at"].notna() if "closed_at" in draft else pd.Series(False, draft.index)
+    if "stage" in draft:
+        stage, unknown = fields.match_words("stage", draft["stage"])
+        if len(unknown):
+            hit = (draft["stage"].notna() & stage.isna()).to_numpy()
+            ledger.point_out(draft, hit, "unknown status, taken as collected", draft["stage"])
+            ledger.warn(f"unknown status taken as collected: {_count_words(unknown)}")
+        empty = draft["stage"].isna()
+        if empty.any():
+            ledger.note(
+                f"{int(empty.sum()):,} rows without a status: closed where closed_at is filled"
+            )
+    else:
+        stage = pd.Series(None, index=draft.index, dtype="str")
+        empty = pd.Series(True, index=draft.index)
+        ledger.note("no column for stage: closed where closed_at is filled, else collected")
+    stage = stage.mask(empty & closed, "closed").fillna("collected")
+    draft["stage"] = stage
+    draft = _settle_order(draft, ledger, wishes)
+    return _settle_incident_class(draft, ledger)
+
+
+def _settle_order(draft: pd.DataFrame, ledger: Ledger, wishes: Wishes) -> pd.DataFrame:
+    if "closed_at" in draft:
+        before = (draft["closed_at"] < draft["reported_at"]).to_numpy()
+        if before.any():
+            detail = draft["closed_at"].dt.strftime("%Y-%m-%d %H:%M:%S") + " UTC"
+            ledger.repair("closed before it was reported, close time left empty", int(before.sum()))
+            ledger.point_out(draft, before, "closed before it was reported", detail)
+            draft = draft.assign(closed_at=draft["closed_at"].mask(before))
+    if "deadline" in draft:
+        before = (draft["deadline"] < draft["reported_at"]).to_numpy()
+        count = ledger.point_out(draft, before, "deadline before it was reported")
+        if count:
+            ledger.warn(f"{count:,} incidents have a deadline before they were reported")
+    future = (draft["reported_at"] > pd.Timestamp(wishes.at) + DAY).to_numpy()
+    count = ledger.point_out(draft, future, "reported in the future")
+    if count:
+        ledger.warn(f"{count:,} incidents are reported after the time of this import")
+    return draft
+
+
+def _settle_incident_class(draft: pd.DataFrame, ledger: Ledger) -> pd.DataFrame:
+    table = codes.incident_classes()
+    names = {
+        fields.fold_word(name): str(code)
+        for code, row in table.iterrows()
+        for name in (row["zh"], row["en"])
+    }
+
+    def meaning(word: str) -> str | None:
+        text = str(word).strip().upper()
+        if codes.is_incident_class(text):
+            return text
+        return names.get(fields.fold_word(word))
+
+    known = pd.Series(None, index=draft.index, dtype="str")
+    for column in ("class_code", "category"):
+        if column in draft:
+            words = {w: meaning(w) for w in draft[column].dropna().unique()}
+            known = known.fillna(draft[column].map(words).astype("str"))
+    if "class_code" in draft:
+        lost = draft["class_code"].notna() & known.isna()
+        if lost.any():
+            ledger.note(f"class_code of {int(lost.sum()):,} rows is none of the table: left empty")
+            if "category" not in draft:
+                draft = draft.assign(category=draft["class_code"])
+    return draft.assign(class_code=known)
+
+
+def settle_roads(
+    draft: pd.DataFrame, sources: Sequence[Source], wishes: Wishes, ledger: Ledger
+) -> pd.DataFrame:
+    """Classes of roads by words or OpenStreetMap tags; what is no road is rejected."""
+    words = fields.words_of("road_class")
+
+    def by_tags(raw: pd.DataFrame) -> pd.Series:
+        out = pd.Series(None, index=raw.index, dtype="str")
+        for tag in _ROAD_TAGS:
+            if tag in raw.columns:
+                out = out.fillna(fields.match_words("road_class", raw[tag])[0])
+        return out
+
+    given = (
+        draft["road_class"] if "road_class" in draft else pd.Series(None, draft.index, dtype="str")
+    )
+    code = fields.match_words("road_class", given)[0]
+    if not words.keys() & set(map(fields.fold_word, wishes.set_values.values())):
+        tagged = _by_source(draft, sources, by_tags)
+        if tagged is not None:
+            code = code.fillna(tagged)
+    draft = draft.assign(road_class=code)
+    missing = draft["road_class"].isna().to_numpy()
+    detail = given.fillna("no tag of a road, river or railway")
+    return ledger.reject(draft, missing, "no road class", detail)
+
+
+def settle_named_kind(
+    draft: pd.DataFrame, sources: Sequence[Source], wishes: Wishes, ledger: Ledger
+) -> pd.DataFrame:
+    """Kinds of areas (by words) and of places (as the source says them)."""
+    given = draft["kind"] if "kind" in draft else pd.Series(None, index=draft.index, dtype="str")
+    if wishes.kind == "areas":
+        code = fields.match_words("area_kind", given)[0]
+        tagged = _by_source(draft, sources, _area_of_tags)
+    else:
+        code = given.copy()
+        tagged = _by_source(draft, sources, _first_tag)
+    if tagged is not None:
+        code = code.fillna(tagged)
+    draft = draft.assign(kind=code)
+    return ledger.reject(draft, draft["kind"].isna().to_numpy(), "no known kind", given)
+
+
+def _area_of_tags(raw: pd.DataFrame) -> pd.Series:
+    out = pd.Series(None, index=raw.index, dtype="str")
+    for tag in _AREA_TAGS:
+        if tag in raw.columns:
+            out = out.fillna(fields.match_words("area_kind", raw[tag])[0])
+    return out
+
+
+def _first_tag(raw: pd.DataFrame) -> pd.Series:
+    out = pd.Series(None, index=raw.index, dtype="str")
+    for tag in _PLACE_TAGS:
+        if tag in raw.columns:
+            out = out.fillna(raw[tag].astype("str"))
+    return out
+
+
+def settle_grid_fields(draft: pd.DataFrame, wishes: Wishes, ledger: Ledger) -> pd.DataFrame:
+    """Kind, version and dates of grids, with the defaults: base, 1, from now on."""
+    draft = settle_words(draft, ledger, "kind", "kind")
+    given = draft["kind"] if "kind" in draft else pd.Series(None, index=draft.index, dtype="str")
+    moment = pd.Timestamp(wishes.at).tz_convert("UTC")
+    begin = (
+        draft["valid_from"]
+        if "valid_from" in draft
+        else pd.Series(pd.NaT, index=draft.index, dtype="datetime64[us, UTC]")
+    )
+    version = draft["version"] if "version" in draft else pd.Series(pd.NA, index=draft.index)
+    return draft.assign(
+        kind=given.fillna("base"),
+        version=version.astype("Int64").fillna(1),
+        valid_from=begin.fillna(moment),
+    )
+
+
+def settle_workers(draft: pd.DataFrame, wishes: Wishes, ledger: Ledger) -> pd.DataFrame:
+    """Roles of workers by words, else as the source says; without any a grid worker."""
+    draft = ledger.reject(draft, draft["name"].isna().to_numpy(), "no name")
+    if "role" not in draft:
+        ledger.note("no column for role: all are taken as grid_worker")
+        return draft.assign(role="grid_worker")
+    known = fields.match_words("role", draft["role"])[0]
+    return draft.assign(role=known.fillna(draft["role"]).fillna("grid_worker"))
+
+
+def settle_divisions(draft: pd.DataFrame, wishes: Wishes, ledger: Ledger) -> pd.DataFrame:
+    """Codes completed to 12 digits where they are national ones, levels and upper divisions.
+
+    Codes are national if all of them are numbers of 2, 4, 6, 9 or 12 digits whose level agrees
+    with the one given, if one is.
+    """
+    draft = draft.copy()
+    level = None
+    if "level" in draft:
+        level, unknown = fields.match_words("level", draft["level"])
+        if len(unknown):
+            hit = (draft["level"].notna() & level.isna()).to_numpy()
+            draft = ledger.reject(draft, hit, "level is no word that is known", draft["level"])
+            level = level[~hit]
+    full = _national_codes(draft["code"], level)
+    if full is not None:
+        draft["code"], draft["_id"] = full, full
+        draft["level"] = [codes.division_level(c) for c in full]
+        ledger.note(
+            "codes are national ones: completed to 12 digits, level and upper division follow"
+        )
+        above = pd.Series([codes.parent_code(c) for c in full], index=draft.index, dtype="str")
+        given = draft.get("parent_code", pd.Series(None, index=draft.index, dtype="str"))
+        draft["parent_code"] = above.fillna(given.where(given.str.len() == 12))
+    else:
+        draft["level"] = level if level is not None else pd.Series(None, draft.index, dtype="str")
+    missing = draft["level"].isna().to_numpy()
+    ways = f"--set level=LEVEL, one of {', '.join(LEVELS)}"
+    draft = ledger.reject(draft, missing, "no level", ways)
+    return ledger.reject(draft, draft["name"].isna().to_numpy(), "no name")
+
+
+def _national_codes(code: pd.Series, level: pd.Series | None) -> pd.Series | None:
+    text = code.astype("str")
+    if not len(text) or not text.str.fullmatch(r"[1-8]\d(\d\d(\d\d(\d{3}(\d{3})?)?)?)?").all():
+        return None
+    full = text.map(codes.complete_code)
+    if level is not None and level.notna().any():
+        found = full.map(codes.division_level)
+        agree = (found == level)[level.notna()].mean()
+        # Municipalities are called province or city; one step of difference is no contradiction.
+        if agree < 0.5 and not text.str.len().ge(6).all():
+            return None
+    elif text.str.len().nunique() > 1 and text.str.len().min() < 6:
+        return None
+    return full.astype("str")
+
+
+def fill_missing(frame: pd.DataFrame, values: Mapping[str, Any]) -> pd.DataFrame:
+    """The frame with columns that it lacks."""
+    return frame.assign(**{k: v for k, v in values.items() if k not in frame.columns})

@@ -1,0 +1,577 @@
+"""Rows of one source in the terms of our tables: fields filled, values read, places in WGS-84.
+
+The conversion to WGS-84 happens here, once, by what the file or the caller says, never by guess.
+Nothing is decided yet about rows that do not fit: an optional value that cannot be read is
+emptied and listed, a place that cannot be used is marked in `_place` with its reason.
+
+A draft is a frame with the filled fields and, beginning with an underscore: `_file`, `_row` (as a
+person finds it), `_source` and `_pos` (where the raw row is), `_id`, `_shape`, `_place`.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyproj
+import shapely
+
+from geo import codes, datum
+from geo.errors import ColumnError, CrsError, InputError
+from geo.io import fields, times
+from geo.io.fields import FieldMap
+from geo.io.gate_report import Ledger
+from geo.io.read import Source
+from geo.schema import STORAGE_CRS, TABLES
+
+POINT_KINDS = ("assets", "cameras", "places", "incidents")
+AREA_KINDS = ("grids", "divisions", "blocks", "buildings", "areas")
+APART_M = 10.0
+"""Columns and shape may differ so much: the widest accuracy class of assets, C (CJ/T 214)."""
+_DEGREE_M = 111_195.0  # of a great circle on the mean sphere
+_WORDS = {"state", "accuracy_class"}
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the caller asked of an import; see `geo.io.gate.import_files`."""
+
+    kind: str
+    at: datetime
+    source_crs: str | None = None
+    mapping: Mapping[str, str] = field(default_factory=dict)
+    set_values: Mapping[str, str] = field(default_factory=dict)
+    make_ids: str | None = None
+    allow_gaps: bool = False
+    snap_m: float = 1.0
+    timezone: str = "Asia/Shanghai"
+    date_order: times.Order | None = None
+    update: bool = False
+    new_version: bool = False
+
+
+def make_draft(source: Source, number: int, wishes: Wishes, ledger: Ledger) -> pd.DataFrame:
+    """The rows of a source with the fields of the kind; as many rows, in the same order.
+
+    Raises
+    ------
+    ColumnError
+        If a field that must be filled has no column; the message lists the file's columns and
+        says how to name one.
+    CrsError
+        If shapes have no CRS and are not in degrees.
+    """
+    kind = wishes.kind
+    found = fields.recognise_fields(
+        kind, source.frame, mapping=wishes.mapping, set_values=wishes.set_values
+    )
+    _note_fields(found, source, ledger)
+    draft = pd.DataFrame(index=pd.RangeIndex(len(source.frame)))
+    draft["_file"] = pd.Series(source.name, index=draft.index, dtype="str")
+    draft["_row"] = source.rows
+    draft["_source"], draft["_pos"] = number, np.arange(len(draft))
+    raw = source.frame.set_axis(draft.index)
+    _require_fields(found, source, wishes)
+    for name in (*TABLES[kind].names, *fields.PARENT_FIELDS, *fields.EXTRA_FIELDS.get(kind, ())):
+        is_known = name in TABLES[kind].names
+        if found.has(name) and not (kind in (*POINT_KINDS, "fixes") and name in ("lon", "lat")):
+            sort = TABLES[kind].column(name).kind if is_known else "text"
+            if name == "speed_ms":
+                sort = "real"
+            if sort != "time":
+                draft[name] = _read_values(draft, found.values(raw, name), name, sort, ledger)
+    _read_times(draft, raw, found, wishes, ledger)
+    _read_places(draft, raw, found, source, wishes, ledger)
+    table_id = TABLES[kind].id
+    draft["_id"] = (
+        draft[table_id] if table_id in draft else pd.Series(None, draft.index, dtype="str")
+    )
+    return draft
+
+
+def _note_fields(found: FieldMap, source: Source, ledger: Ledger) -> None:
+    known = {(f, n) for f, n, _ in ledger.fields}
+    for name, column in {
+        **found.columns,
+        **{k: f"= {v}" for k, v in found.constants.items()},
+    }.items():
+        if (source.name, name) not in known:
+            ledger.fields.append((source.name, name, column))
+    if source.name not in ledger.unused:
+        ledger.unused[source.name] = found.unused
+    for text in (*source.notes, *found.notes):
+        ledger.note(text)
+
+
+def _require_fields(found: FieldMap, source: Source, wishes: Wishes) -> None:
+    kind = wishes.kind
+    missing = []
+    for column in TABLES[kind].columns:
+        if (
+            column.required
+            and not found.has(column.name)
+            and not _has_default(column.name, source, wishes)
+        ):
+            missing.append(column.name)
+    if not missing:
+        return
+    table_id = TABLES[kind].id
+    name = missing[0]
+    ways = [f"--map {name}=COLUMN", f"--set {name}=VALUE"]
+    if name == table_id and kind != "fixes":
+        ways = [ways[0], "--make-ids PREFIX"]
+    raise ColumnError(
+        f"{source.name} has no column for {', '.join(missing)}: its columns are"
+        f" {fields.list_columns(source.frame) or 'none'}; say {' or '.join(ways)}"
+    )
+
+
+def _has_default(name: str, source: Source, wishes: Wishes) -> bool:
+    kind = wishes.kind
+    if name == TABLES[kind].id and wishes.make_ids is not None and kind != "fixes":
+        return True
+    if kind == "fixes":
+        return name in ("lon", "lat")
+    if source.form == "osm" and name in ("class_code", "road_class", "kind"):
+        return True
+    return (kind, name) in {
+        ("grids", "kind"), ("grids", "version"), ("grids", "valid_from"), ("incidents", "stage"),
+        ("cameras", "class_code"), ("divisions", "level"), ("workers", "role"),
+    }  # fmt: skip
+
+
+def _read_values(
+    draft: pd.DataFrame, values: pd.Series, name: str, sort: str, ledger: Ledger
+) -> pd.Series:
+    if sort == "text":
+        text, odd = fields.clean_texts(values)
+        if odd.any():
+            ledger.repair(f"invisible characters taken out of {name}", int(odd.sum()))
+            ledger.point_out(draft, odd, f"invisible characters in {name}", text)
+        lost = text.str.contains("\ufffd", regex=False, na=False).to_numpy(dtype=bool)
+        if lost.any():
+            count = ledger.point_out(draft, lost, f"unreadable characters in {name}", text)
+            ledger.warn(
+                f"{count:,} values of {name} hold characters that could not be read (\ufffd)"
+            )
+        return text
+    if sort == "bool":
+        folded = fields.clean_texts(values)[0].map(fields.fold_word, na_action="ignore")
+        yes, no = ("true", "1", "yes", "y", "t", "是"), ("false", "0", "no", "n", "f", "否")
+        return folded.map({**dict.fromkeys(yes, True), **dict.fromkeys(no, False)}).astype(
+            "boolean"
+        )
+    number, bad = fields.to_numbers(values)
+    if bad.any():
+        ledger.repair(f"{name} is no number, left empty", int(bad.sum()))
+        ledger.point_out(draft, bad, f"{name} is no number, left empty", values.astype("str"))
+    return _whole(draft, number, name, ledger) if sort == "integer" else number
+
+
+def _whole(draft: pd.DataFrame, number: pd.Series, name: str, ledger: Ledger) -> pd.Series:
+    """Counts of people and things: not negative, whole."""
+    negative = (number < 0).to_numpy()
+    if negative.any():
+        ledger.repair(f"{name} is negative, left empty", int(negative.sum()))
+        ledger.point_out(draft, negative, f"{name} is negative, left empty", number)
+        number = number.where(~negative)
+    broken = (number.notna() & (number % 1 != 0)).to_numpy()
+    if broken.any():
+        rounded = number.round()
+        ledger.repair(
+            f"{name} rounded to whole numbers",
+            int(broken.sum()),
+            detail=f"sum {number.sum():,.2f} became {rounded.sum():,.0f}",
+        )
+        number = rounded
+    return number.astype("Int64")
+
+
+def _read_times(
+    draft: pd.DataFrame, raw: pd.DataFrame, found: FieldMap, wishes: Wishes, ledger: Ledger
+) -> None:
+    names = [c.name for c in TABLES[wishes.kind].columns if c.kind == "time" and found.has(c.name)]
+    if not names:
+        return
+    zone = wishes.timezone
+    if "time_zone" in found.columns:
+        stated = raw[found.columns["time_zone"]].dropna().unique()
+        zone = str(stated[0]) if len(stated) == 1 else zone
+    columns = {name: found.values(raw, name) for name in names}
+    order, why = wishes.date_order, "as told"
+    if order is None:
+        order, why = times.decide_order(columns.values()) or (None, "")
+    zoneless = 0
+    for name, values in columns.items():
+        got = times.parse_times(values, timezone=zone, order=order, why=why)
+        draft[name] = got.values
+        zoneless += got.zoneless
+        if got.order is not None:
+            first = "month" if got.order == "mdy" else "day"
+            ledger.note(f"dates of {name} are read {first} first: {why}")
+            if "no value tells" in why:
+                ledger.warn(f"day or month first? {name} is read month first; {why}")
+        if got.unreadable.any():
+            draft[f"_raw_{name}"] = values.astype("str").where(got.unreadable)
+    if zoneless:
+        ledger.zone = zone
+        ledger.note(f"times without a zone are taken as {zone} (--timezone NAME for another)")
+
+
+def _read_places(
+    draft: pd.DataFrame,
+    raw: pd.DataFrame,
+    found: FieldMap,
+    source: Source,
+    wishes: Wishes,
+    ledger: Ledger,
+) -> None:
+    kind = wishes.kind
+    if TABLES[kind].shape is None and kind != "fixes":
+        return
+    shapes, lost = source.shapes, source.shape_lost
+    if shapes is None and found.has("wkt") and not (found.has("lon") and kind in POINT_KINDS):
+        shapes, lost = _from_wkt(found.values(raw, "wkt"))
+    if kind in (*POINT_KINDS, "fixes"):
+        _read_points(draft, raw, found, source, shapes, lost, wishes, ledger)
+        return
+    if shapes is None:
+        if TABLES[kind].needs_shape:
+            raise ColumnError(
+                f"{source.name} has no shapes and no column of them (WKT), {kind} need them: its"
+                f" columns are {fields.list_columns(source.frame)}; say --map wkt=COLUMN"
+            )
+        return
+    draft["_shape"] = to_storage(shapes, source, wishes, ledger)
+    draft["_place"] = _shape_faults(shapes, lost)
+
+
+def _shape_faults(shapes: Any, lost: Any) -> npt.NDArray[Any]:
+    faults = np.full(len(shapes), "", dtype=object)
+    faults[shapely.is_missing(shapes) | shapely.is_empty(shapes)] = "no shape"
+    if lost is not None:
+        faults[lost] = "shape cannot be read"
+    return faults
+
+
+def _from_wkt(values: pd.Series) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:
+    text = values.astype("str").str.replace(r"^\s*SRID=\d+;", "", regex=True).str.strip()
+    listed = [t if isinstance(t, str) and t else None for t in text]
+    shapes = np.asarray(shapely.from_wkt(listed, on_invalid="ignore"), dtype=object)
+    there = np.array([t is not None for t in listed], dtype=bool)
+    return shapes, there & shapely.is_missing(shapes)
+
+
+def to_storage(
+    shapes: npt.NDArray[Any], source: Source, wishes: Wishes, ledger: Ledger
+) -> npt.NDArray[Any]:
+    """Shapes in WGS-84 degrees, two-dimensional, by the CRS of the file or the one declared."""
+    flat = shapely.force_2d(shapes)
+    if shapely.has_z(shapes).any() or shapely.has_m(shapes).any():
+        ledger.note(f"{source.name}: heights and measures of shapes left out")
+    stated = wishes.source_crs or source.crs
+    if stated is None:
+        bounds = shapely.total_bounds(flat)
+        if np.isfinite(bounds).all() and (np.abs(bounds) > (180, 90, 180, 90)).any():
+            raise CrsError(
+                f"{source.name} names no CRS and its numbers are no degrees"
+                f" (x {bounds[0]:,.0f} to {bounds[2]:,.0f}): say --source-crs EPSG:n"
+            )
+        ledger.crs.append(
+            f"{source.name}: none in the file, taken as wgs84 (its numbers are degrees)"
+        )
+        stated = "wgs84"
+    else:
+        how = "declared" if wishes.source_crs else "by the file"
+        ledger.crs.append(f"{source.name}: {crs_name(stated)} {how}, stored as {STORAGE_CRS}")
+    layer = gpd.GeoDataFrame(geometry=list(flat), crs=_crs_or_none(source.crs))
+    return np.asarray(
+        _convert(lambda: datum.to_wgs84(layer, stated), ledger).geometry, dtype=object
+    )
+
+
+def crs_name(stated: str) -> str:
+    """A CRS in few words: its code and name, or the datum's name."""
+    if datum.datum_name(stated) in ("wgs84", "gcj02", "bd09"):
+        return str(datum.datum_name(stated))
+    try:
+        crs = pyproj.CRS(stated)
+    except pyproj.exceptions.CRSError:
+        return str(stated)
+    code = crs.to_authority()
+    return f"{':'.join(code)} ({crs.name})" if code else crs.name
+
+
+def _crs_or_none(stated: str | None) -> pyproj.CRS | None:
+    try:
+        return None if stated is None else pyproj.CRS(stated)
+    except pyproj.exceptions.CRSError as error:
+        raise CrsError(f"the file's CRS cannot be read: {error}: say --source-crs") from error
+
+
+def _convert(work: Any, ledger: Ledger) -> Any:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", datum.DatumWarning)
+        out = work()
+    for warning in caught:
+        ledger.warn(str(warning.message))
+    return out
+
+
+def _read_points(
+    draft: pd.DataFrame,
+    raw: pd.DataFrame,
+    found: FieldMap,
+    source: Source,
+    shapes: Any,
+    lost: Any,
+    wishes: Wishes,
+    ledger: Ledger,
+) -> None:
+    """Fill `lon`, `lat` (degrees, WGS-84), `_place` and, for lines, `_shape`."""
+    columns = _column_points(raw, found)
+    if shapes is None and columns is None:
+        if wishes.mapping.get("lon") in fields.NO_COLUMN or wishes.mapping.get("place") == "-":
+            draft["lon"], draft["lat"] = np.nan, np.nan
+            draft["_place"] = "no coordinates"
+            return
+        extra = (
+            " (--map lon=- keeps incidents without a place)" if wishes.kind == "incidents" else ""
+        )
+        raise ColumnError(
+            f"{source.name} has no column for lon, lat: its columns are"
+            f" {fields.list_columns(source.frame)}; say --map lon=COLUMN --map lat=COLUMN{extra}"
+        )
+    if shapes is None:
+        assert columns is not None
+        lon, lat, faults = _check_numbers(*columns, _is_degrees(raw, found, wishes))
+        draft["lon"], draft["lat"] = _convert_columns(lon, lat, raw, found, source, wishes, ledger)
+        draft["_place"] = faults
+        _mark_unreachable(draft)
+        return
+    single = _single_points(shapes)
+    is_point = shapely.get_type_id(single) == 0
+    faults = _shape_faults(shapes, lost)
+    x, y = (np.full(len(shapes), np.nan) for _ in range(2))
+    x[is_point], y[is_point] = shapely.get_x(single[is_point]), shapely.get_y(single[is_point])
+    other = ~is_point & (faults == "")
+    in_degrees = _shape_is_degrees(source, wishes)
+    x2, y2, marks = _check_numbers(pd.Series(x), pd.Series(y), None, in_degrees)
+    faults = np.where(faults != "", faults, np.where(is_point, marks, ""))
+    faults = np.where(faults == "no shape", "no coordinates", faults)
+    usable = np.array(single, dtype=object)
+    usable[is_point & (faults != "")] = None
+    stored = to_storage(usable, source, wishes, ledger)
+    here = is_point & (faults == "")
+    draft["lon"], draft["lat"] = np.nan, np.nan
+    draft.loc[here, "lon"], draft.loc[here, "lat"] = (
+        shapely.get_x(stored[here]),
+        shapely.get_y(stored[here]),
+    )
+    # What cannot be placed keeps its numbers for the list of problems, unless it was projected.
+    if in_degrees:
+        gone = is_point & ~here
+        draft.loc[gone, "lon"], draft.loc[gone, "lat"] = x2[gone], y2[gone]
+    draft["_place"] = faults
+    if other.any():
+        draft["_shape"] = np.where(other, stored, None)
+    _mark_unreachable(draft)
+    if columns is not None:
+        _compare_columns(draft, columns, raw, found, source, wishes, ledger)
+
+
+def _single_points(shapes: Any) -> npt.NDArray[Any]:
+    """A multipoint of one part is that point."""
+    out = np.array(shapes, dtype=object)
+    alone = (shapely.get_type_id(out) == 4) & (shapely.get_num_geometries(out) == 1)
+    out[alone] = shapely.get_geometry(out[alone], 0)
+    return out
+
+
+def _column_points(
+    raw: pd.DataFrame, found: FieldMap
+) -> tuple[pd.Series, pd.Series, npt.NDArray[np.bool_] | None] | None:
+    """Longitude, latitude and which of them are no numbers, from columns; None without any."""
+    if found.has("lon") and found.has("lat"):
+        lon, bad_lon = fields.to_degrees(found.values(raw, "lon"))
+        lat, bad_lat = fields.to_degrees(found.values(raw, "lat"))
+        return lon, lat, bad_lon | bad_lat
+    if found.has("place"):
+        lon, lat = fields.parse_pairs(found.values(raw, "place"))
+        return lon, lat, None
+    return None
+
+
+def _is_degrees(raw: pd.DataFrame, found: FieldMap, wishes: Wishes) -> bool:
+    stated = wishes.source_crs or _crs_column(raw, found)
+    if stated is None or datum.datum_name(stated) in ("wgs84", "gcj02", "bd09"):
+        return True
+    return pyproj.CRS(stated).is_geographic
+
+
+def _shape_is_degrees(source: Source, wishes: Wishes) -> bool:
+    if source.crs is not None and not pyproj.CRS(source.crs).is_geographic:
+        return False
+    stated = wishes.source_crs
+    if stated is None or datum.datum_name(stated) in ("wgs84", "gcj02", "bd09"):
+        return True
+    return pyproj.CRS(stated).is_geographic
+
+
+def _crs_column(raw: pd.DataFrame, found: FieldMap) -> str | None:
+    """The CRS that a column of our own exports names, if all rows agree and it is one."""
+    if "crs" not in found.columns:
+        return None
+    named = raw[found.columns["crs"]].dropna().astype("str").str.strip().unique()
+    if len(named) != 1:
+        return None
+    try:
+        name = datum.datum_name(named[0])
+        if name not in ("wgs84", "gcj02", "bd09"):
+            pyproj.CRS(name)
+    except (CrsError, pyproj.exceptions.CRSError):
+        return None
+    return str(named[0])
+
+
+def _check_numbers(
+    lon: pd.Series, lat: pd.Series, bad: npt.NDArray[np.bool_] | None, in_degrees: bool
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[Any]]:
+    x, y = (s.to_numpy(dtype="float64", na_value=np.nan) for s in (lon, lat))
+    faults = np.full(len(x), "", dtype=object)
+    if in_degrees:
+        beyond = (np.abs(x) > 180) | (np.abs(y) > 90)
+        faults[beyond] = "coordinates outside the world"
+        turned = beyond & (np.abs(y) <= 180) & (np.abs(x) <= 90)
+        faults[turned] = "latitude and longitude look swapped"
+    faults[(np.abs(x) < 1e-9) & (np.abs(y) < 1e-9)] = "coordinates are 0, 0"
+    faults[~(np.isfinite(x) & np.isfinite(y))] = "no coordinates"
+    if bad is not None:
+        faults[bad] = "coordinates are no numbers"
+    return x, y, faults
+
+
+def _convert_columns(
+    lon: npt.NDArray[np.float64],
+    lat: npt.NDArray[np.float64],
+    raw: pd.DataFrame,
+    found: FieldMap,
+    source: Source,
+    wishes: Wishes,
+    ledger: Ledger,
+) -> tuple[Any, Any]:
+    column = _crs_column(raw, found)
+    stated = wishes.source_crs or column or "wgs84"
+    how = (
+        "declared"
+        if wishes.source_crs
+        else ("by its column" if column else "assumed, none is named")
+    )
+    line = f"{source.name}: columns {crs_name(stated)} {how}, stored as {STORAGE_CRS}"
+    if line not in ledger.crs:
+        ledger.crs.append(line)
+    if datum.datum_name(stated) == "wgs84":
+        return lon, lat
+    good = np.isfinite(lon) & np.isfinite(lat)
+    x, y = lon.copy(), lat.copy()
+    if good.any():
+        x[good], y[good] = _convert(
+            lambda: datum.convert_points(lon[good], lat[good], stated), ledger
+        )
+    return x, y
+
+
+def _mark_unreachable(draft: pd.DataFrame) -> None:
+    """What a projection cannot turn into degrees is outside the world."""
+    lon, lat = draft["lon"].to_numpy(), draft["lat"].to_numpy()
+    fine = (draft["_place"] == "").to_numpy()
+    if "_shape" in draft:
+        fine &= shapely.is_missing(draft["_shape"].to_numpy(dtype=object))
+    gone = fine & ~(
+        np.isfinite(lon) & np.isfinite(lat) & (np.abs(lon) <= 180) & (np.abs(lat) <= 90)
+    )
+    draft.loc[gone, "_place"] = "coordinates outside the world"
+
+
+def _compare_columns(
+    draft: pd.DataFrame,
+    columns: tuple[pd.Series, pd.Series, Any],
+    raw: pd.DataFrame,
+    found: FieldMap,
+    source: Source,
+    wishes: Wishes,
+    ledger: Ledger,
+) -> None:
+    """The shape counts; columns that say another place are pointed out, and fill what it lacks."""
+    lon, lat, faults = _check_numbers(columns[0], columns[1], columns[2], in_degrees=True)
+    shifted = wishes.source_crs is not None and datum.datum_name(wishes.source_crs) in (
+        "gcj02",
+        "bd09",
+    )
+    if shifted:
+        lon, lat = _convert(lambda: datum.convert_points(lon, lat, wishes.source_crs), ledger)
+    usable = faults == ""
+    gap = draft["_place"].isin(["no coordinates", "coordinates are 0, 0"]).to_numpy() & usable
+    if gap.any():
+        ledger.repair("place taken from the columns, the shape was missing", int(gap.sum()))
+        draft.loc[gap, "lon"], draft.loc[gap, "lat"] = lon[gap], lat[gap]
+        draft.loc[gap, "_place"] = ""
+    both = usable & (draft["_place"] == "").to_numpy() & draft["lon"].notna().to_numpy()
+    east = (lon - draft["lon"].to_numpy()) * np.cos(np.radians(draft["lat"].to_numpy()))
+    apart = np.hypot(east, lat - draft["lat"].to_numpy()) * _DEGREE_M
+    far = both & (apart > APART_M)
+    if far.any():
+        pair = " and ".join(found.columns.get(f, f) for f in ("lon", "lat"))
+        text = pd.Series(apart).map("{:,.0f} m apart".format)
+        count = ledger.point_out(draft, far, "shape and columns disagree", text)
+        ledger.warn(
+            f"{source.name}: in {count:,} rows {pair} say a place more than {APART_M:.0f} m from the"
+            " shape; the shape counts"
+        )
+
+
+def class_of_tags(raw: pd.DataFrame) -> pd.Series:
+    """The asset class that OpenStreetMap tags mean, missing where none of ours."""
+    out = pd.Series(None, index=raw.index, dtype="str")
+    for row in fields._rows("osm_assets"):
+        if row["key"] not in raw.columns:
+            continue
+        values = raw[row["key"]].astype("str")
+        hit = values.notna() & (values == row["value"]) if row["value"] != "*" else values.notna()
+        out = out.mask(hit & out.isna(), row["class_code"])
+    return out
+
+
+def asset_class_of(word: str) -> str | None:
+    """The class code that a code or name of a source means; None if it is none."""
+    text = str(word).strip()
+    if text.isdigit() and len(text) == 3:
+        text = text.zfill(4)  # a spreadsheet took the zero away
+    if codes.is_asset_class(text):
+        return text
+    return _asset_names().get(fields.fold_word(text))
+
+
+def _asset_names() -> dict[str, str]:
+    if not _NAMES:
+        table = codes.asset_classes()
+        for code, row in table.iterrows():
+            for name in (row["zh"], row["en"]):
+                _NAMES.setdefault(fields.fold_word(name), str(code))
+    return _NAMES
+
+
+_NAMES: dict[str, str] = {}
+
+
+def require_readable(source: Source) -> None:
+    """Refuse a source without a single row."""
+    if source.read == 0:
+        raise InputError(f"{source.name} has no rows")
