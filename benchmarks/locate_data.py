@@ -31,8 +31,20 @@ def make_grids(n: int, seed: int, *, wiggles: int = 4) -> GeoDataFrame:
     )
     cells = shapely.intersection(shapely.get_parts(cells), shapely.box(0, 0, SIDE_M, SIDE_M))
     lines = _unique_borders(cells)
-    paths = [_wiggle(line, wiggles, random) for line in lines]
-    shapes = shapely.get_parts(shapely.polygonize([shapely.linestrings(path) for path in paths]))
+    sideways = np.full(len(lines), 0.10)
+    while True:
+        paths = [
+            shapely.linestrings(_wiggle(line, wiggles, aside, np.random.default_rng([seed, i])))
+            for i, (line, aside) in enumerate(zip(lines, sideways, strict=True))
+        ]
+        shapes = shapely.get_parts(shapely.polygonize(paths))
+        wrong = shapely.coverage_invalid_edges(shapes)
+        wrong = wrong[~shapely.is_empty(wrong)]
+        if len(wrong) == 0:
+            break
+        # Where wiggles met, draw the borders straight.
+        path, _ = shapely.STRtree(wrong).query(paths, predicate="intersects")
+        sideways[path] = 0.0
     order = random.permutation(len(shapes))
     names = [f"G{i:05d}" for i in range(len(shapes))]
     return GeoDataFrame({"grid_id": names}, geometry=shapes[order], crs="EPSG:4547").set_index(
@@ -87,13 +99,13 @@ def _unique_borders(cells: np.ndarray) -> np.ndarray:
     return np.unique(np.stack([a[keep], b[keep]], axis=1), axis=0)
 
 
-def _wiggle(line: np.ndarray, wiggles: int, random: np.random.Generator) -> np.ndarray:
+def _wiggle(
+    line: np.ndarray, wiggles: int, sideways: float, random: np.random.Generator
+) -> np.ndarray:
     """Halve a straight border several times and move each middle aside; the outer ones stay."""
     path = line
     if any(np.all(line[:, axis] == end) for axis in (0, 1) for end in (0.0, SIDE_M)):
         sideways = 0.0
-    else:
-        sideways = 0.10
     for _ in range(wiggles):
         step = np.diff(path, axis=0)
         if np.hypot(*step[0]) < 12.0:

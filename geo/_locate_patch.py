@@ -24,7 +24,7 @@ def edges_of_rows(left, right, count, is_changed):
     out = np.empty(1024, np.int32)
     n = 0
     for e in range(count):
-        if is_changed[left[e]] or is_changed[right[e]]:
+        if is_changed[np.uint32(left[e])] | is_changed[np.uint32(right[e])]:
             if n == len(out):
                 out = append_rows(out, n + 1)
             out[n] = e

@@ -22,31 +22,24 @@ _BATCH = 1024
 
 
 @njit(cache=True, nogil=True)
-def _exact_row(x, y, lattice, entries, fine, where, lists, edges, left, right, scratch):
-    """Find the row of the grid at a point that lies in a touched cell."""
-    if abs(x) < SMALLEST:
-        x = 0.0
-    if abs(y) < SMALLEST:
-        y = 0.0
+def _exact_row(x, y, record, lattice, entries, where, lists, edges, left, right, scratch):
+    """Find the row of the grid at a point that lies in the touched cell of a record."""
     u = (x - lattice.x0) * lattice.per_x
     v = (y - lattice.y0) * lattice.per_y
     bx = int(u)
     by = int(v)
-    entry = entries[by * lattice.nx + bx]
-    k = entry & np.uint32(15)
-    cells = 1 << k
-    column = int((u - bx) * cells)
-    row = int((v - by) * cells)
-    code = fine[(entry >> np.uint32(4)) + (row << k) + column]
-    if code >= -1:
-        return code
-    record = -2 - code
+    cells = 1 << (entries[by * lattice.nx + bx] & np.uint32(15))
+    cx = corner_x(lattice, bx, int((u - bx) * cells), cells)
+    cy = corner_y(lattice, by, int((v - by) * cells), cells)
+    if abs(x) < SMALLEST:
+        x = 0.0
+    if abs(y) < SMALLEST:
+        y = 0.0
     start = where[record, 0]
     count = where[record, 1]
     label = label_at(
-        x, y, corner_x(lattice, bx, column, cells), corner_y(lattice, by, row, cells),
-        where[record, 2], lists, start, count, edges, left, right, scratch,
-    )  # fmt: skip
+        x, y, cx, cy, where[record, 2], lists, start, count, edges, left, right, scratch
+    )
     if label == 0:
         label = first_met(x, y, lists, start, count, edges, left, right, scratch)
     return label - 1
@@ -56,12 +49,14 @@ def _exact_row(x, y, lattice, entries, fine, where, lists, edges, left, right, s
 def find_rows(x, y, lattice, entries, fine, records, where, lists, edges, left, right):
     """Return the row of the grid at each point as int32, -1 outside of all grids."""
     out = np.empty(len(x), np.int32)
-    cell = np.empty(_BATCH, np.uint32)
-    level = np.empty(_BATCH, np.uint32)
-    in_x = np.empty(_BATCH, np.float32)
-    in_y = np.empty(_BATCH, np.float32)
+    place = np.empty(_BATCH, np.uint32)
+    in_x = np.empty(_BATCH)
+    in_y = np.empty(_BATCH)
     touched = np.empty(_BATCH, np.uint32)
-    open_ = np.empty(_BATCH, np.uint32)
+    undecided = np.empty(_BATCH, np.uint32)
+    record = np.empty(_BATCH, np.uint32)
+    item = np.empty(_BATCH, np.int32)
+    touch = np.zeros(1)
     scratch = np.empty(SCRATCH)
     x0 = lattice.x0
     y0 = lattice.y0
@@ -73,54 +68,61 @@ def find_rows(x, y, lattice, entries, fine, records, where, lists, edges, left, 
     outside = np.uint32(lattice.nx * lattice.ny)
     for first in range(0, len(x), _BATCH):
         size = min(_BATCH, len(x) - first)
+        px = x[first : first + size]
+        py = y[first : first + size]
+        rows = out[first : first + size]
         for i in range(size):
-            u = (x[first + i] - x0) * per_x
-            v = (y[first + i] - y0) * per_y
+            u = (px[i] - x0) * per_x
+            v = (py[i] - y0) * per_y
             # False for NaN too.
             inside = (u >= 0.0) & (u < last_x) & (v >= 0.0) & (v < last_y)
             u = u if inside else 0.0
             v = v if inside else 0.0
             bx = np.int32(u)
             by = np.int32(v)
-            in_x[i] = np.float32(u - bx)
-            in_y[i] = np.float32(v - by)
-            cell[i] = np.uint32(by * nx + bx) if inside else outside
+            in_x[i] = u - bx
+            in_y[i] = v - by
+            place[i] = np.uint32(by * nx + bx) if inside else outside
         for i in range(size):
-            level[i] = entries[cell[i]]
+            place[i] = entries[place[i]]
         for i in range(size):
-            u = (x[first + i] - x0) * per_x
-            v = (y[first + i] - y0) * per_y
-            k = level[i] & np.uint32(15)
-            cells = float(np.uint32(1) << k)
-            column = np.uint32((u - np.floor(u)) * cells)
-            row = np.uint32((v - np.floor(v)) * cells)
-            cell[i] = (
-                (level[i] >> np.uint32(4)) + (row << k) + column
-                if k > 0
-                else (level[i] >> np.uint32(4))
-            )
+            k = np.int32(place[i] & np.uint32(15))
+            cells = float(np.int32(1) << k)
+            column = np.int32(in_x[i] * cells)
+            row = np.int32(in_y[i] * cells)
+            place[i] = (place[i] >> np.uint32(4)) + np.uint32((row << k) + column)
         n = 0
         for i in range(size):
-            code = fine[cell[i]]
-            out[first + i] = code
+            code = fine[place[i]]
+            rows[i] = code
             touched[n] = i
             n += code < -1
-        n_open = 0
+        n_undecided = 0
         for j in range(n):
             i = touched[j]
-            record = records[np.uint32(-2 - out[first + i])]
-            px = in_x[i]
-            py = in_y[i]
-            within = min(
-                record[0] * px + record[1] * py + record[2],
-                record[3] * px + record[4] * py + record[5],
-            )
-            out[first + i] = np.int32(record[6] if within > 0 else record[7])
-            open_[n_open] = i
-            n_open += abs(within) <= TOLERANCE
-        for j in range(n_open):
-            i = first + open_[j]
-            out[i] = _exact_row(
-                x[i], y[i], lattice, entries, fine, where, lists, edges, left, right, scratch
+            r = np.uint32(-2 - rows[i])
+            u = np.float32(in_x[i])
+            v = np.float32(in_y[i])
+            first_side = records[r, 0] * u + records[r, 1] * v + records[r, 2]
+            second_side = records[r, 3] * u + records[r, 4] * v + records[r, 5]
+            # Both labels are loaded at any rate, so that this is no jump to guess.
+            both = records[r, 6]
+            other = records[r, 7]
+            within = second_side if second_side < first_side else first_side
+            rows[i] = np.int32(both if within > 0 else other)
+            undecided[n_undecided] = i
+            n_undecided += abs(within) <= TOLERANCE
+        # Ask for what the exact way will need, for all of them before any of them waits for it.
+        for j in range(n_undecided):
+            record[j] = np.uint32(-2 - fine[place[undecided[j]]])
+            item[j] = where[record[j], 0]
+        for j in range(n_undecided):
+            item[j] = lists[item[j]]
+        for j in range(n_undecided):
+            touch[0] += edges[item[j], 0] + left[item[j]] + right[item[j]]
+        for j in range(n_undecided):
+            i = undecided[j]
+            rows[i] = _exact_row(
+                px[i], py[i], record[j], lattice, entries, where, lists, edges, left, right, scratch
             )
     return out

@@ -58,7 +58,7 @@ BLOCKS_PER_EDGE = 2.0
 """Blocks of the lattice for each edge of the cover; measured with benchmarks/locate.py."""
 MOST_BLOCKS = 1 << 18
 """The entries of all blocks take 1 MB, which stays in a second-level cache."""
-CELLS_PER_EDGE = 8
+CELLS_PER_EDGE = 3
 """Cells of a block for each edge that touches it; measured with benchmarks/locate.py."""
 
 
@@ -146,12 +146,13 @@ class GridIndex:
         -----
         Afterwards every answer equals that of an index built anew.
         """
-        if self._crs is not None and changed.crs is not None and self._crs != changed.crs:
-            raise CrsError(f"changed is in {changed.crs.name}, the grids in {self._crs.name}")
+        geometry = changed.geometry.array
+        if self._crs is not None and geometry.crs is not None and self._crs != geometry.crs:
+            raise CrsError(f"changed is in {geometry.crs.name}, the grids in {self._crs.name}")
         rows = rows_of(self._index, changed.index)
         if len(rows) == 0:
             return
-        redrawn = np.array(changed.geometry.array, dtype=object)
+        redrawn = np.array(geometry, dtype=object)
         require_polygons(redrawn, changed.index)
         shapes = self._shapes.copy()
         shapes[rows] = redrawn
@@ -173,8 +174,9 @@ class GridIndex:
 
     def _build(self) -> None:
         rings = read_rings(self._shapes, np.arange(1, len(self) + 1))
-        none_before = np.empty((0, 4), np.uint64), np.empty(0, np.int32), np.empty(0, np.int32)
-        edge_bits, left, right, twice = collect_edges(*rings, *none_before)
+        none = np.empty(0, np.int32)
+        rings += (np.empty((0, 4), np.uint64), none, none)
+        edge_bits, left, right, twice = collect_edges(*rings)
         edges = edge_bits.view(np.float64)
         if len(twice):
             self._refuse([(*edges[e, :2], a, b) for e, a, b in twice], self._shapes)
