@@ -71,10 +71,11 @@ def check_cover(
     if gaps:
         found.append(_pieces(table, "gap", find_gaps(cover), labels))
     found.append(_pieces(table, "sliver", find_slivers(cover, width_m=sliver_m), labels))
-    named = {k for piece in found for k in piece["id"]}
-    edges = find_unmatched(cover)
     # An overlap or sliver already says why its edges do not match.
-    edges = edges[[str(labels[ids[0]]) not in _each(named) for ids in edges["ids"]]]
+    named = {one for piece in found for ids in piece["id"] for one in ids.split(", ")}
+    edges = find_unmatched(cover)
+    rest = np.array([str(labels[ids[0]]) not in named for ids in edges["ids"]], dtype=bool)
+    edges = edges[rest]
     ids = [labels[i[0]] for i in edges["ids"]]
     texts = [f"{length:.1f} m of border" for length in edges["length_m"]]
     found.append(make_problems(table, "unmatched_border", ids, texts, shapes=_degrees(edges)))
@@ -315,10 +316,6 @@ def _pieces(
 def _join(labels: list[object]) -> str:
     words = [str(label) for label in labels]
     return ", ".join(words[:6]) + (f" and {len(words) - 6} more" if len(words) > 6 else "")
-
-
-def _each(names: set[str]) -> set[str]:
-    return {one for name in names for one in name.split(", ")}
 
 
 def _circles(code: str, parent: dict[str, str]) -> bool:

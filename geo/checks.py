@@ -99,6 +99,8 @@ def check_workspace(
     band
         Households that a base grid should have, from and to.
 
+    Incidents without a place are cases like others and are not reported here.
+
     Returns
     -------
     GeoDataFrame
@@ -248,8 +250,7 @@ def _check_rows(
         found.append(check_classes(frame, table=name))
     if name == "incidents" and isinstance(frame, gpd.GeoDataFrame):
         gone = shapely.is_missing(frame.geometry) | shapely.is_empty(frame.geometry)
-        rows = np.flatnonzero(gone)
-        found.append(make_problems(name, "unplaced", _labels(frame, name)[rows], rows=rows))
+        # A case without a place is kept and counted; it is no problem of the table.
         found.append(check_places(frame[~gone], table=name, city=city))
     elif name in ("assets", "cameras", "places", "roads") and isinstance(frame, gpd.GeoDataFrame):
         found.append(check_places(frame, table=name, city=None if name == "roads" else city))

@@ -52,12 +52,13 @@ def command(
     if problems_path is not None:
         write_problems(problems, problems_path)
     rows = {name: len(frame) for name, frame in tables.items()}
+    unplaced = int(tables["incidents"].geometry.isna().sum())
     errors = int((problems["severity"] == "error").sum())
     counts = count_problems(problems)
     if as_json:
-        click.echo(to_json(counts, rows, errors))
+        click.echo(to_json(counts, rows, errors, unplaced))
     else:
-        print_counts(counts, rows)
+        print_counts(counts, rows, unplaced)
         if problems_path is not None:
             click.echo(f"{len(problems)} problems written to {problems_path}")
     if errors:
@@ -85,10 +86,12 @@ def write_problems(problems: GeoDataFrame, path: Path) -> None:
         draft.unlink(missing_ok=True)
 
 
-def print_counts(counts: pd.DataFrame, rows: dict[str, int]) -> None:
+def print_counts(counts: pd.DataFrame, rows: dict[str, int], unplaced: int) -> None:
     """The counts as lines of text, errors first."""
     checked = ", ".join(f"{count:,} {name}" for name, count in rows.items() if count)
     click.echo(f"checked {checked or 'an empty workspace'}")
+    if unplaced:
+        click.echo(f"{unplaced:,} incidents have no place; they are kept and counted as unplaced")
     if counts.empty:
         click.echo("no problems found")
         return
@@ -99,9 +102,15 @@ def print_counts(counts: pd.DataFrame, rows: dict[str, int]) -> None:
     click.echo(f"{total.get('error', 0):,} errors, {total.get('warning', 0):,} warnings")
 
 
-def to_json(counts: pd.DataFrame, rows: dict[str, int], errors: int) -> str:
-    """The counts as one JSON object: rows, errors, warnings, problems."""
+def to_json(counts: pd.DataFrame, rows: dict[str, int], errors: int, unplaced: int) -> str:
+    """The counts as one JSON object: rows, unplaced, errors, warnings, problems."""
     warnings = int(counts.loc[counts["severity"] == "warning", "count"].sum())
     problems = counts.to_dict(orient="records")
-    whole = {"rows": rows, "errors": errors, "warnings": warnings, "problems": problems}
+    whole = {
+        "rows": rows,
+        "unplaced": unplaced,
+        "errors": errors,
+        "warnings": warnings,
+        "problems": problems,
+    }
     return json.dumps(whole, ensure_ascii=False, indent=2)

@@ -208,12 +208,14 @@ class _Writer:
         """The frame in the CRS asked for; columns with degrees follow the shapes."""
         names = list(self.table.names)
         if self.table.name == "fixes":
-            frame = frame.reindex(columns=names)
+            frame = _typed_fixes(frame.reindex(columns=names))
             places = gpd.GeoSeries.from_xy(frame["lon"], frame["lat"], crs="EPSG:4326")
             frame = gpd.GeoDataFrame(frame, geometry=places)
         if not isinstance(frame, gpd.GeoDataFrame):
             return frame[names]
-        frame = frame[[*names, frame.geometry.name]].rename_geometry("geometry")
+        frame = frame[[*names, frame.geometry.name]]
+        if frame.geometry.name != "geometry":
+            frame = frame.rename_geometry("geometry")
         moved = from_wgs84(frame, self.target)
         if self.datum != "wgs84":
             shapes = _round(moved.geometry.to_numpy(), 9 if self._degrees else 4)
@@ -279,10 +281,6 @@ class _Writer:
             named.to_parquet(draft, index=False)
 
     def _append_parquet(self, frame: pd.DataFrame, draft: Path) -> None:
-        kinds = {"text": "str", "real": "float64", "bool": "boolean"}
-        known = {c.name: kinds[c.kind] for c in self.table.columns if c.kind in kinds}
-        frame = frame.astype({n: k for n, k in known.items() if n in frame.columns})
-        frame["time"] = pd.to_datetime(frame["time"], utc=True).astype("datetime64[ms, UTC]")
         arrow = pa.Table.from_pandas(frame.rename(columns=self.words), preserve_index=False)
         if self._parquet is None:
             self._parquet = pq.ParquetWriter(draft, arrow.schema, compression="zstd")
@@ -355,6 +353,14 @@ def _round(shapes: Any, decimals: int) -> Any:
     # A polygon too small for the decimals keeps all that it has.
     spoilt = shapely.is_valid(shapes) & ~shapely.is_valid(thinner)
     return np.where(spoilt, shapes, thinner)
+
+
+def _typed_fixes(frame: pd.DataFrame) -> pd.DataFrame:
+    """Columns of fixes in their types, which hot and sealed parts together may have lost."""
+    kinds = {"text": "str", "real": "float64", "bool": "boolean"}
+    known = {c.name: kinds[c.kind] for c in TABLES["fixes"].columns if c.kind in kinds}
+    times = pd.to_datetime(frame["time"], utc=True).astype("datetime64[ms, UTC]")
+    return frame.astype(known).assign(time=times)
 
 
 def _iso(values: pd.Series) -> pd.Series:
