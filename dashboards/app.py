@@ -69,9 +69,10 @@ def create_app(settings: Settings, store: Store) -> Dash:
     for page in PAGES:
         page.register(app, store)
     _register_not_found(words)
-    add_routes(app.server, store, lambda: _script_hashes(app))
+    server: flask.Flask = app.server
+    add_routes(server, store, lambda: _script_hashes(app))
 
-    @app.server.get("/theme.css")
+    @server.get("/theme.css")
     def theme() -> flask.typing.ResponseReturnValue:
         css = f":root {{\n{css_variables('night')}\n}}\n"
         return flask.Response(css, mimetype="text/css", headers={"Cache-Control": "no-cache"})
@@ -80,7 +81,7 @@ def create_app(settings: Settings, store: Store) -> Dash:
 
 
 def _register_not_found(words: Words) -> None:
-    dash.register_page(
+    dash.register_page(  # type: ignore[no-untyped-call]
         "not_found_404",
         path="/not-found",
         title=words("error.notfound"),

@@ -54,9 +54,7 @@ class Cases:
 
 def utc64(moment: datetime) -> np.datetime64:
     """A zone-aware moment as numpy has it, in UTC to the millisecond."""
-    return pd.Timestamp(moment).tz_convert("UTC").tz_localize(None).to_datetime64().astype(
-        "datetime64[ms]"
-    )  # fmt: skip
+    return np.datetime64(pd.Timestamp(moment).tz_convert("UTC").tz_localize(None), "ms")
 
 
 def read_cases(workspace: Workspace, city: City, at: datetime) -> Cases:
@@ -101,10 +99,12 @@ def cases_of(frame: pd.DataFrame, city: City, stamp: str) -> Cases:
 
 
 def _texts(values: pd.Series) -> npt.NDArray[np.object_]:
-    return values.astype(object).where(values.notna(), "").to_numpy(dtype=object)
+    filled = values.astype(object).where(values.notna(), "")
+    return np.asarray(filled.to_numpy(dtype=object))
 
 
 def _times(values: pd.Series) -> Times:
     if values.dtype == object:
         values = pd.to_datetime(values, utc=True)
-    return values.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy(dtype="datetime64[ms]")
+    plain = values.dt.tz_convert("UTC").dt.tz_localize(None)
+    return np.asarray(plain.to_numpy(dtype="datetime64[ms]"))

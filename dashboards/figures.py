@@ -138,7 +138,7 @@ def _per_grid(rows: npt.NDArray[np.int32], count: int) -> npt.NDArray[np.int64]:
 
 
 def _column(city: City, name: str) -> Floats:
-    return city.grids[name].to_numpy(dtype=np.float64, na_value=np.nan)
+    return np.asarray(city.grids[name].to_numpy(dtype=np.float64, na_value=np.nan))
 
 
 def _per_1000(city: City, cases: Cases, at: datetime) -> Floats:

@@ -48,7 +48,7 @@ class Inventory:
     @property
     def per_grid(self) -> npt.NDArray[np.int64]:
         """How many assets each grid has."""
-        return self.counts.sum(axis=1)
+        return np.asarray(self.counts.sum(axis=1), dtype=np.int64)
 
     def of_grid(self, row: int) -> list[tuple[str, int]]:
         """Class code and number of the assets of a grid, the most frequent first."""

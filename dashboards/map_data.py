@@ -182,34 +182,43 @@ def asset_tile(store: Store, zoom: int, x: int, y: int, words: Words) -> bytes:
 
 def _single_assets(store: Store, zoom: int, x: int, y: int, words: Words) -> bytes:
     box = tile_bounds(zoom, x, y)
-    features = []
-    for name in ASSET_TABLES:
-        rows = store.workspace.read(name, bbox=box)
+    parts = []
+    for table in ASSET_TABLES:
+        rows = store.workspace.read(table, bbox=box, columns=_ASSET_COLUMNS[table])
         places = shapely.centroid(rows.geometry.to_numpy())
         lon, lat = shapely.get_x(places), shapely.get_y(places)
         # West and north belong to the tile, so that none is drawn in two.
         mine = (lon >= box[0]) & (lon < box[2]) & (lat > box[1]) & (lat <= box[3])
-        bearing = rows["bearing_deg"] if "bearing_deg" in rows else pd.Series(pd.NA, rows.index)
-        for k in np.flatnonzero(mine):
-            row = rows.iloc[k]
-            code = str(row["class_code"])
-            features.append(
-                {
-                    "type": "Feature",
-                    "properties": {
-                        "id": str(rows.index[k]),
-                        "what": class_name(code, "", words),
-                        "name": None if pd.isna(row["name"]) else str(row["name"]),
-                        "symbol": _symbol(code),
-                        "broken": int(pd.notna(row["state"]) and row["state"] != "intact"),
-                        "bearing": None if pd.isna(bearing.iloc[k]) else float(bearing.iloc[k]),
-                    },
-                    "geometry": {
-                        "type": "Point",
-                        "coordinates": [round(float(lon[k]), 7), round(float(lat[k]), 7)],
-                    },
-                }
+        rows = rows[mine]
+        codes = {str(code) for code in rows["class_code"].unique()}
+        names = {code: class_name(code, "", words) for code in codes}
+        symbols = {code: _symbol(code) for code in codes}
+        state = rows["state"]
+        part = {
+            "what": rows["class_code"].map(names),
+            "name": rows["name"],
+            "symbol": rows["class_code"].map(symbols),
+            "broken": (state.notna() & (state != "intact")).astype("int8"),
+        }
+        if "bearing_deg" in rows:
+            part["bearing"] = rows["bearing_deg"]
+        parts.append(
+            frame_to_geojson(
+                GeoDataFrame(part, index=rows.index, geometry=places[mine], crs=STORAGE_CRS)
             )
+        )
+    return _joined(parts)
+
+
+_ASSET_COLUMNS = {
+    "assets": ["class_code", "name", "state", "geom"],
+    "cameras": ["class_code", "name", "state", "bearing_deg", "geom"],
+}
+
+
+def _joined(collections: list[bytes]) -> bytes:
+    """One FeatureCollection of several."""
+    features = [f for part in collections for f in json.loads(part)["features"]]
     return _collection(features)
 
 

@@ -148,7 +148,8 @@ def _send(body: Packed, mimetype: str, cache: str) -> flask.Response:
     response.headers["Cache-Control"] = cache
     response.headers["Vary"] = "Accept-Encoding"
     response.set_etag(body.etag)
-    return response.make_conditional(flask.request)
+    response.make_conditional(flask.request)
+    return response
 
 
 def _health(store: Store) -> flask.Response:

@@ -64,7 +64,7 @@ class Settings:
         16, "zoom of the map from which each asset has its own mark; clustered before"
     )
     cluster_zoom: int = _setting(
-        12, "zoom of the map from which clusters of assets are drawn; nothing before"
+        14, "zoom of the map from which clusters of assets are drawn; nothing before"
     )
     attribution: str = _setting("", "credit for the basemap's data, shown on every map")
 

@@ -85,7 +85,7 @@
 
   function padding() {
     const k = w.scale();
-    return { top: 92 * k, bottom: 28 * k, left: 28 * k, right: 28 * k };
+    return { top: 52 * k, bottom: 24 * k, left: 24 * k, right: 24 * k };
   }
 
   /* Middle and zoom that show a box of degrees in the map's place; needs no map. */

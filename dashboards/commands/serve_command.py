@@ -42,9 +42,10 @@ def serve(path: Path, host: str | None = None, port: int | None = None) -> None:
     """
     with open_workspace(path) as workspace:
         settings = read_settings(path)
-        chosen = {"host": host, "port": port}
         settings = dataclasses.replace(
-            settings, **{name: value for name, value in chosen.items() if value is not None}
+            settings,
+            host=settings.host if host is None else host,
+            port=settings.port if port is None else port,
         )
         with _listen(settings) as listener:
             # Loaded late, so that a wrong option answers at once.

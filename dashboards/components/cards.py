@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dash import html
 
-from dashboards.components.marks import mark
+from dashboards.components.marks import attrs, mark
 from dashboards.figures import Snapshot
 from dashboards.settings import Settings
 from dashboards.words import WEEKDAYS, Words
@@ -37,11 +37,11 @@ def _card(
     label: str,
     figure: str,
     unit: str,
-    note: object,
+    note: str,
     *,
     exact: str = "",
     tone: str = "",
-    sign: object = None,
+    sign: html.I | None = None,
 ) -> html.Div:
     return html.Div(
         [
@@ -58,7 +58,7 @@ def _card(
         ],
         className=f"card {tone}".strip(),
         role="group",
-        **{"aria-label": f"{label} {figure} {unit}"},
+        **attrs({"aria-label": f"{label} {figure} {unit}"}),
     )
 
 

@@ -15,7 +15,7 @@ from dashboards.figures import Snapshot
 from dashboards.words import Words
 from layers.colours import FONT_STACK, tokens
 
-GRAPH_CONFIG = {"displayModeBar": False, "responsive": True, "doubleClick": False}
+GRAPH_CONFIG: Any = {"displayModeBar": False, "responsive": True, "doubleClick": False}
 
 
 def trend_specs(snapshot: Snapshot, words: Words) -> dict[str, Any]:
@@ -79,7 +79,7 @@ def _hours(snapshot: Snapshot, words: Words) -> dict[str, Any]:
                 "name": words("trend.typical", weekday=weekday),
                 "x": hours,
                 "y": [round(float(v), 1) for v in trend.typical_by_hour],
-                "line": {"color": colours.quiet, "width": 1.5, "dash": "dot", "shape": "spline"},
+                "line": {"color": colours.quiet, "width": 1.5, "dash": "dot"},
                 "hovertemplate": "%{y:,.1f}",
             },
             {

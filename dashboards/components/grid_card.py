@@ -14,7 +14,7 @@ from dash import html
 
 from dashboards.city import SHOWN_LEVELS
 from dashboards.components.live_list import case_line
-from dashboards.components.marks import mark
+from dashboards.components.marks import attrs, mark
 from dashboards.describe import class_name, describe_case, people_of_grid
 from dashboards.figures import UNITS, Snapshot
 from dashboards.settings import Settings
@@ -59,11 +59,11 @@ def _head(title: str, note: str, words: Words, grid_id: str | None) -> html.Div:
     fly = (
         [
             html.Button(
-                "⌖",
+                html.I(className="icon-fly"),
                 className="icon-button",
                 type="button",
                 title=words("grid.zoom"),
-                **{"aria-label": words("grid.zoom"), "data-fly": grid_id},
+                **attrs({"aria-label": words("grid.zoom"), "data-fly": grid_id}),
             )
         ]
         if grid_id
@@ -74,11 +74,11 @@ def _head(title: str, note: str, words: Words, grid_id: str | None) -> html.Div:
             html.Div([html.H2(title), html.Span(note, className="panel-note")]),
             *fly,
             html.Button(
-                "×",
+                html.I(className="icon-close"),
                 className="icon-button",
                 type="button",
                 title=words("grid.close"),
-                **{"aria-label": words("grid.close"), "data-select": ""},
+                **attrs({"aria-label": words("grid.close"), "data-select": ""}),
             ),
         ],
         className="panel-head detail-head",
@@ -93,14 +93,17 @@ def _chain(snapshot: Snapshot, row: int, words: Words) -> html.Ol:
         for level in SHOWN_LEVELS
         if level in place.index
     ]
-    steps.append((words("level.grid"), snapshot.city.names[row]))
+    name, community = snapshot.city.names[row], place.get("community")
+    if isinstance(community, str) and name != community:
+        name = name.removeprefix(community)
+    steps.append((words("level.grid"), name))
     return html.Ol(
         [
             html.Li([html.Span(level, className="chain-level"), html.Span(name)])
             for level, name in steps
         ],
         className="chain",
-        **{"aria-label": words("grid.chain")},
+        **attrs({"aria-label": words("grid.chain")}),
     )
 
 
@@ -161,7 +164,7 @@ def _cases(snapshot: Snapshot, row: int, words: Words) -> html.Section:
     cases = snapshot.cases
     here = np.flatnonzero(cases.is_open & (cases.row == row))
     order = {"late": 0, "soon": 1, "fine": 2, "none": 3}
-    ranked = sorted(here, key=lambda k: (order[snapshot.state[k]], -k))
+    ranked = sorted(here, key=lambda k: (order[str(snapshot.state[k])], -k))
     if not ranked:
         body: Any = html.Div(words("grid.incidents.empty"), className="empty-line")
     else:
@@ -204,7 +207,7 @@ def _neighbours(snapshot: Snapshot, row: int, words: Words) -> html.Section:
                         snapshot.city.names[other],
                         className="pill",
                         type="button",
-                        **{"data-select": str(snapshot.city.grids.index[other])},
+                        **attrs({"data-select": str(snapshot.city.grids.index[other])}),
                     )
                 )
                 for other in around
@@ -246,7 +249,7 @@ def build_ranking(snapshot: Snapshot, figure: str, words: Words) -> list[Any]:
                 ],
                 className="rank",
                 type="button",
-                **{"data-select": str(snapshot.city.grids.index[row])},
+                **attrs({"data-select": str(snapshot.city.grids.index[row])}),
             )
         )
         for place, row in enumerate(ranked, start=1)

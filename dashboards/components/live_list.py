@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from dash import html
 
 from dashboards.components.marks import chip
@@ -17,7 +19,7 @@ def newest_cases(snapshot: Snapshot, words: Words, rows: int) -> list[CaseLine]:
     return [describe_case(snapshot, k, words) for k in newest]
 
 
-def build_list(snapshot: Snapshot, words: Words, rows: int) -> html.Div:
+def build_list(snapshot: Snapshot, words: Words, rows: int) -> html.Div | html.Ol:
     """The lines, or why there are none."""
     lines = newest_cases(snapshot, words, rows)
     if not lines:
@@ -27,7 +29,7 @@ def build_list(snapshot: Snapshot, words: Words, rows: int) -> html.Div:
 
 def case_line(line: CaseLine) -> html.Li:
     """One incident: time, what, where, state; the browser's part reads the data attributes."""
-    data = {"data-case": line.id, "data-grid": line.grid_id or ""}
+    data: dict[str, Any] = {"data-case": line.id, "data-grid": line.grid_id or ""}
     if line.lon is not None:
         data |= {"data-lon": f"{line.lon:.6f}", "data-lat": f"{line.lat:.6f}"}
     return html.Li(

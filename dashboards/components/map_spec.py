@@ -60,7 +60,7 @@ def build_grid_map(snapshot: Snapshot, figure: str, words: Words, shapes: str) -
     values = pd.Series(snapshot.figures[figure], index=city.grids.index)
     layer = choropleth(
         city.grids, values, title=words(f"figure.{figure}"), unit=unit,
-        language="en" if words.language == "en" else "zh",
+        language=words.language,
         ramp=RAMPS[figure], no_data=words("legend.nodata"),
     )  # fmt: skip
     codes = layer.features["code"].to_numpy(dtype=np.int8)
@@ -139,7 +139,7 @@ def build_legend(grid_map: GridMap, words: Words) -> list[Any]:
     head = [
         html.Span(grid_map.spec["figure"], className="legend-title"),
         html.Span(f" ({grid_map.unit})", className="quiet"),
-        html.Span(words("unit.grids"), className="quiet legend-count"),
+        html.Span(words("legend.grids"), className="quiet legend-count"),
     ]
     return [
         html.Div(head, className="legend-head"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from dash import html
 
 SHAPES = {
@@ -14,9 +16,16 @@ SHAPES = {
 }
 
 
+def attrs(values: dict[str, str]) -> dict[str, Any]:
+    """`data-` and `aria-` attributes, which dash takes only by name."""
+    return {**values}
+
+
 def mark(state: str) -> html.I:
     """A small shape in the colour of the state; the word stands beside it."""
-    return html.I(className=f"mark mark-{SHAPES[state]} state-{state}", **{"aria-hidden": "true"})
+    return html.I(
+        className=f"mark mark-{SHAPES[state]} state-{state}", **attrs({"aria-hidden": "true"})
+    )
 
 
 def chip(state: str, text: str) -> html.Span:

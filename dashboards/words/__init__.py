@@ -11,6 +11,9 @@ from datetime import datetime, timedelta
 from functools import cache
 from importlib import resources
 from string import Formatter
+from typing import Literal
+
+Language = Literal["zh", "en"]
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _TEN_THOUSAND = 10_000
@@ -32,8 +35,8 @@ class Words:
     """The words of one language; `words("key", name=value)` gives a sentence."""
 
     def __init__(self, language: str) -> None:
-        self.language = language
-        self._words = _catalogue(language)
+        self.language: Language = "en" if language == "en" else "zh"
+        self._words = _catalogue(self.language)
 
     def __call__(self, key: str, **values: object) -> str:
         if key not in self._words:
