@@ -7,6 +7,7 @@ that cannot be used. The report goes to standard output, progress to standard er
 from __future__ import annotations
 
 import json
+import sys
 import tomllib
 from datetime import UTC, datetime
 from pathlib import Path
@@ -154,7 +155,7 @@ def _refuse_overwriting(problems: Path | None, files: tuple[Path, ...], folder: 
 
 
 def _show_progress(text: str) -> None:
-    if click.get_text_stream("stderr").isatty():
+    if sys.stderr.isatty():
         click.echo(f"\r\x1b[K{text}", err=True, nl=False)
         if text.startswith("storing"):
             click.echo(err=True)

@@ -271,6 +271,8 @@ def _pass_areas(
 ) -> pd.DataFrame:
     if wishes.kind == "areas":
         draft = gate_kinds.settle_named_kind(draft, sources, wishes, ledger)
+    if wishes.kind == "buildings":
+        draft = gate_kinds.keep_buildings(draft, sources, ledger)
     draft = _settle_ids(workspace, draft, sources, wishes, ledger)
     if wishes.kind == "divisions":
         draft = gate_kinds.settle_divisions(draft, wishes, ledger)
@@ -386,7 +388,7 @@ def _suspect(workspace: Workspace, draft: pd.DataFrame, wishes: Wishes, ledger: 
     if draft.empty or "_shape" not in draft:
         return
     city = gate_points.read_city(workspace)
-    roads = workspace.read("roads", columns=["geom"]) if wishes.kind != "roads" else None
+    roads = workspace.read("roads", columns=["geom"], limit=50_000)
     assets = workspace.read("assets", columns=["geom"], limit=50_000)
     shapes = draft["_shape"].to_numpy(dtype=object)
     layer = gpd.GeoDataFrame(geometry=list(shapes[~shapely.is_missing(shapes)]), crs=STORAGE_CRS)
@@ -397,7 +399,7 @@ def _suspect(workspace: Workspace, draft: pd.DataFrame, wishes: Wishes, ledger: 
         city,
         wishes,
         ledger,
-        lines=GeoDataFrame(roads) if roads is not None and len(roads) else None,
+        lines=GeoDataFrame(roads) if len(roads) else None,
         points=GeoDataFrame(assets) if len(assets) else None,
     )
 

@@ -21,7 +21,7 @@ from geopandas import GeoDataFrame
 
 from geo import datum, seams
 from geo.errors import CoverError
-from geo.io.gate_report import Ledger
+from geo.io.gate_report import Ledger, count_of
 from geo.io.gate_rows import Wishes
 from geo.schema import STORAGE_CRS
 
@@ -123,7 +123,8 @@ def measure_areas(shapes: Shapes) -> npt.NDArray[np.float64]:
     if not len(shapes):
         return np.zeros(0)
     layer = gpd.GeoSeries(list(shapes), crs=STORAGE_CRS)
-    return layer.to_crs(metric_crs_of(shapes)).area.to_numpy()
+    areas: npt.NDArray[np.float64] = layer.to_crs(metric_crs_of(shapes)).area.to_numpy()
+    return areas
 
 
 def metric_crs_of(shapes: Shapes) -> Any:
@@ -183,7 +184,8 @@ def close_cover(
     if len(slivers):
         _list_places(slivers, "sliver", "warning", ledger)
         ledger.warn(
-            f"{len(slivers):,} slivers thinner than a metre among the grids stay as they are"
+            f"{count_of(len(slivers), 'sliver')} thinner than a metre among the grids,"
+            " nothing was done about it"
         )
     return draft.assign(_shape=np.asarray(repaired.geometry, dtype=object))
 
@@ -228,8 +230,8 @@ def _refuse_overlaps(cover: GeoDataFrame, new: set[Any], wishes: Wishes, ledger:
     if with_old:
         advice += ", or replace the grids that are there with --new-version"
     raise CoverError(
-        f"{len(concerned):,} overlaps between grids, {concerned['area_m2'].sum():,.0f} m2,"
-        f" wider than {wishes.snap_m:g} m: {_name_places(concerned)}; {advice}"
+        f"{count_of(len(concerned), 'overlap')} between grids,"
+        f" {concerned['area_m2'].sum():,.0f} m2, wider than {wishes.snap_m:g} m: {_name_places(concerned)}; {advice}"
     )
 
 
@@ -238,7 +240,7 @@ def _judge_gaps(cover: GeoDataFrame, new: set[Any], wishes: Wishes, ledger: Ledg
     concerned = gaps[[bool(new & set(around)) for around in gaps["ids"]]]
     if concerned.empty:
         return
-    total = f"{len(concerned):,} gaps between grids, {concerned['area_m2'].sum():,.0f} m2"
+    total = f"{count_of(len(concerned), 'gap')} between grids, {concerned['area_m2'].sum():,.0f} m2"
     if not wishes.allow_gaps:
         _list_places(concerned, "gap", "error", ledger)
         raise CoverError(

@@ -104,7 +104,7 @@ def _drop_seen(
     if draft.empty:
         return draft, seen
     marks = pd.util.hash_pandas_object(draft[["worker_id", "time"]], index=False).to_numpy()
-    again = pd.Series(marks).duplicated().to_numpy()
+    again = pd.Series(marks).duplicated().to_numpy(copy=True)
     if len(seen):
         at = np.searchsorted(seen, marks)
         again |= seen[np.minimum(at, len(seen) - 1)] == marks

@@ -79,12 +79,10 @@ def settle_assets(
     )
     meaning = {word: asset_class_of(word) for word in given.dropna().unique()}
     code = given.map(meaning).astype("str")
-    tagged = _by_source(draft, sources, lambda raw: class_of_tags(raw), only="osm")
-    if tagged is not None:
-        code = code.fillna(tagged)
-    # Tables of tags that are no OpenStreetMap file, say a GeoPackage made from one.
-    elif given.isna().all() or code.isna().all():
-        code = code.fillna(_by_source(draft, sources, class_of_tags) or code)
+    if code.isna().any():
+        tagged = _by_source(draft, sources, class_of_tags)
+        if tagged is not None:
+            code = code.fillna(tagged)
     if wishes.kind == "cameras":
         if code.isna().any():
             ledger.note(f"cameras without a class are of class {CAMERA_CLASS}")
@@ -102,14 +100,10 @@ def settle_assets(
     return _settle_directions(draft, ledger)
 
 
-def _by_source(
-    draft: pd.DataFrame, sources: Sequence[Source], work: Any, only: str = ""
-) -> pd.Series | None:
+def _by_source(draft: pd.DataFrame, sources: Sequence[Source], work: Any) -> pd.Series | None:
     """A value for each row from the raw columns of its source; None if no source gives any."""
     out = pd.Series(None, index=draft.index, dtype="str")
     for number in draft["_source"].unique():
-        if only and sources[number].form != only:
-            continue
         mine = draft["_source"] == number
         raw = sources[number].frame.iloc[draft.loc[mine, "_pos"].to_numpy()]
         out.loc[mine] = work(raw).to_numpy()
@@ -261,6 +255,21 @@ def _first_tag(raw: pd.DataFrame) -> pd.Series:
         if tag in raw.columns:
             out = out.fillna(raw[tag].astype("str"))
     return out
+
+
+def keep_buildings(draft: pd.DataFrame, sources: Sequence[Source], ledger: Ledger) -> pd.DataFrame:
+    """Of an OpenStreetMap extract, the polygons that are tagged as buildings."""
+    is_osm = draft["_source"].map(lambda n: sources[n].form == "osm").to_numpy(dtype=bool)
+    if not is_osm.any():
+        return draft
+
+    def tag(raw: pd.DataFrame) -> pd.Series:
+        nothing = pd.Series(None, index=raw.index, dtype="str")
+        return raw["building"].astype("str") if "building" in raw.columns else nothing
+
+    tags = _by_source(draft, sources, tag)
+    untagged = is_osm if tags is None else is_osm & tags.isna().to_numpy()
+    return ledger.reject(draft, untagged, "not tagged as a building")
 
 
 def settle_grid_fields(draft: pd.DataFrame, wishes: Wishes, ledger: Ledger) -> pd.DataFrame:

@@ -30,6 +30,7 @@ from geopandas import GeoDataFrame
 from geo import datum
 from geo.io.gate_report import Ledger, places_of
 from geo.io.gate_rows import Wishes
+from geo.io.times import find_zone
 from geo.io.workspace import Workspace
 from geo.schema import STORAGE_CRS
 
@@ -37,6 +38,7 @@ Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
 
 _SAMPLE = 20_000
+_ZONE_H = 3.5
 _SWAPPED = "latitude and longitude look swapped"
 
 
@@ -96,6 +98,7 @@ def place_points(
             draft = ledger.reject(draft, hit, reason)
             has_line = has_line[~hit]
     _point_out_outside(draft, city, wishes, ledger, has_line)
+    _doubt_zone(draft, wishes, ledger)
     if whole_file:
         _suspect_datum(draft, city, wishes, ledger)
     return draft
@@ -142,8 +145,8 @@ def _reject_swapped(
             else "turn the axes round in the file"
         )
         ledger.warn(
-            f"{file}: {int(mine.sum()):,} of {int((draft['_file'] == file).sum()):,} rows look as if"
-            f" latitude and longitude were swapped; nothing was turned: if they are, {advice}"
+            f"{file}: {int(mine.sum()):,} of {int((draft['_file'] == file).sum()):,} rows look as"
+            f" if latitude and longitude were swapped; nothing was turned: if they are, {advice}"
         )
     return ledger.reject(draft, hit, _SWAPPED), has_line[~hit]
 
@@ -226,8 +229,28 @@ def _point_out_outside(
     ledger.facts["outside"] = ledger.facts.get("outside", 0) + count
     placed_count = int((placed | has_line).sum())
     ledger.warn(
-        f"{count:,} of {placed_count:,} {wishes.kind} lie outside the city: kept, they count in no grid"
+        f"{count:,} of {placed_count:,} {wishes.kind} lie outside the city: kept, they count in"
+        " no grid"
     )
+
+
+def _doubt_zone(draft: pd.DataFrame, wishes: Wishes, ledger: Ledger) -> None:
+    """Warn if the assumed zone is far from the sun's time where the rows lie.
+
+    Zones of the world differ from it by up to three hours and a half (western China).
+    """
+    lon = _numbers(draft)[0]
+    if not ledger.zone or not np.isfinite(lon).any():
+        return
+    offset = wishes.at.astimezone(find_zone(ledger.zone)).utcoffset()
+    assert offset is not None
+    sun_h = float(np.nanmedian(lon)) / 15
+    apart = abs((offset.total_seconds() / 3600 - sun_h + 12) % 24 - 12)
+    if apart > _ZONE_H:
+        ledger.warn(
+            f"times are taken as {ledger.zone}, {apart:.0f} hours from the sun's time where the"
+            " rows lie: say the right zone with --timezone"
+        )
 
 
 def _suspect_datum(draft: pd.DataFrame, city: City, wishes: Wishes, ledger: Ledger) -> None:

@@ -7,6 +7,7 @@ A repaired row is an accepted one; a warning is about an accepted one.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -312,17 +313,26 @@ def describe(report: ImportReport) -> str:
     return "\n".join(lines)
 
 
+def count_of(count: int, word: str) -> str:
+    """`1 gap`, `2 gaps`."""
+    return f"{count:,} {word}" + ("" if count == 1 else "s")
+
+
 def _fact_lines(report: ImportReport) -> list[str]:
     words = {
-        "unplaced": "without a usable place, kept as unplaced",
-        "outside": "outside the city",
-        "updated": "replaced rows that were there",
-        "named": "divisions that had only a code got a name",
-        "divisions_made": "divisions made",
-        "workers_made": "workers made, known by their number only",
-        "closed_versions": "grids of the old version closed",
+        "unplaced": ("row", "without a usable place kept as unplaced"),
+        "outside": ("row", "outside the city"),
+        "updated": ("row", "replaced"),
+        "named": ("division", "known by its code only got a name"),
+        "divisions_made": ("division", "made"),
+        "workers_made": ("worker", "made, known by the number only"),
+        "closed_versions": ("grid", "of the old version closed"),
     }
-    return [f"{count:,} {words[key]}" for key, count in report.facts.items() if key in words]
+    return [
+        f"{count_of(count, words[key][0])} {words[key][1]}"
+        for key, count in report.facts.items()
+        if key in words
+    ]
 
 
 def _section(title: str, lines: Sequence[str]) -> list[str]:
@@ -340,12 +350,19 @@ def _repair_lines(repaired: pd.DataFrame) -> list[str]:
 def _reason_lines(rejected: pd.DataFrame) -> list[str]:
     out = []
     for reason, rows in rejected.groupby("reason", sort=False):
-        examples = [
-            f"row {row}" + (f" ({detail})" if detail else "")
-            for row, detail in zip(rows["row"].head(3), rows["detail"].head(3), strict=True)
-        ]
+        first = rows.head(3)
+        details = set(rows["detail"])
+        if len(details) == 1:
+            shared = f" ({details.pop()})" if details != {""} else ""
+            examples = [f"row {row}" for row in first["row"]]
+        else:
+            shared = ""
+            examples = [
+                f"row {row}" + (f" ({detail})" if detail else "")
+                for row, detail in zip(first["row"], first["detail"], strict=True)
+            ]
         more = ", …" if len(rows) > len(examples) else ""
-        out.append(f"  {len(rows):>9,}  {reason}: {', '.join(examples)}{more}")
+        out.append(f"  {len(rows):>9,}  {reason}{shared}: {', '.join(examples)}{more}")
     return out
 
 
@@ -371,11 +388,16 @@ def _wrapped(title: str, items: Sequence[str], file: str) -> list[str]:
     lines, line = [], f"  {title:<9} " + (f"[{file}] " if file else "")
     for at, item in enumerate(items):
         piece = item + (", " if at < len(items) - 1 else "")
-        if len(line) + len(piece) > _WIDTH and line.strip():
+        if _width(line) + _width(piece) > _WIDTH and line.strip():
             lines.append(line.rstrip())
             line = " " * 12
         line += piece
     return [*lines, line.rstrip()]
+
+
+def _width(text: str) -> int:
+    """Columns of a terminal that a text takes: two for a Chinese character."""
+    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
 
 
 def to_json(report: ImportReport) -> dict[str, Any]:

@@ -36,7 +36,11 @@ AREA_KINDS = ("grids", "divisions", "blocks", "buildings", "areas")
 APART_M = 10.0
 """Columns and shape may differ so much: the widest accuracy class of assets, C (CJ/T 214)."""
 _DEGREE_M = 111_195.0  # of a great circle on the mean sphere
-_WORDS = {"state", "accuracy_class"}
+_BY_TAGS = {
+    "class_code": ("emergency", "highway", "man_made", "amenity", "natural", "power"),
+    "road_class": ("highway", "railway", "waterway"),
+    "kind": ("leisure", "natural", "landuse", "waterway", "amenity", "shop"),
+}
 
 
 @dataclass(frozen=True)
@@ -139,7 +143,7 @@ def _has_default(name: str, source: Source, wishes: Wishes) -> bool:
         return True
     if kind == "fixes":
         return name in ("lon", "lat")
-    if source.form == "osm" and name in ("class_code", "road_class", "kind"):
+    if name in _BY_TAGS and set(_BY_TAGS[name]) & set(source.frame.columns):
         return True
     return (kind, name) in {
         ("grids", "kind"), ("grids", "version"), ("grids", "valid_from"), ("incidents", "stage"),
@@ -209,17 +213,20 @@ def _read_times(
     if order is None:
         order, why = times.decide_order(columns.values()) or (None, "")
     zoneless = 0
+    ordered: list[str] = []
     for name, values in columns.items():
         got = times.parse_times(values, timezone=zone, order=order, why=why)
         draft[name] = got.values
         zoneless += got.zoneless
         if got.order is not None:
-            first = "month" if got.order == "mdy" else "day"
-            ledger.note(f"dates of {name} are read {first} first: {why}")
-            if "no value tells" in why:
-                ledger.warn(f"day or month first? {name} is read month first; {why}")
+            ordered.append(name)
         if got.unreadable.any():
             draft[f"_raw_{name}"] = values.astype("str").where(got.unreadable)
+    if ordered:
+        first = "month" if order == "mdy" else "day"
+        ledger.note(f"dates of {', '.join(ordered)} are read {first} first: {why}")
+        if "no value tells" in why:
+            ledger.warn(f"day or month first? {', '.join(ordered)}: read month first; {why}")
     if zoneless:
         ledger.zone = zone
         ledger.note(f"times without a zone are taken as {zone} (--timezone NAME for another)")
@@ -237,7 +244,7 @@ def _read_places(
     if TABLES[kind].shape is None and kind != "fixes":
         return
     shapes, lost = source.shapes, source.shape_lost
-    if shapes is None and found.has("wkt") and not (found.has("lon") and kind in POINT_KINDS):
+    if shapes is None and found.has("wkt"):
         shapes, lost = _from_wkt(found.values(raw, "wkt"))
     if kind in (*POINT_KINDS, "fixes"):
         _read_points(draft, raw, found, source, shapes, lost, wishes, ledger)
@@ -381,7 +388,9 @@ def _read_points(
         draft.loc[gone, "lon"], draft.loc[gone, "lat"] = x2[gone], y2[gone]
     draft["_place"] = faults
     if other.any():
-        draft["_shape"] = np.where(other, stored, None)
+        lines = np.full(len(draft), None, dtype=object)
+        lines[other] = stored[other]
+        draft["_shape"] = lines
     _mark_unreachable(draft)
     if columns is not None:
         _compare_columns(draft, columns, raw, found, source, wishes, ledger)
@@ -532,8 +541,8 @@ def _compare_columns(
         text = pd.Series(apart).map("{:,.0f} m apart".format)
         count = ledger.point_out(draft, far, "shape and columns disagree", text)
         ledger.warn(
-            f"{source.name}: in {count:,} rows {pair} say a place more than {APART_M:.0f} m from the"
-            " shape; the shape counts"
+            f"{source.name}: in {count:,} rows {pair} say a place more than {APART_M:.0f} m"
+            " from the shape; the shape counts"
         )
 
 

@@ -210,6 +210,9 @@ def _spread_tags(frame: pd.DataFrame) -> pd.DataFrame:
         dict(_TAG.findall(text)) if isinstance(text, str) else {} for text in frame["other_tags"]
     ]
     out = frame.drop(columns="other_tags")
+    if "osm_way_id" in out.columns:
+        # Polygons are ways or relations, numbered apart: relations get an r.
+        out["osm_id"] = out["osm_way_id"].fillna("r" + out["osm_id"].astype("str"))
     for tag in _OTHER_TAGS:
         values = pd.Series([p.get(tag) for p in parsed], index=frame.index, dtype="str")
         if values.notna().any():
