@@ -171,7 +171,8 @@ def place_assets(
     covers["class_code"] = rng.choice(codes, len(covers), p=np.array(odds) / sum(odds))
     found += [covers, _at_junctions(rng, ground, half), _in_yards(rng, plan), _bridges(ground)]
     found.append(_in_parks(rng, ground, plan))
-    out = pd.concat(found, ignore_index=True)
+    out = pd.concat([part for part in found if len(part)], ignore_index=True)
+    out["edge"] = out["edge"].astype(np.int64)
     shapes = out["shape"].to_numpy()
     inside = _inside(ground, shapes) | (shapely.get_type_id(shapes) != 0)
     out = out[inside].reset_index(drop=True)
@@ -340,7 +341,8 @@ def describe_assets(
     """Add `name`, `state`, `owner` and `accuracy_class`."""
     out, n = assets.copy(), len(assets)
     names = asset_classes()["zh"].reindex(out["class_code"].unique())
-    street = np.where(out["edge"] >= 0, road_names[np.maximum(out["edge"], 0)], None)
+    edge = out["edge"].to_numpy()
+    street = np.where(edge >= 0, road_names[np.maximum(edge, 0)], None)
     named = pd.Series(street, index=out.index, dtype="str").fillna("")
     out["name"] = (named + out["class_code"].map(names)).astype("str")
     odds = np.array([0.955, 0.03, 0.006, 0.006, 0.003])

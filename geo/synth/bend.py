@@ -40,18 +40,19 @@ class Bend:
 
 
 def make_bend(rng: np.random.Generator, *, reach_m: float) -> Bend:
-    """Draw a bend for a city of that radius. Slopes add up to less than 0.8, so it is one to one.
+    """Draw a bend for a city of that radius. It never folds.
 
+    The polynomial stretches by 0.7 at least, and the slopes of the waves add up to less.
     A wave of length L and height h has slope 2πh/L; heights are chosen from the slopes.
     """
     waves = []
     longest = max(reach_m, 600.0)
     for length, slope in (
-        (longest * 1.6, 0.10),
-        (longest * 0.9, 0.09),
-        (1100.0, 0.07),
-        (600.0, 0.06),
-        (330.0, 0.05),
+        (longest * 1.6, 0.13),
+        (longest * 0.9, 0.12),
+        (1100.0, 0.10),
+        (600.0, 0.08),
+        (330.0, 0.06),
     ):
         length = length * rng.uniform(0.8, 1.25)
         heading, push = rng.uniform(0, 2 * np.pi, 2)

@@ -25,6 +25,9 @@ Shapes = npt.NDArray[np.object_]
 VERTEX_EVERY_M = 30.0
 """Edges get a vertex at least this often, so that they bend smoothly."""
 
+SMALLEST_BLOCK_M2 = 200.0
+"""A draw of streets with a smaller block is thrown away."""
+
 HALF_WIDTH_M = {
     "arterial": 17.0,
     "main": 11.0,
@@ -94,6 +97,8 @@ def make_ground(
     blocks, bent = _bend(rng, sheet.reach_m, faces, edges, exact_area_m2)
     if not shapely.is_valid(blocks).all() or not shapely.coverage_is_valid(blocks):
         raise CoverError("the bent streets cross each other: try another seed")
+    if shapely.area(blocks).min() < SMALLEST_BLOCK_M2:
+        raise CoverError("the streets leave a sliver between them: try another seed")
     left, right = find_sides(blocks, bent)
     keep = (left != right) & ((left >= 0) | (right >= 0))
     return _assemble(

@@ -27,6 +27,7 @@ Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
 DAYS = 30
+UTC_OFFSET_S = 8 * 3600
 ZONE = ZoneInfo("Asia/Shanghai")
 WEEK = (1.12, 1.04, 1.0, 1.0, 1.06, 0.86, 0.78)
 """How busy the days from Monday to Sunday are."""
@@ -136,10 +137,8 @@ def report_incidents(
     kind, day, reported = _draw_times(rng, preset, at)
     n = len(kind)
     x, y, edge, kind = _draw_places(rng, preset, ground, assets, kind, day)
-    limit = np.array([KINDS[k].limit_h for k in kind])
-    log = _move(rng, kind, reported, limit, workers, at)
+    log, deadline = _move(rng, kind, reported, workers, at)
     last = log.groupby("case").tail(1)
-    deadline = reported + np.round(limit * 3600).astype(np.int64)
     codes = np.array([KINDS[k].code for k in kind])
     names = {k.code: class_name(k.code) for k in KINDS}
     words = np.array([names[code] for code in codes], dtype=object)
@@ -268,11 +267,14 @@ def _move(
     rng: np.random.Generator,
     kind: Ints,
     reported: Ints,
-    limit_h: Reals,
     workers: list[str],
     at: datetime,
-) -> pd.DataFrame:
-    """The log: `case`, `seq`, `at` (epoch seconds), `stage`, `by`, `note`, up to `at`."""
+) -> tuple[pd.DataFrame, Ints]:
+    """The log (`case`, `seq`, `at` in epoch seconds, `stage`, `by`, `note`), and the deadlines.
+
+    The clock starts with the dispatch (standards.md 1.5) and, for what is not urgent and due
+    within a day, stands still in the night.
+    """
     n, end = len(kind), int(at.timestamp())
 
     def wait(median_s: float | Reals, spread: float) -> Ints:
@@ -283,13 +285,17 @@ def _move(
     opened = reported + wait(600, 0.7)
     opened = np.where(urgent, opened, _office_hours(rng, opened))
     dispatched = opened + wait(700, 0.8)
-    handling = dispatched + wait(2100, 0.9)
-    work = wait(limit_h * 3600 * 0.22, 0.75) * np.where(rng.random(n) < 0.035, 5, 1)
-    first_back = handling + work
+    limit_s = np.array([k.limit_h for k in KINDS])[kind] * 3600
+    paused = ~urgent & (limit_s < 86_400)
+    deadline = _add_work(dispatched, limit_s.astype(np.int64), paused)
+    handling = _add_work(dispatched, wait(np.minimum(1500, limit_s * 0.12), 0.6), paused)
+    work = wait(limit_s * 0.24, 0.7) * np.where(rng.random(n) < 0.04, 5, 1)
+    first_back = _add_work(handling, work, paused)
     again = rng.random(n) < 0.045
-    returned = first_back + wait(1500, 0.6)
-    back = np.where(again, returned + wait(limit_h * 3600 * 0.12, 0.6), first_back)
-    closed = back + wait(1500, 0.7)
+    returned = _add_work(first_back, wait(np.minimum(1500, limit_s * 0.1), 0.5), paused)
+    redone = _add_work(returned, wait(limit_s * 0.12, 0.6), paused)
+    back = np.where(again, redone, first_back)
+    closed = _add_work(back, wait(np.minimum(1500, limit_s * 0.1), 0.5), paused)
     dropped = (rng.random(n) < 0.035) & ~again
     steps = [
         ("collected", reported, np.ones(n, dtype=bool), ""),
@@ -326,13 +332,24 @@ def _move(
         )
     log = pd.concat(parts, ignore_index=True).sort_values(["case", "order"], ignore_index=True)
     log["seq"] = log.groupby("case").cumcount() + 1
-    return log[["case", "seq", "at", "stage", "by", "note"]]
+    return log[["case", "seq", "at", "stage", "by", "note"]], deadline
+
+
+OPENS_S, CLOSES_S = 7 * 3600 + 1800, 21 * 3600
+"""Seconds of the local day between which the centre and the departments work."""
 
 
 def _office_hours(rng: np.random.Generator, second: Ints) -> Ints:
     """What comes in the night waits for the morning shift at half past seven."""
-    local = (second + 8 * 3600) % 86_400
-    morning = second - local + 7 * 3600 + 1800 + rng.integers(0, 2400, len(second))
-    return np.where(
-        local < 7 * 3600, morning, np.where(local >= 21 * 3600, morning + 86_400, second)
-    )
+    local = (second + UTC_OFFSET_S) % 86_400
+    morning = second - local + OPENS_S + rng.integers(0, 2400, len(second))
+    return np.where(local < OPENS_S, morning, np.where(local >= CLOSES_S, morning + 86_400, second))
+
+
+def _add_work(start: Ints, work: Ints, paused: Bools) -> Ints:
+    """The moment so many seconds later, nights not counted where `paused`."""
+    day_s = CLOSES_S - OPENS_S
+    day, local = np.divmod(start + UTC_OFFSET_S, 86_400)
+    done = day * day_s + np.clip(local - OPENS_S, 0, day_s) + work
+    day, local = np.divmod(done, day_s)
+    return np.where(paused, day * 86_400 + OPENS_S + local - UTC_OFFSET_S, start + work)

@@ -22,7 +22,7 @@ Bools = npt.NDArray[np.bool_]
 Words = npt.NDArray[np.str_]
 Shapes = npt.NDArray[np.object_]
 
-SIDEWALK_M = 6.0
+SIDEWALK_M = 5.0
 """From the kerb to the nearest wall."""
 
 
@@ -39,12 +39,12 @@ class _Style:
 
 
 STYLES = {
-    "slab": _Style(44, 13, 12, 22, (6, 7)),
-    "tower": _Style(26, 20, 22, 30, (18, 33)),
-    "old": _Style(32, 11, 8, 14, (4, 6)),
+    "slab": _Style(42, 12, 9, 17, (6, 7)),
+    "tower": _Style(25, 19, 14, 22, (18, 33)),
+    "old": _Style(32, 10, 6, 10, (4, 6)),
     "village": _Style(13, 10, 10, 12, (2, 3), 0.55),
     "shops": _Style(48, 30, 12, 16, (2, 6)),
-    "office": _Style(36, 28, 22, 26, (8, 26), 0.75),
+    "office": _Style(36, 28, 14, 18, (8, 26), 0.85),
     "industry": _Style(64, 34, 14, 18, (1, 3), 0.8),
     "school": _Style(58, 14, 18, 34, (4, 5), 0.7),
     "market": _Style(60, 44, 14, 18, (1, 3), 0.8),

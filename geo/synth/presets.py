@@ -63,7 +63,7 @@ class Preset:
     roles: dict[str, int] = field(default_factory=dict)
     public_cameras: int | None = None
     private_cameras: int | None = None
-    incidents_a_day: float = 0.25
+    incidents_a_day: float = 0.6
     """New incidents a grid and day."""
     fix_days: int = 3
     fix_workers: int = 400
@@ -88,7 +88,7 @@ PRESETS: dict[str, Preset] = {
             districts=1,
             dedicated_share=0.06,
             roles={"grid_worker": 108, "grid_head": 108, "police": 24, "assistant": 60},
-            incidents_a_day=0.55,
+            incidents_a_day=1.0,
             fix_days=4,
             fix_interval_s=30,
         ),
@@ -201,7 +201,7 @@ PRESETS: dict[str, Preset] = {
             streets=14,
             people=1_130_000,
             area_km2=108.0,
-            band=(240, 420),
+            band=(200, 400),
             dedicated_share=0.03,
             sprawl=2.5,
             roles={"grid_worker": 1_500, "grid_head": 1_500, "police": 309},
@@ -222,7 +222,7 @@ PRESETS: dict[str, Preset] = {
             dedicated_share=0.02,
             sprawl=3.0,
             roles={"grid_worker": 14_600, "grid_head": 3_311, "police": 500, "assistant": 489},
-            incidents_a_day=0.15,
+            incidents_a_day=0.35,
             fix_days=1,
             fix_workers=600,
             asset_density=0.5,

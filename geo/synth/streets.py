@@ -17,9 +17,15 @@ import shapely
 
 Reals = npt.NDArray[np.float64]
 Shapes = npt.NDArray[np.object_]
+Bools = npt.NDArray[np.bool_]
+Words = npt.NDArray[np.str_]
 
 SNAP_M = 0.01
 """Lines are noded on a lattice of one centimetre, so that ends meet exactly."""
+
+
+SMALLEST_PIECE = 0.12
+"""No cut may leave a piece smaller than this share of its cell."""
 
 
 @dataclass
@@ -27,13 +33,13 @@ class Sheet:
     """Lines with their class and street, and the cells that they enclose."""
 
     lines: Shapes
-    classes: npt.NDArray[np.str_]
+    classes: Words
     """arterial, main, minor, path, river (its middle), rail, none (a cut without a street)."""
     streets: npt.NDArray[np.int64]
     """Number of the street that a line belongs to; lines of one street share a name."""
-    ring: npt.NDArray[np.bool_]
+    ring: Bools
     cells: Shapes
-    uses: npt.NDArray[np.str_]
+    uses: Words
     """Of each cell: land, park or water."""
     reach_m: float
 
@@ -103,10 +109,7 @@ def draw_sheet(
     reach = float(np.sqrt(area_m2 / np.pi))
     pen = _Pen()
     river = _draw_arterials(rng, pen, reach)
-    faces = _keep_city(rng, pen, reach, area_m2)
-    middle = shapely.point_on_surface(faces)
-    x, y = shapely.get_x(middle), shapely.get_y(middle)
-    wet = np.abs(y - river.across(x)) < river.width / 2
+    faces, wet = _keep_city(rng, pen, river, reach, area_m2)
     cells, uses = _halve(rng, pen, faces[~wet], reach, block_m2, sprawl)
     return Sheet(
         lines=np.array(pen.lines, dtype=object),
@@ -221,36 +224,99 @@ def _draw_river(
             pen.draw(ends, "none", -1)
 
 
-def _keep_city(rng: np.random.Generator, pen: _Pen, reach: float, area_m2: float) -> Shapes:
-    """Faces of the arterials that make up the city; lines elsewhere are rubbed out."""
+def _keep_city(
+    rng: np.random.Generator, pen: _Pen, river: _Course, reach: float, area_m2: float
+) -> tuple[Shapes, Bools]:
+    """Faces that make up the city and which of them are water; lines elsewhere are rubbed out."""
     lines = np.array(pen.lines, dtype=object)
     noded = shapely.get_parts(shapely.unary_union(lines, grid_size=SNAP_M))
     faces = shapely.get_parts(shapely.polygonize(noded))
-    middle = shapely.centroid(faces)
-    x, y = shapely.get_x(middle), shapely.get_y(middle)
-    angle = np.arctan2(y, x)
-    a, b = rng.uniform(0, 2 * np.pi, 2)
-    rim = 1 + 0.16 * np.sin(2 * angle + a) + 0.09 * np.sin(3 * angle + b)
-    order = np.argsort(np.hypot(x, y) / rim, kind="stable")
-    upto = int(np.searchsorted(np.cumsum(shapely.area(faces)[order]), area_m2 * 0.97)) + 1
-    city = shapely.unary_union(faces[order[:upto]], grid_size=SNAP_M)
-    largest = max(shapely.get_parts(city), key=lambda part: part.area)
-    city = shapely.Polygon(largest.exterior)
+    inside = shapely.point_on_surface(faces)
+    wet = np.abs(shapely.get_y(inside) - river.across(shapely.get_x(inside))) < river.width / 2
+    dry = _notch_rim(rng, pen, faces[~wet], reach)
+    city, kept, water = _choose(rng, dry, faces[wet], area_m2)
+    lines = np.array(pen.lines, dtype=object)
+    noded = shapely.get_parts(shapely.unary_union(lines, grid_size=SNAP_M))
+    halfway = shapely.line_interpolate_point(noded, 0.5, normalized=True)
     shapely.prepare(city)
-    # A face that touches the rest only at a corner has fallen away with the smaller parts.
-    kept = faces[shapely.contains(city, shapely.point_on_surface(faces))]
-    source = np.array([_half(line) for line in noded], dtype=object)
-    inside = shapely.dwithin(city, source, 2 * SNAP_M)
-    nearest = shapely.STRtree(lines).query_nearest(source[inside], all_matches=False)[1]
+    inside = shapely.dwithin(city, halfway, 2 * SNAP_M)
+    nearest = shapely.STRtree(lines).query_nearest(halfway[inside], all_matches=False)[1]
     pen.lines = list(noded[inside])
     pen.classes = [pen.classes[k] for k in nearest]
     pen.streets = [pen.streets[k] for k in nearest]
     pen.ring = [pen.ring[k] for k in nearest]
-    return np.asarray(kept)
+    return np.concatenate([kept, water]), np.arange(len(kept) + len(water)) >= len(kept)
 
 
-def _half(line: shapely.LineString) -> shapely.Point:
-    return shapely.line_interpolate_point(line, 0.5, normalized=True)
+def _notch_rim(rng: np.random.Generator, pen: _Pen, faces: Shapes, reach: float) -> Shapes:
+    """Halve the faces about the rim, so that the city need not end at an arterial."""
+    for _ in range(3):
+        middle = shapely.centroid(faces)
+        far = np.hypot(shapely.get_x(middle), shapely.get_y(middle)) / reach
+        size = np.sqrt(shapely.area(faces)) / reach
+        rim = (far > 0.65) & (far < 1.5) & (size > 0.16) & (shapely.area(faces) > 45_000)
+        if not rim.any():
+            break
+        cuts, fair, pieces = _cut(rng, faces[rim])
+        _draw_cuts(pen, cuts[fair], faces[rim][fair], np.full(int(fair.sum()), "main"))
+        faces = np.concatenate([faces[~rim], faces[rim][~fair], pieces])
+    return faces
+
+
+def _choose(
+    rng: np.random.Generator, dry: Shapes, wet: Shapes, area_m2: float
+) -> tuple[shapely.Polygon, Shapes, Shapes]:
+    """The faces nearest to the middle, as seen in a wavy outline, and the water between them."""
+    middle = shapely.centroid(dry)
+    x, y = shapely.get_x(middle), shapely.get_y(middle)
+    angle = np.arctan2(y, x)
+    a, b = rng.uniform(0, 2 * np.pi, 2)
+    rim = 1 + 0.15 * np.sin(2 * angle + a) + 0.09 * np.sin(3 * angle + b)
+    order = np.argsort(np.hypot(x, y) / rim, kind="stable")
+    upto = int(np.searchsorted(np.cumsum(shapely.area(dry)[order]), area_m2 * 0.95)) + 1
+    land = shapely.unary_union(dry[order[:upto]], grid_size=SNAP_M)
+    shapely.prepare(land)
+    # Water belongs to the city along its banks only.
+    shore = shapely.length(shapely.intersection(shapely.boundary(wet), shapely.buffer(land, 0.05)))
+    beside = wet[shore > 0.25 * shapely.length(wet)]
+    city = shapely.unary_union([land, *beside], grid_size=SNAP_M)
+    city = max(shapely.get_parts(city), key=lambda part: part.area)
+    city = shapely.Polygon(city.exterior)
+    shapely.prepare(city)
+    # A face that touches the rest only at a corner has fallen away with the smaller parts.
+    return (
+        city,
+        dry[shapely.contains(city, shapely.point_on_surface(dry))],
+        wet[shapely.contains(city, shapely.point_on_surface(wet))],
+    )
+
+
+def _draw_cuts(pen: _Pen, cuts: Shapes, cells: Shapes, kinds: Words) -> None:
+    """Draw the part of each cut that lies in its cell, as a street of its own."""
+    for piece, kind in zip(shapely.intersection(cuts, cells), kinds, strict=True):
+        street = pen.street()
+        for part in shapely.get_parts(piece):
+            if part.length > 1.0:
+                pen.draw(part.coords, str(kind), street)
+
+
+def _cut(rng: np.random.Generator, cells: Shapes) -> tuple[Shapes, Bools, Shapes]:
+    """Cuts, which of them are fair, and the pieces of the cells with a fair one.
+
+    A cut that would leave a sliver is drawn again; after some tries its cell stays whole.
+    """
+    cuts = _cuts(rng, cells)
+    for _ in range(6):
+        noded = shapely.union(shapely.boundary(cells), cuts)
+        faces = shapely.polygonize(noded[:, None])
+        pieces, owner = shapely.get_parts(faces, return_index=True)
+        area, whole = shapely.area(pieces), shapely.area(cells)
+        fair = np.bincount(owner, minlength=len(cells)) >= 2
+        fair[owner[area < SMALLEST_PIECE * whole[owner]]] = False
+        if fair.all():
+            break
+        cuts[~fair] = _cuts(rng, cells[~fair])
+    return cuts, fair, pieces[fair[owner]]
 
 
 def _halve(
@@ -260,7 +326,7 @@ def _halve(
     reach: float,
     block_m2: float,
     sprawl: float,
-) -> tuple[Shapes, npt.NDArray[np.str_]]:
+) -> tuple[Shapes, Words]:
     """Halve faces until they are blocks, all faces of a generation at once."""
     done: list[Shapes] = []
     uses: list[npt.NDArray[np.str_]] = []
@@ -278,21 +344,17 @@ def _halve(
         cells, size, target = cells[~small], area[~small], target[~small]
         if not len(cells):
             break
-        cuts = _cuts(rng, cells)
+        cuts, fair, pieces = _cut(rng, cells)
+        done.append(cells[~fair])
+        uses.append(np.full(int((~fair).sum()), "land"))
         kinds = np.where(
             (size > 9 * target) & (size > 60_000),
             "main",
             np.where(size > 3.2 * target, "minor", "path"),
         )
         kinds = np.where((kinds == "path") & (rng.random(len(cells)) < 0.35), "minor", kinds)
-        drawn = shapely.intersection(cuts, cells)
-        for piece, kind in zip(drawn, kinds, strict=True):
-            street = pen.street()
-            for part in shapely.get_parts(piece):
-                if part.length > 1.0:
-                    pen.draw(part.coords, str(kind), street)
-        noded = shapely.union(shapely.boundary(cells), cuts)
-        cells = shapely.get_parts(shapely.get_parts(shapely.polygonize(noded[:, None])))
+        _draw_cuts(pen, cuts[fair], cells[fair], kinds[fair])
+        cells = pieces
     return np.concatenate(done), np.concatenate(uses)
 
 
@@ -305,9 +367,9 @@ def _cuts(rng: np.random.Generator, cells: Shapes) -> Shapes:
     along = np.where(long_first[:, None], one, two)
     across = np.where(long_first[:, None], two, one)
     centre = corners[:, :4].mean(axis=1) + along * rng.uniform(-0.09, 0.09, n)[:, None]
-    tilt = rng.normal(0, 0.05, n)[:, None]
+    tilt = rng.normal(0, 0.07, n)[:, None]
     across = across + along * tilt
-    sag = rng.normal(0, 0.035, n)[:, None]
+    sag = rng.normal(0, 0.05, n)[:, None]
     normal = np.column_stack([-across[:, 1], across[:, 0]])
     t = np.array([-0.56, -0.3, 0.0, 0.3, 0.56])
     points = (
