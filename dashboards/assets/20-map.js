@@ -221,10 +221,6 @@
     add({ id: "w-hatch", type: "fill", source: "w-grids", filter: none, paint: { "fill-pattern": "hatch", "fill-opacity": 0.7 } }, "over-data");
     add({ id: "w-hit", type: "fill", source: "w-grids", paint: { "fill-color": "rgba(0,0,0,0)" } }, "over-data");
     add({ id: "w-dim", type: "fill", source: "w-grids", filter: none, paint: { "fill-color": w.colour("ground"), "fill-opacity": 0.42, "fill-antialias": false } }, "over-data");
-    const outline = { type: "line", source: "w-grids", filter: none, layout: { "line-join": "round" } };
-    add({ ...outline, id: "w-selected-casing", paint: { "line-color": w.colour("border-casing"), "line-width": 5 * k, "line-opacity": 0.8 } }, "over-marks");
-    add({ ...outline, id: "w-selected", paint: { "line-color": w.colour("accent"), "line-width": 2.2 * k } }, "over-marks");
-
     const size = { grid: 11, community: 12.5, street: 15, district: 19 };
     add(names("grid", 14, 24, size.grid, "#b9c8df"));
     add(names("community", 12.6, 24, size.community, "#cfdbee"));
@@ -255,9 +251,12 @@
         "icon-allow-overlap": true, "icon-ignore-placement": true,
         "icon-rotate": ["case", ["==", ["get", "symbol"], "sector"], ["coalesce", ["get", "bearing"], 0], 0],
         "icon-rotation-alignment": "map",
-        "icon-size": ["interpolate", ["linear"], ["zoom"], 15.5 + w.shift(), 0.62, 18 + w.shift(), 1],
+        "icon-size": ["interpolate", ["linear"], ["zoom"], 16 + w.shift(), 0.42, 17 + w.shift(), 0.68, 18.5 + w.shift(), 1],
       },
     });
+    const outline = { type: "line", source: "w-grids", filter: none, layout: { "line-join": "round" } };
+    add({ ...outline, id: "w-selected-casing", paint: { "line-color": w.colour("border-casing"), "line-width": 5 * k, "line-opacity": 0.8 } });
+    add({ ...outline, id: "w-selected", paint: { "line-color": w.colour("accent"), "line-width": 2.2 * k } });
     add({
       id: "w-workers", type: "symbol", source: "w-workers",
       layout: {

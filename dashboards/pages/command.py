@@ -66,7 +66,7 @@ def register(app: Dash, store: Store) -> None:
         return build_page(store, read_choice(query, store.settings.language))
 
     title = Words(store.settings.language)("product")
-    dash.register_page(
+    dash.register_page(  # type: ignore[no-untyped-call]
         NAME, path=PATH, name=NAME, title=title, layout=add_layout(app, NAME, layout)
     )
     _register_updates(app, store)
