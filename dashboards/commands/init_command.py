@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from dashboards.settings import write_template
+from dashboards.settings import FILE_NAME, write_template
 from geo.io.workspace import create_workspace
 
 
@@ -20,7 +20,9 @@ def command(directory: Path, city_name: str, timezone: str) -> None:
     """Make an empty workspace in DIRECTORY."""
     with create_workspace(directory) as workspace:
         write_template(
-            workspace.path, city_name=city_name or directory.resolve().name, timezone=timezone
+            workspace.path / FILE_NAME,
+            city_name=city_name or directory.resolve().name,
+            timezone=timezone,
         )
     click.echo(
         f"{directory}: an empty city; next: wangge import grids FILE --workspace {directory}"
