@@ -212,6 +212,34 @@ TABLES: dict[str, Table] = {
             "grid workers and everyone else with a duty",
         ),
         Table(
+            "departments",
+            ("department_code",),
+            (
+                Column("department_code", "text", "code of the department", True),
+                Column("name", "text", "name", True),
+                Column("phone", "text", "telephone of its desk"),
+            ),
+            None,
+            False,
+            "departments that cases are handed to, across the levels",
+        ),
+        Table(
+            "duties",
+            ("duty_id",),
+            (
+                Column("duty_id", "text", "identifier of the appointment", True),
+                Column("unit_code", "text", "the grid, division or department answered for", True),
+                Column("role", "text", "as what: grid_worker, grid_head, police, fire …", True),
+                Column("worker_id", "text", "who", True, refers="workers.worker_id"),
+                Column("rank", "integer", "1 holds the post, 2 and more stand in, in order", True),
+                Column("valid_from", "time", "appointed from", True),
+                Column("valid_to", "time", "appointed until, empty while it lasts"),
+            ),
+            None,
+            False,
+            "who answers for what, as what, from when to when",
+        ),
+        Table(
             "fixes",
             ("worker_id", "time"),
             (

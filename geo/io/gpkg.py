@@ -122,6 +122,7 @@ INDEXES: dict[str, tuple[tuple[str, ...], ...]] = {
     "assets": (("class_code",),),
     "cameras": (("class_code",),),
     "workers": (("unit_code",),),
+    "duties": (("unit_code", "role"), ("worker_id",)),
     "fixes": (("time",),),
     "incidents": (("reported_at",), ("closed_at", "deadline"), ("stage", "reported_at")),
 }
