@@ -20,8 +20,11 @@ _ECCENTRICITY2 = 0.00669342162296594323
 _GCJ_ROUNDS = 6  # fixed-point rounds; 4 leave 1.3 micrometres, 6 leave 3 nanometres
 _BD_ROUNDS = 10  # each round leaves 1/50 of the error
 _BD_TURN = np.pi * 3000.0 / 180.0
+# Infinite and absurd numbers are no places: they stay or become not-a-number, without a warning.
+_quiet = np.errstate(invalid="ignore", divide="ignore", over="ignore")
 
 
+@_quiet
 def wgs84_to_gcj02(lon: ArrayLike, lat: ArrayLike, *, everywhere: bool = False) -> Pair:
     """Shift WGS-84 degrees to GCJ-02; places outside mainland China stay where they are.
 
@@ -31,6 +34,7 @@ def wgs84_to_gcj02(lon: ArrayLike, lat: ArrayLike, *, everywhere: bool = False) 
     return _choose(x, y, _shift(x, y), x, y, everywhere)
 
 
+@_quiet
 def gcj02_to_wgs84(lon: ArrayLike, lat: ArrayLike, *, everywhere: bool = False) -> Pair:
     """Shift GCJ-02 degrees back to WGS-84, exact to some nanometres.
 
@@ -41,6 +45,7 @@ def gcj02_to_wgs84(lon: ArrayLike, lat: ArrayLike, *, everywhere: bool = False) 
     return _choose(*found, found, x, y, everywhere)
 
 
+@_quiet
 def gcj02_to_bd09(lon: ArrayLike, lat: ArrayLike) -> Pair:
     """Shift GCJ-02 degrees to BD-09 (Baidu's longitude and latitude, not its planar bd09mc)."""
     x, y = arrays(lon, lat)
@@ -49,6 +54,7 @@ def gcj02_to_bd09(lon: ArrayLike, lat: ArrayLike) -> Pair:
     return length * np.cos(angle) + 0.0065, length * np.sin(angle) + 0.006
 
 
+@_quiet
 def bd09_to_gcj02(lon: ArrayLike, lat: ArrayLike) -> Pair:
     """Shift BD-09 degrees back to GCJ-02, exact to a micrometre.
 
@@ -62,12 +68,14 @@ def bd09_to_gcj02(lon: ArrayLike, lat: ArrayLike) -> Pair:
     return gx, gy
 
 
+@_quiet
 def wgs84_to_bd09(lon: ArrayLike, lat: ArrayLike, *, everywhere: bool = False) -> Pair:
     """Shift WGS-84 degrees to BD-09; places outside mainland China stay where they are."""
     x, y = arrays(lon, lat)
     return _choose(x, y, gcj02_to_bd09(*_shift(x, y)), x, y, everywhere)
 
 
+@_quiet
 def bd09_to_wgs84(lon: ArrayLike, lat: ArrayLike, *, everywhere: bool = False) -> Pair:
     """Shift BD-09 degrees back to WGS-84, exact to a micrometre; polygon asked about the result."""
     x, y = arrays(lon, lat)
@@ -127,18 +135,15 @@ def _offset(lon: Floats, lat: Floats) -> Pair:
 
 
 def _shift(lon: Floats, lat: Floats) -> Pair:
-    # Infinite and absurd numbers come out as not-a-number without a warning.
-    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        dx, dy = _offset(lon, lat)
-        return lon + dx, lat + dy
+    dx, dy = _offset(lon, lat)
+    return lon + dx, lat + dy
 
 
 def _unshift(lon: Floats, lat: Floats) -> Pair:
     x, y = lon, lat
-    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        for _ in range(_GCJ_ROUNDS):
-            gx, gy = _shift(x, y)
-            x, y = x - (gx - lon), y - (gy - lat)
+    for _ in range(_GCJ_ROUNDS):
+        gx, gy = _shift(x, y)
+        x, y = x - (gx - lon), y - (gy - lat)
     return x, y
 
 

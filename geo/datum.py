@@ -12,6 +12,7 @@ inverse looks at its own result, never at its input, else the map would tear alo
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Callable
 from functools import cache
@@ -70,6 +71,8 @@ _SAME_AS_WGS84 = {
     "crs84",
     "urn:ogc:def:crs:ogc:1.3:crs84",
 }
+_EXACT = re.compile(r"\s*([A-Za-z_0-9]+:\w+|urn:|https?:|\d+$|\+|\{|\w+\s*\[)")
+"""An authority and a code, a URN, a number, a PROJ string, PROJJSON or WKT."""
 _ALIASES = {
     "gcj-02": "gcj02",
     "gcj": "gcj02",
@@ -272,11 +275,19 @@ def _transform(
 
 @cache
 def _transformer(source: str, target: str) -> pyproj.Transformer:
-    return pyproj.Transformer.from_crs(_parse_crs(source), _parse_crs(target), always_xy=True)
+    one, two = _parse_crs(source), _parse_crs(target)
+    try:
+        return pyproj.Transformer.from_crs(one, two, always_xy=True)
+    except pyproj.exceptions.ProjError as error:
+        other = one.name if target == WGS84 else two.name
+        raise CrsError(f"{other} cannot be turned into or from WGS-84: choose another") from error
 
 
 def _parse_crs(text: str) -> pyproj.CRS:
     try:
+        # PROJ also looks for names that sound alike ("mars2000"): a datum is never guessed.
+        if not _EXACT.match(text):
+            raise pyproj.exceptions.CRSError(f"{text} is a name")
         return pyproj.CRS.from_user_input(text)
     except pyproj.exceptions.CRSError as error:
         raise CrsError(
