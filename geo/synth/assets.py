@@ -174,7 +174,7 @@ def place_assets(
     out = pd.concat([part for part in found if len(part)], ignore_index=True)
     out["edge"] = out["edge"].astype(np.int64)
     shapes = out["shape"].to_numpy()
-    inside = _inside(ground, shapes) | (shapely.get_type_id(shapes) != 0)
+    inside = find_inside(ground, shapes) | (shapely.get_type_id(shapes) != 0)
     out = out[inside].reset_index(drop=True)
     if preset.showcase is not None:
         out = _show(ground, plan, preset.showcase, out)
@@ -186,7 +186,7 @@ def _points(code: str, spots: Spots) -> pd.DataFrame:
     return pd.DataFrame({"class_code": code, "shape": shapes, "edge": spots.edge})
 
 
-def _inside(ground: Ground, points: Shapes) -> Bools:
+def find_inside(ground: Ground, points: Shapes) -> Bools:
     """Which points lie in the city, clear of its rim."""
     hit = shapely.STRtree(ground.blocks).query(points, predicate="intersects")[0]
     out = np.zeros(len(points), dtype=bool)

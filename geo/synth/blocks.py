@@ -7,6 +7,7 @@ whatever is a union of blocks (grids, communities, streets, districts) fits with
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -173,7 +174,7 @@ def _bend(
     return shapely.orient_polygons(shapely.transform(faces, bend)), shapely.transform(edges, bend)
 
 
-def _lookup(vertices: npt.NDArray[np.complex128], x: Reals, y: Reals):  # type: ignore[no-untyped-def]
+def _lookup(vertices: npt.NDArray[np.complex128], x: Reals, y: Reals) -> Callable[[Reals], Reals]:
     def bend(points: Reals) -> Reals:
         at = np.searchsorted(vertices, points[:, 0] + 1j * points[:, 1])
         return np.column_stack([x[at], y[at]])

@@ -12,7 +12,7 @@ import shapely
 
 from geo.synth.assets import (
     Spots,
-    _inside,
+    find_inside,
     junctions,
     line_up,
     on_land,
@@ -21,9 +21,9 @@ from geo.synth.assets import (
 )
 from geo.synth.blocks import HALF_WIDTH_M, Ground
 from geo.synth.plan import Plan
-from geo.synth.presets import Preset
+from geo.synth.presets import Preset, Showcase
 
-Reals = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
 
 PUBLIC_OWNERS = ("公安局", "城管局", "公安交警")
 """Owners whose cameras are public."""
@@ -39,14 +39,14 @@ def place_cameras(
     private = preset.private_cameras or round(4.0 * preset.grids * max(preset.asset_density, 0.6))
     out = pd.concat(
         [
-            _pick(rng, _public_spots(rng, ground), public, _inside_of(ground)),
-            _pick(rng, _private_spots(rng, ground, plan), private, _inside_of(ground)),
+            _pick(rng, ground, _public_spots(rng, ground), public),
+            _pick(rng, ground, _private_spots(rng, ground, plan), private),
         ],
         ignore_index=True,
     )
     is_public = np.arange(len(out)) < public
     if preset.showcase is not None:
-        out, is_public = _show(rng, preset, ground, plan, out, is_public)
+        out, is_public = _show(rng, preset.showcase, ground, plan, out, is_public)
     n = len(out)
     out["owner"] = np.where(
         is_public,
@@ -63,13 +63,10 @@ def place_cameras(
     return out
 
 
-def _inside_of(ground: Ground):  # type: ignore[no-untyped-def]
-    return lambda points: _inside(ground, points)
-
-
-def _pick(rng: np.random.Generator, spots: Spots, count: int, inside) -> pd.DataFrame:  # type: ignore[no-untyped-def]
+def _pick(rng: np.random.Generator, ground: Ground, spots: Spots, count: int) -> pd.DataFrame:
+    """So many of the spots that lie in the city."""
     points = shapely.points(np.round(spots.x, 2), np.round(spots.y, 2))
-    good = np.flatnonzero(inside(points))
+    good = np.flatnonzero(find_inside(ground, points))
     if len(good) < count:
         raise ValueError(f"{len(good)} places for {count} cameras")
     chosen = np.sort(good[_by_need(rng, len(good), count)])
@@ -127,12 +124,15 @@ def _private_spots(rng: np.random.Generator, ground: Ground, plan: Plan) -> Spot
     )
 
 
-def _show(  # type: ignore[no-untyped-def]
-    rng: np.random.Generator, preset: Preset, ground: Ground, plan: Plan, cameras, is_public
-):
+def _show(
+    rng: np.random.Generator,
+    showcase: Showcase,
+    ground: Ground,
+    plan: Plan,
+    cameras: pd.DataFrame,
+    is_public: Bools,
+) -> tuple[pd.DataFrame, Bools]:
     """Exactly as many cameras in the shown grid as it is known to have."""
-    showcase = preset.showcase
-    assert showcase is not None
     shape = showcase_shape(ground, plan, showcase)
     keep = ~shapely.dwithin(cameras["shape"].to_numpy(), shape, 0.5)
     new = ring_points("0136", shape, showcase.cameras, 7.5).drop(columns="class_code")

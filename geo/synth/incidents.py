@@ -18,7 +18,7 @@ import pandas as pd
 import shapely
 
 from geo.codes import class_name
-from geo.synth.assets import line_up, on_land
+from geo.synth.assets import Spots, find_inside, line_up, on_land
 from geo.synth.blocks import HALF_WIDTH_M, Ground
 from geo.synth.presets import Preset
 
@@ -227,7 +227,7 @@ def _draw_places(
     pick = rng.choice(len(weight), n, p=weight / weight.sum())
     x, y, edge = spots.x[pick], spots.y[pick], spots.edge[pick]
     kind = kind.copy()
-    _flare(rng, preset, spots, weight, kind, day, x, y, edge)
+    _flare(rng, preset, ground, spots, weight, kind, day, x, y, edge)
     for code in sorted({k.code for k in KINDS if k.code[0] == "C"}):
         mine = np.flatnonzero(np.array([KINDS[k].code == code for k in kind]))
         pieces = np.flatnonzero((assets["class_code"] == code[1:]).to_numpy())
@@ -239,8 +239,17 @@ def _draw_places(
     return x, y, edge, kind
 
 
-def _flare(  # type: ignore[no-untyped-def]
-    rng: np.random.Generator, preset: Preset, spots, weight, kind, day, x, y, edge
+def _flare(
+    rng: np.random.Generator,
+    preset: Preset,
+    ground: Ground,
+    spots: Spots,
+    weight: Reals,
+    kind: Ints,
+    day: Ints,
+    x: Reals,
+    y: Reals,
+    edge: Ints,
 ) -> None:
     """Move about a quarter of the cases to spots that flare up for some days (in place)."""
     count = max(4, round(preset.grids * 0.05))
@@ -255,12 +264,13 @@ def _flare(  # type: ignore[no-untyped-def]
         mine = hot[day[hot] == d]
         which = rng.choice(count, len(mine), p=alive / alive.sum())
         kind[mine] = topic[which]
-        x[mine], y[mine] = spots.x[place[which]], spots.y[place[which]]
         edge[mine] = spots.edge[place[which]]
-        # Reports of one place scatter by some metres, along the sidewalk.
+        # Reports of one place scatter by some metres along the sidewalk, but not out of the city.
         slip, heading = rng.normal(0, 6.0, len(mine)), spots.heading[place[which]]
-        x[mine] += slip * np.cos(heading)
-        y[mine] += slip * np.sin(heading)
+        here = np.column_stack([spots.x[place[which]], spots.y[place[which]]])
+        moved = here + slip[:, None] * np.column_stack([np.cos(heading), np.sin(heading)])
+        inside = find_inside(ground, shapely.points(moved))
+        x[mine], y[mine] = np.where(inside[:, None], moved, here).T
 
 
 def _move(

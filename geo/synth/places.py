@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import shapely
 
-from geo.synth.assets import _inside, line_up, on_land, ring_points, showcase_shape
+from geo.synth.assets import find_inside, line_up, on_land, ring_points, showcase_shape
 from geo.synth.blocks import HALF_WIDTH_M, Ground
 from geo.synth.names import SHOP_KINDS, SURNAMES
 from geo.synth.people import SIDEWALK_M
@@ -87,7 +87,7 @@ def _shops(rng: np.random.Generator, preset: Preset, ground: Ground, plan: Plan)
     share = np.array([SHOP_SHARE.get(str(use), 0.0) for use in plan.uses])
     spots = spots.keep(rng.random(len(block)) < share[block])
     points = shapely.points(np.round(spots.x, 2), np.round(spots.y, 2))
-    points = points[_inside(ground, points)]
+    points = points[find_inside(ground, points)]
     if preset.showcase is not None:
         shape = showcase_shape(ground, plan, preset.showcase)
         points = points[~shapely.dwithin(points, shape, 0.5)]

@@ -81,7 +81,8 @@ def _widen(at: Reals, gap: int, least_m: float) -> Reals:
     extra = max(0.0, least_m - (at[gap + 1] - at[gap]))
     out = at.copy()
     out[gap + 1 :] += extra
-    return out - extra / 2
+    out -= extra / 2
+    return out
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -266,13 +267,24 @@ def areas(
         kinds.append("water")
         called.append("清江")
         shapes.append(part)
-    rounded = shapely.set_precision(np.array(shapes, dtype=object), 0.01)
+    degrees = place.to_degrees(shapely.set_precision(np.array(shapes, dtype=object), 0.01))
     columns = {
         "area_id": [f"A{k:04d}" for k in range(1, len(kinds) + 1)],
         "kind": kinds,
         "name": called,
     }
-    return _frame("areas", columns, place.to_degrees(rounded)), of_block
+    return _frame("areas", columns, _mend(degrees)), of_block
+
+
+def _mend(shapes: Shapes) -> Shapes:
+    """Shapes that rounding bent out of order, made valid; only their surfaces are kept."""
+    out = shapes.copy()
+    for row in np.flatnonzero(~shapely.is_valid(shapes)):
+        parts = shapely.get_parts(shapely.make_valid(shapes[row]))
+        out[row] = shapely.multipolygons(
+            shapely.get_parts(parts[shapely.get_dimensions(parts) == 2])
+        )
+    return out
 
 
 def _lake(rng: np.random.Generator, park: shapely.Geometry) -> shapely.Geometry:
@@ -388,7 +400,7 @@ def _times(second: pd.Series) -> pd.Series:
 _TYPES = {"text": "str", "integer": "Int64", "real": "float64", "bool": "boolean"}
 
 
-def _frame(name: str, columns: dict[str, object], shapes: Shapes | None = None):  # type: ignore[no-untyped-def]
+def _frame(name: str, columns: dict[str, Any], shapes: Shapes | None = None) -> Any:
     """A table as a workspace would give it back: types of the schema, indexed by its id."""
     table = TABLES[name]
     out = pd.DataFrame({key: pd.Series(value) for key, value in columns.items()})
