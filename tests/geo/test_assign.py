@@ -341,7 +341,7 @@ def test_memory_does_not_grow_with_the_file(ending, grids, tmp_path):
         tracemalloc.stop()
         assert report.read == rows
         assert report.inside + report.outside == rows
-        assert len(seen) >= rows // 100_000
+        assert len(seen) >= rows // 160_000
         assert seen[-1][:2] == (rows, rows)
         assert max(held for _, _, held in seen) - before < 40_000_000
     assert peaks[800_000] < 1.3 * peaks[200_000] + 2_000_000
