@@ -7,7 +7,13 @@ const SHAPES = {
          [-.47, .14], [-1.06, -.34], [-.3, -.37]],
 };
 const Mark = L.CircleMarker.extend({
+  _rings() {
+    const p = this._point;
+    const ring = (r) => `M${p.x - r} ${p.y}a${r} ${r} 0 1 0 ${2 * r} 0a${r} ${r} 0 1 0 ${-2 * r} 0z`;
+    return ring(this._radius) + ring(Math.max(this._radius / 6, 0.5));
+  },
   _updatePath() {
+    if (this.options.shape === 'target') return this._renderer._setPath(this, this._rings());
     const corners = SHAPES[(this.options.shape || '').replace('hollow-', '')];
     if (!corners) return L.CircleMarker.prototype._updatePath.call(this);
     const p = this._point, r = this._radius;

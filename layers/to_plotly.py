@@ -88,6 +88,24 @@ PLOT_CONFIG: dict[str, Any] = {
 """The `config` of every map's graph: no mode bar, wheel zooms, no logo."""
 
 
+def notebook_html(figure: go.Figure, *, height_px: int = 640) -> str:
+    """Write a figure as a piece of HTML with plotly inside it (5 MB), for a notebook offline.
+
+    It needs a page that a server gave, as notebooks are: in a page opened from a file, browsers
+    refuse the worker that plotly's maps start, and the map stays empty. For files there is
+    `layers.to_folium`.
+    """
+    return str(
+        figure.to_html(
+            config=PLOT_CONFIG,
+            include_plotlyjs=True,
+            include_mathjax=False,
+            full_html=False,
+            default_height=f"{height_px}px",
+        )
+    )
+
+
 def map_layout(
     style: str | None,
     *,
@@ -244,7 +262,7 @@ def _mark_parts(shape: str, size: float, colour: str, casing: str) -> list[dict[
     if shape == "target":
         parts.append(_disc(width - 8, colour))
     elif not plain:
-        glyph = {"size": width * 0.8, "color": colour if hollow else casing}
+        glyph = {"size": width * 0.62, "color": colour if hollow else casing}
         parts.append({"mode": "text", "text": GLYPHS[shape], "textfont": glyph})
     return parts
 

@@ -14,13 +14,15 @@ from layers.basemap import BELOW_DATA, BELOW_LABELS, map_style
 from layers.boundaries import boundary_lines
 from layers.choropleth import choropleth
 from layers.colours import MOODS, tokens
+from layers.ground import ground
 from layers.oklch import hex_to_rgb
 from layers.to_geojson import frame_to_geojson, shapes_to_geojson
-from layers.to_plotly import PLOT_CONFIG, to_plotly
+from layers.to_plotly import PLOT_CONFIG, notebook_html, to_plotly
 
 pytestmark = pytest.mark.browser
 
 CHROMIUM = "/usr/bin/chromium"
+MARGIN = "<style>body { margin: 0 }</style>"
 SIZE = {"width": 900, "height": 600}
 MAP = "document.getElementById('map')._fullLayout.map._subplot.map"
 
@@ -212,4 +214,18 @@ def test_hatching_can_also_be_a_pattern_of_the_map_itself(watched, serve, wavy_c
     page.wait_for_function(f"{MAP}.isSourceLoaded('own') && {MAP}.loaded()")
     red = sum(n for (r, g, b), n in colours_of(page).items() if r > 150 and g < 90 and b < 90)
     assert red > 2000
+    assert troubles == []
+
+
+def test_a_notebook_shows_the_same_map_without_a_style_from_a_server(watched, serve, wavy_city):
+    page, troubles = watched
+    layer = choropleth(wavy_city.grids, wavy_city.households(), title="户数", unit="户")
+    figure = to_plotly([*ground(wavy_city.roads, wavy_city.areas), layer], size_px=(900, 600))
+    body = f'<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,">{MARGIN}'
+    body += notebook_html(figure, height_px=600)
+    page.goto(serve({"/": ("text/html; charset=utf-8", body.encode())}) + "/")
+    chart = "document.querySelector('.js-plotly-plot')"
+    page.wait_for_function(f"{chart}?._fullLayout?.map?._subplot?.map?.loaded()")
+    seen = colours_of(page)
+    assert sum(n > 2000 for n in seen.values()) >= 7
     assert troubles == []
