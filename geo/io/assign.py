@@ -250,7 +250,7 @@ def _parquet_pieces(
 ) -> Iterator[_Piece]:
     """Read Parquet as it is typed, GeoParquet with points in well-known binary too."""
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(path, pre_buffer=False) as file:
             schema = file.schema_arrow
             geo = json.loads((schema.metadata or {}).get(b"geo", b"{}"))
             shape = geo.get("primary_column")
@@ -263,7 +263,7 @@ def _parquet_pieces(
                 crs = pyproj.CRS.from_json_dict(stated).to_wkt() if stated else None
             else:
                 columns = _find_columns(schema.names, lon, lat, path.name)
-            for batch in file.iter_batches(batch_size=chunk_rows):
+            for batch in file.iter_batches(batch_size=chunk_rows, use_threads=False):
                 table = pa.Table.from_batches([batch], schema)
                 if shape is not None and lon is None:
                     x, y = _middle(shapely.from_wkb(table[shape].to_numpy()))
@@ -370,7 +370,7 @@ def _count_rows(path: Path) -> int | None:
         return None
     lines = 0
     with path.open("rb") as file:
-        while block := file.read(1 << 24):
+        while block := file.read(1 << 20):
             lines += block.count(b"\n")
     return max(lines - 1, 1)
 
