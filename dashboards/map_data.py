@@ -195,6 +195,7 @@ def _single_assets(store: Store, zoom: int, x: int, y: int, words: Words) -> byt
         symbols = {code: _symbol(code) for code in codes}
         state = rows["state"]
         part = {
+            "id": rows.index.astype(str),
             "what": rows["class_code"].map(names),
             "name": rows["name"],
             "symbol": rows["class_code"].map(symbols),

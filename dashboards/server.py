@@ -82,8 +82,11 @@ def add_routes(server: flask.Flask, store: Store, script_hashes: Callable[[], li
     _add_headers(server, script_hashes)
     _add_errors(server, store)
 
-    @server.get("/")
-    def home() -> flask.typing.ResponseReturnValue:
+    # dash has a route for "/" of its own, so this must come before any route.
+    @server.before_request
+    def go_to_first_page() -> flask.typing.ResponseReturnValue | None:
+        if flask.request.path != "/":
+            return None
         query = flask.request.query_string.decode("utf-8", "replace")
         return flask.redirect(f"/command?{query}" if query else "/command")
 

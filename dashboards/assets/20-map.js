@@ -182,7 +182,7 @@
       source: "w-labels",
       filter: ["==", ["get", "level"], level],
       minzoom: Math.max(0, from + w.shift()),
-      maxzoom: to + w.shift(),
+      maxzoom: Math.min(24, to + w.shift()),
       layout: {
         "text-field": ["get", "name"],
         "text-font": FONTS,

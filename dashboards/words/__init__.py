@@ -16,7 +16,8 @@ from typing import Literal
 Language = Literal["zh", "en"]
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-_TEN_THOUSAND = 10_000
+_SHORT_UNITS = {"zh": (1e4, 1e8), "en": (1e3, 1e6)}
+"""What the words `number.small` and `number.large` of a language stand for."""
 _SHORT_FROM = 100_000
 
 
@@ -32,7 +33,7 @@ def _catalogue(language: str) -> dict[str, str]:
 
 
 class Words:
-    """The words of one language; `words("key", name=value)` gives a sentence."""
+    """The words of one language; call it with a key and values for a sentence."""
 
     def __init__(self, language: str) -> None:
         self.language: Language = "en" if language == "en" else "zh"
@@ -65,10 +66,11 @@ class Words:
         """12,345; from 100,000 on 12.3万, in English 123k or 1.23M."""
         if value != value or abs(value) < _SHORT_FROM:
             return self.number(value)
-        if self.language == "zh":
-            tens = value / _TEN_THOUSAND
-            return f"{tens:,.1f}万" if tens < _TEN_THOUSAND else f"{tens / _TEN_THOUSAND:,.2f}亿"
-        return f"{value / 1e6:,.2f}M" if abs(value) >= 1e6 else f"{value / 1e3:,.0f}k"
+        small, large = _SHORT_UNITS[self.language]
+        if abs(value) < large:
+            digits = 1 if self.language == "zh" else 0
+            return self("number.small", n=f"{value / small:,.{digits}f}")
+        return self("number.large", n=f"{value / large:,.2f}")
 
     def date(self, moment: datetime) -> str:
         """2026年11月21日 星期六, or Saturday 21 November 2026."""
