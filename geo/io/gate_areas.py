@@ -231,7 +231,8 @@ def _refuse_overlaps(cover: GeoDataFrame, new: set[Any], wishes: Wishes, ledger:
         advice += ", or replace the grids that are there with --new-version"
     raise CoverError(
         f"{count_of(len(concerned), 'overlap')} between grids,"
-        f" {concerned['area_m2'].sum():,.0f} m2, wider than {wishes.snap_m:g} m: {_name_places(concerned)}; {advice}"
+        f" {concerned['area_m2'].sum():,.0f} m2, wider than {wishes.snap_m:g} m:"
+        f" {_name_places(concerned)}; {advice}"
     )
 
 

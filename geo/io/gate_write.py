@@ -19,6 +19,7 @@ from geo.io.workspace import Workspace
 from geo.schema import STORAGE_CRS, TABLES
 
 _AT_ONCE = 500
+_PIECE = 200_000
 
 
 def existing_ids(workspace: Workspace, kind: str, conn: sa.Connection | None = None) -> pd.Index:
@@ -88,9 +89,19 @@ def write_rows(
             ledger.facts["updated"] = int(old.sum())
             frame_old = keep_unsaid(workspace, conn, wishes.kind, frame[old])
             delete_ids(workspace, conn, wishes.kind, list(frame_old[name]))
-            workspace.append(conn, wishes.kind, frame_old)
+            _append_pieces(workspace, conn, wishes.kind, frame_old)
             frame = frame[~old]
-    return workspace.append(conn, wishes.kind, frame) if len(frame) else 0
+    return _append_pieces(workspace, conn, wishes.kind, frame)
+
+
+def _append_pieces(
+    workspace: Workspace, conn: sa.Connection, kind: str, frame: pd.DataFrame
+) -> int:
+    """Append in pieces: the rows as the database takes them need many times the frame's memory."""
+    return sum(
+        workspace.append(conn, kind, frame.iloc[start : start + _PIECE])
+        for start in range(0, len(frame), _PIECE)
+    )
 
 
 def close_grids(workspace: Workspace, conn: sa.Connection, ids: Sequence[str], at: datetime) -> int:

@@ -89,7 +89,7 @@ def unpack_zip(path: Path, name: str, stack: contextlib.ExitStack) -> list[tuple
 
 def _may_matter(inside: str) -> bool:
     pure = PurePosixPath(inside)
-    hidden = any(part.startswith((".", "__MACOSX", "~$")) for part in pure.parts)
+    hidden = any(p.startswith((".", "__MACOSX", "~$")) and p != ".." for p in pure.parts)
     low = pure.name.lower()
     about = low.startswith(_WORDS_ABOUT) and pure.suffix.lower() in (".txt", ".md", ".json")
     known = pure.suffix.lower() in _DATA or low.endswith(_SHAPE_PARTS)
