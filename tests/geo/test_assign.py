@@ -321,9 +321,9 @@ def many(tmp_path, rows, ending):
 
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
 def test_memory_does_not_grow_with_the_file(ending, grids, tmp_path):
-    """In the second half of the file, 1,000,000 rows need no more than 300,000.
+    """1,000,000 rows come in small pieces and need no more than 300,000.
 
-    Before the first piece, the encoding of a text of up to 64 MB is found out from the whole.
+    Of text no more than the pieces is compared: up to 64 MB its encoding is found from the whole.
     """
     peaks = {}
     for rows in (300_000, 1_000_000):
@@ -331,8 +331,6 @@ def test_memory_does_not_grow_with_the_file(ending, grids, tmp_path):
         seen = []
 
         def watch(done, total, seen=seen):
-            if done <= total / 2:
-                tracemalloc.reset_peak()
             seen.append((done, total, pa.total_allocated_bytes()))
 
         before = pa.total_allocated_bytes()
@@ -344,10 +342,11 @@ def test_memory_does_not_grow_with_the_file(ending, grids, tmp_path):
         tracemalloc.stop()
         assert report.read == rows
         assert report.inside + report.outside == rows
-        assert len(seen) >= rows // 160_000
+        assert max(np.diff([done for done, _, _ in seen], prepend=0)) < 160_000
         assert seen[-1][:2] == (rows, rows)
         assert max(held for _, _, held in seen) - before < 60_000_000
-    assert peaks[1_000_000] < 1.2 * peaks[300_000] + 5_000_000
+    if ending == "parquet":
+        assert peaks[1_000_000] < 1.2 * peaks[300_000] + 2_000_000
 
 
 def test_pieces_give_the_same_answer_as_the_whole(grids, tmp_path):
