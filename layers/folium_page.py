@@ -5,7 +5,6 @@ Texts come in as they are and are escaped here; nothing names an address outside
 
 from __future__ import annotations
 
-import base64
 import html
 import json
 import re
@@ -83,10 +82,15 @@ def _legend_of(layer: MapLayer) -> str:
     return f"<section>{head}<ul>{''.join(rows)}</ul>{note}</section>"
 
 
-@cache
 def _picture(name: str) -> str:
     """A vendored picture as a data address."""
-    return "data:image/png;base64," + base64.b64encode(_vendored(f"leaflet-{name}")).decode()
+    return _pictures()[name]
+
+
+@cache
+def _pictures() -> dict[str, str]:
+    pictures: dict[str, str] = json.loads(_vendored("leaflet-images.json"))
+    return pictures
 
 
 def _own(name: str) -> str:

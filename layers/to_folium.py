@@ -34,7 +34,7 @@ from layers.folium_page import (
 from layers.hatch import hatch_lines
 from layers.maplayer import MapLayer
 from layers.to_geojson import frame_to_geojson
-from layers.to_plotly import view_of
+from layers.view import view_of
 from layers.words import Language, words
 
 _PANES = {"ground": 300, "fill": 410, "line": 420, "point": 430}

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import html
 import json
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -25,8 +24,7 @@ from layers.maplayer import MapLayer
 from layers.marks import GLYPHS
 from layers.oklch import with_alpha
 from layers.to_geojson import shapes_to_geojson
-
-_TILE_PX = 512
+from layers.view import view_of
 
 
 def to_plotly(
@@ -39,6 +37,7 @@ def to_plotly(
     zoom: float | None = None,
     size_px: tuple[int, int] = (1200, 800),
     uirevision: str = "map",
+    legend: bool = True,
 ) -> go.Figure:
     """Draw layers on one map, the first at the bottom.
 
@@ -54,6 +53,8 @@ def to_plotly(
     center, zoom
         Longitude and latitude of the middle, and MapLibre's zoom; without them everything drawn
         is in view at `size_px`.
+    legend
+        Write the legend, with units, into the lower right; a page that has its own says no.
     uirevision
         While it stays the same, an update of the figure leaves the reader's view as it is.
 
@@ -65,7 +66,7 @@ def to_plotly(
     urls = geojson_urls or {}
     figure = go.Figure()
     for layer in layers:
-        figure.add_traces(layer_traces(layer, geojson=urls.get(layer.id)))
+        figure.add_traces(layer_traces(layer, geojson=urls.get(layer.id), outline=style is None))
     if layers and (center is None or zoom is None):
         boxes = np.array([layer.bounds for layer in layers if len(layer)]).reshape(-1, 4)
         if len(boxes):
@@ -75,6 +76,9 @@ def to_plotly(
     figure.update_layout(
         map_layout(style, mood=mood, center=center, zoom=zoom, uirevision=uirevision)
     )
+    told = [layer for layer in layers if layer.legend]
+    if legend and told:
+        figure.add_annotation(legend_note(told, mood))
     return figure
 
 
@@ -136,21 +140,74 @@ def map_layout(
     }
 
 
-def layer_traces(layer: MapLayer, *, geojson: str | dict[str, Any] | None = None) -> list[Any]:
-    """The traces of one layer; `geojson` is the address (or dict) of a fill layer's shapes."""
+def legend_note(layers: Sequence[MapLayer], mood: Mood) -> dict[str, Any]:
+    """The legend of layers as one annotation: titles with units, marks, words and counts."""
+    colours = tokens(mood)
+    lines = []
+    for layer in layers:
+        unit = f" <span style='color:{colours.quiet}'>{_escape(layer.unit)}</span>"
+        lines.append(f"<b>{_escape(layer.title)}</b>{unit if layer.unit else ''}")
+        for item in layer.legend:
+            mark = _LEGEND_GLYPHS.get(item.shape) or GLYPHS[item.shape]
+            count = "" if item.count is None else f" · {item.count:,}"
+            lines.append(
+                f"<span style='color:{item.colour}'>{mark}</span>  {_escape(item.label)}"
+                f"<span style='color:{colours.quiet}'>{count}</span>"
+            )
+        if layer.note:
+            lines.append(f"<span style='color:{colours.quiet}'>{_escape(layer.note)}</span>")
+        lines.append("")
+    return {
+        "text": "<br>".join(lines[:-1]),
+        "showarrow": False,
+        "align": "left",
+        "xref": "paper",
+        "yref": "paper",
+        "x": 1,
+        "y": 0,
+        "xanchor": "right",
+        "yanchor": "bottom",
+        "xshift": -12,
+        "yshift": 12,
+        "bgcolor": with_alpha(colours.panel, 0.94),
+        "bordercolor": colours.line,
+        "borderpad": 10,
+        "font": {"family": FONT_STACK, "size": 13, "color": colours.text},
+    }
+
+
+def layer_traces(
+    layer: MapLayer,
+    *,
+    geojson: str | dict[str, Any] | None = None,
+    outline: bool = False,
+) -> list[Any]:
+    """The traces of one layer.
+
+    `geojson` is the address (or dict) of a fill layer's shapes; `outline` draws their borders,
+    for a map without a style that has them.
+    """
     if len(layer) == 0:
         return []
     if layer.kind == "fill":
-        return fill_traces(layer, geojson=geojson)
+        return fill_traces(layer, geojson=geojson, outline=outline)
     if layer.kind == "line":
         return line_traces(layer)
     return point_traces(layer)
 
 
 def fill_traces(
-    layer: MapLayer, *, geojson: str | dict[str, Any] | None = None, hatch: bool = True
+    layer: MapLayer,
+    *,
+    geojson: str | dict[str, Any] | None = None,
+    hatch: bool = True,
+    outline: bool = False,
 ) -> list[Any]:
     """One choropleth and, where a shape has no data and `hatch` is set, its hatching."""
+    border = {
+        "width": 0.7 if outline and not layer.under else 0,
+        "color": tokens(layer.mood).border_casing,
+    }
     features = layer.features
     palette, codes = np.unique(features["fill"].to_numpy(dtype=str), return_inverse=True)
     count = len(palette)
@@ -171,7 +228,7 @@ def fill_traces(
             zmax=count - 0.5,
             colorscale=scale,
             showscale=False,
-            marker={"opacity": layer.opacity, "line": {"width": 0}},
+            marker={"opacity": layer.opacity, "line": border},
             below=UNDER_DATA if layer.under else BELOW_DATA,
             **(_SILENT if layer.under else _spoken(layer, "text")),
         )
@@ -271,25 +328,6 @@ def _disc(size: float, colour: str) -> dict[str, Any]:
     return {"mode": "markers", "marker": {"size": size, "color": colour}}
 
 
-def view_of(
-    bounds: Sequence[float], size_px: tuple[int, int], *, margin: float = 0.06
-) -> tuple[tuple[float, float], float]:
-    """Middle (longitude, latitude) and zoom that show `bounds` in so many pixels.
-
-    `bounds` is west, south, east, north in degrees. Web Mercator with 512 px at zoom 0, as
-    MapLibre counts; `margin` is left free at each side, as a share of the size.
-    """
-    west, south, east, north = bounds
-    top, bottom = _mercator(north), _mercator(south)
-    middle = (top + bottom) / 2
-    lat = math.degrees(2 * math.atan(math.exp(math.pi * (1 - 2 * middle))) - math.pi / 2)
-    spans = (max((east - west) / 360, 1e-9), max(bottom - top, 1e-9))
-    room = [
-        px * (1 - 2 * margin) / (_TILE_PX * span) for px, span in zip(size_px, spans, strict=True)
-    ]
-    return ((west + east) / 2, lat), round(min(20.0, max(0.0, math.log2(min(room)))), 3)
-
-
 def chart_template(mood: Mood = "night") -> go.layout.Template:
     """The look of every chart: quiet grid, no white zero lines, our fonts and colours."""
     colours = tokens(mood)
@@ -346,6 +384,7 @@ def chart_template(mood: Mood = "night") -> go.layout.Template:
     )
 
 
+_LEGEND_GLYPHS: Mapping[str, str] = {"fill": "■", "hatch": "▨", "line": "━"}
 _SILENT: Mapping[str, Any] = {"hoverinfo": "skip"}
 
 
@@ -382,9 +421,13 @@ def _as_html(texts: Sequence[str]) -> list[str]:
     """Hover texts for plotly, which reads tags: everything escaped, the first line bold."""
     result = []
     for text in texts:
-        head, *rest = html.escape(str(text), quote=False).split("\n")
+        head, *rest = _escape(text).split("\n")
         result.append("<br>".join([f"<b>{head}</b>", *rest]))
     return result
+
+
+def _escape(text: object) -> str:
+    return html.escape(str(text), quote=False)
 
 
 def _line_coordinates(shapes: np.ndarray) -> tuple[list[float | None], list[float | None]]:
@@ -396,8 +439,3 @@ def _line_coordinates(shapes: np.ndarray) -> tuple[list[float | None], list[floa
         lon += [*xy[:, 0].tolist(), None]
         lat += [*xy[:, 1].tolist(), None]
     return lon, lat
-
-
-def _mercator(lat: float) -> float:
-    """Web Mercator y, 0 at the north end and 1 at the south end."""
-    return (1 - math.asinh(math.tan(math.radians(lat))) / math.pi) / 2

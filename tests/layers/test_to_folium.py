@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from importlib.resources import files
 
@@ -166,3 +167,15 @@ def test_the_file_opens_in_a_browser_without_errors_or_requests(layers, tmp_path
     assert box["y"] >= -1
     assert switches == 3
     assert images == 0
+
+
+def test_the_vendored_files_are_the_ones_that_the_list_names():
+    folder = files("layers.vendor")
+    named = dict(
+        re.findall(
+            r"`([\w.-]+)` \| `([0-9a-f]{64})`", folder.joinpath("VENDORED.md").read_text("utf-8")
+        )
+    )
+    assert set(named) == {f.name for f in folder.iterdir() if f.name.startswith("leaflet")}
+    for name, digest in named.items():
+        assert hashlib.sha256(folder.joinpath(name).read_bytes()).hexdigest() == digest, name

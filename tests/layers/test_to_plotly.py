@@ -16,7 +16,8 @@ from layers.boundaries import boundaries
 from layers.choropleth import choropleth
 from layers.colours import MOODS, sequential, tokens
 from layers.maplayer import LegendItem, MapLayer
-from layers.to_plotly import chart_template, layer_traces, map_layout, to_plotly, view_of
+from layers.to_plotly import chart_template, layer_traces, map_layout, to_plotly
+from layers.view import view_of
 
 
 @pytest.fixture
@@ -171,3 +172,19 @@ def test_a_figure_is_plain_json_without_outside_addresses(layer, wavy_city):
     text = to_plotly([layer, lines, points("triangle")]).to_json()
     assert json.loads(text)["layout"]["map"]["style"]["version"] == 8
     assert "http" not in text
+
+
+def test_the_legend_has_the_title_the_unit_and_every_class(layer):
+    note = to_plotly([layer]).layout.annotations[0].text
+    assert note.startswith("<b>件数</b> <span style=")
+    assert ">件</span>" in note
+    for item in layer.legend:
+        assert f"<span style='color:{item.colour}'>" in note
+        assert f"  {item.label}<" in note
+    assert "▨" in note
+    assert len(to_plotly([layer], legend=False).layout.annotations) == 0
+
+
+def test_borders_are_drawn_where_no_style_does_it(layer):
+    assert to_plotly([layer]).data[0].marker.line.width == 0.7
+    assert to_plotly([layer], style="/map/style.json").data[0].marker.line.width == 0
