@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import shapely
 from geopandas import GeoDataFrame
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geo.errors import ColumnError, CrsError
@@ -74,6 +74,7 @@ def test_columns_and_crs_are_required():
         view_sectors(frame.to_crs(4547))
 
 
+@settings(deadline=None)
 @given(st.floats(-720, 720), st.floats(1, 400), st.floats(1, 2000))
 def test_area_follows_the_angle_and_the_ring_turns_anticlockwise(bearing, angle, reach):
     sector = view_sectors(cameras((bearing, angle, reach))).iloc[0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from layers.classes import find_classes, roundest
@@ -80,6 +80,7 @@ def test_the_roundest_number_of_a_range(above, upto, near, answer):
     assert roundest(above, upto, near=near) == answer
 
 
+@settings(deadline=None)
 @given(VALUES | REPEATED, st.integers(1, 9))
 def test_every_value_is_in_the_class_that_starts_at_or_below_it(values, most):
     classes = find_classes(values, most=most)
@@ -92,6 +93,7 @@ def test_every_value_is_in_the_class_that_starts_at_or_below_it(values, most):
         assert code == len(classes) - 1 or value < classes.starts[code + 1]
 
 
+@settings(deadline=None)
 @given(VALUES | REPEATED, st.integers(1, 9))
 def test_no_class_is_empty_and_few_values_have_a_class_each(values, most):
     classes = find_classes(values, most=most)
@@ -100,6 +102,7 @@ def test_no_class_is_empty_and_few_values_have_a_class_each(values, most):
     assert len(classes) == distinct if distinct <= most else len(classes) > 1 or most == 1
 
 
+@settings(deadline=None)
 @given(REPEATED, st.randoms(use_true_random=False))
 def test_the_order_of_the_values_and_missing_ones_change_nothing(values, random):
     mixed = [*values, float("nan")]
@@ -107,6 +110,7 @@ def test_the_order_of_the_values_and_missing_ones_change_nothing(values, random)
     assert find_classes(mixed) == find_classes(values)
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 10**6), min_size=60, max_size=300, unique=True))
 def test_classes_of_distinct_values_are_about_equal(values):
     classes = find_classes(values, most=6)
@@ -117,6 +121,7 @@ def test_classes_of_distinct_values_are_about_equal(values):
     assert sizes.max() <= 1.9 * even + 1
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 99_999), min_size=20, max_size=200))
 def test_labels_are_all_different(values):
     labels = find_classes(values).labels()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import shapely
 from geopandas import GeoSeries
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from layers.basemap import UNDER_DATA
@@ -40,6 +40,7 @@ def test_nothing_known_of_the_ground_draws_nothing(wavy_city):
     assert ground(wavy_city.roads.iloc[:0], wavy_city.areas.iloc[:0]) == []
 
 
+@settings(deadline=None)
 @given(st.floats(1e-5, 1), st.floats(0.2, 5), st.floats(-60, 60))
 def test_shapes_of_any_size_are_hatched_alike_and_only_inside(size, ratio, lat):
     box = shapely.box(100, lat, 100 + size, lat + size * ratio)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from layers.numbers import exact_number, format_number
@@ -55,6 +55,7 @@ def test_the_exact_figure_is_never_shortened():
     assert exact_number(None) == "—"
 
 
+@settings(deadline=None)
 @given(st.integers(-(10**12), 10**12))
 def test_the_shown_number_is_near_the_real_one(value):
     text = format_number(value, "zh").replace(",", "")

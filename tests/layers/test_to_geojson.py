@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import shapely
 from geopandas import GeoDataFrame
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from shapely.geometry import shape
 
@@ -91,6 +91,7 @@ def test_no_row_is_an_empty_collection(six_grids):
     assert rows(shapes_to_geojson(six_grids.iloc[:0])) == []
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.floats(-179, 179), st.floats(-89, 89)), min_size=1, max_size=20))
 def test_reading_back_gives_the_same_places_to_six_decimals(places):
     frame = GeoDataFrame(geometry=[shapely.Point(place) for place in places], crs=4326)
