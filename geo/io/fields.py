@@ -39,6 +39,8 @@ EXTRA_FIELDS = {"fixes": ("speed_ms",)}
 NO_COLUMN = ("", "-")
 """`--map field=-` leaves a field empty whatever columns there are."""
 
+_VAGUE_NAMES = {"x", "y", "x坐标", "y坐标", "coordx", "coordy"}
+"""Names of coordinates that also name other things; they count if they hold numbers."""
 _WORD_FIELDS = {
     ("assets", "state"): "state",
     ("cameras", "state"): "state",
@@ -269,9 +271,11 @@ def _suits(kind: str, field: str, values: pd.Series) -> bool:
         unique = values.dropna().astype("str").unique()[:5000]
         return any(fold_word(v) in known for v in unique)
     if field in ("lon", "lat"):
+        if normalise_name(str(values.name)) not in _VAGUE_NAMES:
+            return True
         some = values.dropna().astype("str").str.strip()
         some = some[some != ""].head(1000)
-        return bool(some.empty or to_numbers(some)[0].notna().mean() > 0.5)
+        return bool(some.empty or to_degrees(some)[0].notna().any())
     if field == "wkt":
         some = values.dropna().astype("str").head(1000)
         return bool(

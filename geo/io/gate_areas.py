@@ -136,7 +136,9 @@ def metric_crs_of(shapes: Shapes) -> Any:
 def require_areas_of_size(draft: pd.DataFrame, ledger: Ledger) -> pd.DataFrame:
     """Reject polygons that have no area once they are valid."""
     shapes = draft["_shape"].to_numpy(dtype=object)
-    nothing = ~shapely.is_missing(shapes) & (shapely.area(shapes) == 0)
+    there = ~shapely.is_missing(shapes)
+    nothing = there.copy()
+    nothing[there] = measure_areas(shapes[there]) < seams.NOISE_M2
     return ledger.reject(draft, nothing, "polygon without area")
 
 

@@ -364,6 +364,7 @@ def _read_points(
         _mark_unreachable(draft)
         return
     single = _single_points(shapes)
+    single[shapely.is_empty(single)] = None
     is_point = shapely.get_type_id(single) == 0
     faults = _shape_faults(shapes, lost)
     x, y = (np.full(len(shapes), np.nan) for _ in range(2))
@@ -502,7 +503,7 @@ def _mark_unreachable(draft: pd.DataFrame) -> None:
     lon, lat = draft["lon"].to_numpy(), draft["lat"].to_numpy()
     fine = (draft["_place"] == "").to_numpy()
     if "_shape" in draft:
-        fine &= shapely.is_missing(draft["_shape"].to_numpy(dtype=object))
+        fine = fine & shapely.is_missing(draft["_shape"].to_numpy(dtype=object))
     gone = fine & ~(
         np.isfinite(lon) & np.isfinite(lat) & (np.abs(lon) <= 180) & (np.abs(lat) <= 90)
     )
