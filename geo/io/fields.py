@@ -93,6 +93,11 @@ def normalise_name(name: str) -> str:
     return re.sub(r"[^\w:]|_", "", text)
 
 
+def is_vague_name(name: str) -> bool:
+    """Whether a column is called like coordinates of any kind, say x."""
+    return normalise_name(name) in _VAGUE_NAMES
+
+
 def _bare_name(name: str) -> str:
     """The same without what stands in brackets: 户数(户) is 户数."""
     text = unicodedata.normalize("NFKC", str(name))
@@ -271,7 +276,7 @@ def _suits(kind: str, field: str, values: pd.Series) -> bool:
         unique = values.dropna().astype("str").unique()[:5000]
         return any(fold_word(v) in known for v in unique)
     if field in ("lon", "lat"):
-        if normalise_name(str(values.name)) not in _VAGUE_NAMES:
+        if not is_vague_name(str(values.name)):
             return True
         some = values.dropna().astype("str").str.strip()
         some = some[some != ""].head(1000)

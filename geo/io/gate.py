@@ -23,16 +23,16 @@ from geopandas import GeoDataFrame
 
 from geo.errors import CoverError, InputError
 from geo.io import (
-    gate_areas,
-    gate_ids,
-    gate_kinds,
-    gate_parents,
-    gate_points,
-    gate_rows,
-    gate_write,
+    _gate_areas,
+    _gate_ids,
+    _gate_kinds,
+    _gate_parents,
+    _gate_points,
+    _gate_rows,
+    _gate_write,
 )
+from geo.io._gate_rows import AREA_KINDS, POINT_KINDS, Wishes
 from geo.io.gate_report import ImportReport, Ledger
-from geo.io.gate_rows import AREA_KINDS, POINT_KINDS, Wishes
 from geo.io.read import Source, read_sources
 from geo.io.times import Order, find_zone
 from geo.io.workspace import Workspace
@@ -131,11 +131,11 @@ def import_files(
     ledger = Ledger(kind)
     say = progress or (lambda text: None)
     if kind == "fixes":
-        from geo.io.gate_fixes import import_fixes
+        from geo.io._gate_fixes import import_fixes
 
         return import_fixes(workspace, paths, wishes, ledger, layer, encoding, dry_run, say)
     sources = _read_all(paths, kind, layer, encoding, ledger, say)
-    drafts = [gate_rows.make_draft(s, i, wishes, ledger) for i, s in enumerate(sources)]
+    drafts = [_gate_rows.make_draft(s, i, wishes, ledger) for i, s in enumerate(sources)]
     draft = pd.concat(drafts, ignore_index=True) if len(drafts) > 1 else drafts[0]
     say(f"{ledger.read:,} rows read, checking")
     names = [p.name for p in paths]
@@ -173,7 +173,7 @@ def _require_sense(wishes: Wishes) -> None:
     if wishes.kind != "grids" and (wishes.new_version or wishes.allow_gaps):
         raise InputError("--new-version and --allow-gaps are for grids only")
     if wishes.source_crs is not None:
-        gate_rows.crs_name(wishes.source_crs)
+        _gate_rows.crs_name(wishes.source_crs)
 
 
 def _read_all(
@@ -188,7 +188,7 @@ def _read_all(
     for path in paths:
         say(f"reading {path.name}")
         for source in read_sources(path, kind=kind, layer=layer, encoding=encoding):
-            gate_rows.require_readable(source)
+            _gate_rows.require_readable(source)
             ledger.read += source.read
             ledger.reject_bad(source.name, source.bad)
             sources.append(source)
@@ -204,17 +204,17 @@ def _pass_points(
 ) -> pd.DataFrame:
     """Assets, cameras, places and incidents."""
     draft = _settle_ids(workspace, draft, sources, wishes, ledger)
-    draft = gate_kinds.settle_times(draft, wishes, ledger)
+    draft = _gate_kinds.settle_times(draft, wishes, ledger)
     if wishes.kind in ("assets", "cameras"):
-        draft = gate_kinds.settle_assets(draft, sources, wishes, ledger)
+        draft = _gate_kinds.settle_assets(draft, sources, wishes, ledger)
     elif wishes.kind == "places":
-        draft = gate_kinds.settle_named_kind(draft, sources, wishes, ledger)
+        draft = _gate_kinds.settle_named_kind(draft, sources, wishes, ledger)
     else:
-        draft = gate_kinds.settle_incidents(draft, wishes, ledger)
+        draft = _gate_kinds.settle_incidents(draft, wishes, ledger)
     draft = _refuse_shapes(draft, wishes, ledger)
-    city = gate_points.read_city(workspace)
-    draft = gate_points.place_points(draft, city, wishes, ledger)
-    return gate_ids.settle_same_ids(draft, wishes, ledger)
+    city = _gate_points.read_city(workspace)
+    draft = _gate_points.place_points(draft, city, wishes, ledger)
+    return _gate_ids.settle_same_ids(draft, wishes, ledger)
 
 
 def _refuse_shapes(draft: pd.DataFrame, wishes: Wishes, ledger: Ledger) -> pd.DataFrame:
@@ -237,11 +237,11 @@ def _settle_ids(
     wishes: Wishes,
     ledger: Ledger,
 ) -> pd.DataFrame:
-    draft = gate_ids.clean_ids(draft, wishes, ledger)
-    draft = gate_ids.drop_repeated(draft, sources, wishes, ledger)
+    draft = _gate_ids.clean_ids(draft, wishes, ledger)
+    draft = _gate_ids.drop_repeated(draft, sources, wishes, ledger)
     if wishes.update or wishes.kind in ("grids", "divisions"):
         return draft
-    there = draft[TABLES[wishes.kind].id].isin(gate_write.existing_ids(workspace, wishes.kind))
+    there = draft[TABLES[wishes.kind].id].isin(_gate_write.existing_ids(workspace, wishes.kind))
     return ledger.reject(
         draft, there.to_numpy(), "already in the workspace", "--update replaces it"
     )
@@ -254,10 +254,10 @@ def _pass_lines(
     wishes: Wishes,
     ledger: Ledger,
 ) -> pd.DataFrame:
-    draft = gate_kinds.settle_roads(draft, sources, wishes, ledger)
+    draft = _gate_kinds.settle_roads(draft, sources, wishes, ledger)
     draft = _settle_ids(workspace, draft, sources, wishes, ledger)
-    draft = gate_areas.clean_shapes(draft, wishes, ledger, 1)
-    draft = gate_ids.settle_same_ids(draft, wishes, ledger)
+    draft = _gate_areas.clean_shapes(draft, wishes, ledger, 1)
+    draft = _gate_ids.settle_same_ids(draft, wishes, ledger)
     _suspect(workspace, draft, wishes, ledger)
     return draft
 
@@ -270,17 +270,17 @@ def _pass_areas(
     ledger: Ledger,
 ) -> pd.DataFrame:
     if wishes.kind == "areas":
-        draft = gate_kinds.settle_named_kind(draft, sources, wishes, ledger)
+        draft = _gate_kinds.settle_named_kind(draft, sources, wishes, ledger)
     if wishes.kind == "buildings":
-        draft = gate_kinds.keep_buildings(draft, sources, ledger)
+        draft = _gate_kinds.keep_buildings(draft, sources, ledger)
     draft = _settle_ids(workspace, draft, sources, wishes, ledger)
     if wishes.kind == "divisions":
-        draft = gate_kinds.settle_divisions(draft, wishes, ledger)
-    draft = gate_kinds.settle_times(draft, wishes, ledger)
+        draft = _gate_kinds.settle_divisions(draft, wishes, ledger)
+    draft = _gate_kinds.settle_times(draft, wishes, ledger)
     if "_shape" in draft:
-        draft = gate_areas.clean_shapes(draft, wishes, ledger, 2)
-        draft = gate_areas.require_areas_of_size(draft, ledger)
-    draft = gate_ids.settle_same_ids(draft, wishes, ledger)
+        draft = _gate_areas.clean_shapes(draft, wishes, ledger, 2)
+        draft = _gate_areas.require_areas_of_size(draft, ledger)
+    draft = _gate_ids.settle_same_ids(draft, wishes, ledger)
     if wishes.kind == "divisions":
         draft = _settle_known_divisions(workspace, draft, wishes, ledger)
     _suspect(workspace, draft, wishes, ledger)
@@ -298,7 +298,7 @@ def _settle_known_divisions(
     old = known.reindex(draft["code"])
     nameless = there & (old["name"] == old.index).to_numpy()
     shapeless = there & shapely.is_missing(np.asarray(old["geometry"], dtype=object))
-    shapeless &= ~shapely.is_missing(gate_write.shapes_of(draft))
+    shapeless &= ~shapely.is_missing(_gate_write.shapes_of(draft))
     if nameless.any():
         ledger.facts["named"] = int(nameless.sum())
     if wishes.update:
@@ -315,7 +315,7 @@ def _pass_grids(
     ledger: Ledger,
 ) -> pd.DataFrame:
     draft = _pass_areas(workspace, draft, sources, wishes, ledger)
-    draft = gate_kinds.settle_grid_fields(draft, wishes, ledger)
+    draft = _gate_kinds.settle_grid_fields(draft, wishes, ledger)
     standing = workspace.grids()
     if not wishes.new_version:
         keys = workspace.read("grids", columns=[])
@@ -338,7 +338,7 @@ def _pass_grids(
     current = draft[~ended]
     if len(current):
         try:
-            closed = gate_areas.close_cover(current, standing.drop(index=closing), wishes, ledger)
+            closed = _gate_areas.close_cover(current, standing.drop(index=closing), wishes, ledger)
         except CoverError:
             ledger.facts.pop("_closing", None)
             ledger.reject(draft, np.ones(len(draft), dtype=bool), "the whole import was refused")
@@ -355,8 +355,8 @@ def _replaced_grids(draft: pd.DataFrame, standing: GeoDataFrame) -> list[Any]:
     shapes = draft["_shape"].to_numpy(dtype=object)
     held = np.asarray(standing.geometry, dtype=object)
     one, two = shapely.STRtree(held).query(shapes, predicate="intersects")
-    common = gate_areas.measure_areas(shapely.intersection(shapes[one], held[two]))
-    whole = gate_areas.measure_areas(held)
+    common = _gate_areas.measure_areas(shapely.intersection(shapes[one], held[two]))
+    whole = _gate_areas.measure_areas(held)
     # Sharing a hundredth of a grid is replacing it; less is a border drawn a little differently.
     same[two[common > 0.01 * whole[two]]] = True
     return list(standing.index[same])
@@ -370,8 +370,8 @@ def _pass_workers(
     ledger: Ledger,
 ) -> pd.DataFrame:
     draft = _settle_ids(workspace, draft, sources, wishes, ledger)
-    draft = gate_kinds.settle_workers(draft, wishes, ledger)
-    return gate_ids.settle_same_ids(draft, wishes, ledger)
+    draft = _gate_kinds.settle_workers(draft, wishes, ledger)
+    return _gate_ids.settle_same_ids(draft, wishes, ledger)
 
 
 _STEPS = {
@@ -387,14 +387,14 @@ def _suspect(workspace: Workspace, draft: pd.DataFrame, wishes: Wishes, ledger: 
     """Compare a new layer of lines or polygons with what the workspace has."""
     if draft.empty or "_shape" not in draft:
         return
-    city = gate_points.read_city(workspace)
+    city = _gate_points.read_city(workspace)
     roads = workspace.read("roads", columns=["geom"], limit=50_000)
     assets = workspace.read("assets", columns=["geom"], limit=50_000)
     shapes = draft["_shape"].to_numpy(dtype=object)
     layer = gpd.GeoDataFrame(geometry=list(shapes[~shapely.is_missing(shapes)]), crs=STORAGE_CRS)
     if layer.empty:
         return
-    gate_points.warn_of_shift(
+    _gate_points.warn_of_shift(
         layer,
         city,
         wishes,
@@ -413,23 +413,24 @@ def _store(
 ) -> None:
     kind = wishes.kind
     if kind in ("grids", "blocks"):
-        with_shapes = kind == "grids"
-        draft, made = gate_parents.assign_parents(draft, workspace, ledger, with_shapes=with_shapes)
+        draft, made = _gate_parents.assign_parents(
+            draft, workspace, ledger, with_shapes=kind == "grids"
+        )
         if len(made):
             workspace.append(conn, "divisions", made)
         if "community_code" in draft:
-            gate_write.add_missing_divisions(
+            _gate_write.add_missing_divisions(
                 workspace, conn, draft["community_code"], "community", ledger
             )
     if kind == "grids" and "_closing" in ledger.facts:
         closing = ledger.facts.pop("_closing")
-        ledger.facts["closed_versions"] = gate_write.close_grids(
+        ledger.facts["closed_versions"] = _gate_write.close_grids(
             workspace, conn, closing, wishes.at
         )
     if kind == "divisions":
         _store_divisions(workspace, conn, draft, wishes, ledger)
         return
-    gate_write.write_rows(workspace, conn, draft, wishes, ledger)
+    _gate_write.write_rows(workspace, conn, draft, wishes, ledger)
 
 
 def _store_divisions(
@@ -439,15 +440,15 @@ def _store_divisions(
     wishes: Wishes,
     ledger: Ledger,
 ) -> None:
-    frame = gate_write.to_table(draft, "divisions")
-    there = frame["code"].isin(gate_write.existing_ids(workspace, "divisions", conn)).to_numpy()
+    frame = _gate_write.to_table(draft, "divisions")
+    there = frame["code"].isin(_gate_write.existing_ids(workspace, "divisions", conn)).to_numpy()
     if there.any():
-        old = gate_write.keep_unsaid(workspace, conn, "divisions", frame[there])
-        gate_write.delete_ids(workspace, conn, "divisions", list(old["code"]))
+        old = _gate_write.keep_unsaid(workspace, conn, "divisions", frame[there])
+        _gate_write.delete_ids(workspace, conn, "divisions", list(old["code"]))
         workspace.append(conn, "divisions", old)
         if wishes.update:
             ledger.facts["updated"] = int(there.sum())
     workspace.append(conn, "divisions", frame[~there])
     if "parent_code" in frame:
         level = "city"
-        gate_write.add_missing_divisions(workspace, conn, frame["parent_code"], level, ledger)
+        _gate_write.add_missing_divisions(workspace, conn, frame["parent_code"], level, ledger)

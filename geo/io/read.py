@@ -142,41 +142,41 @@ def _require_file(path: Path) -> None:
 def _read(
     path: Path, name: str, wish: _Wish, stack: contextlib.ExitStack, depth: int
 ) -> Iterator[Source]:
-    from geo.io import read_pack, read_table, read_text, read_vector, read_xml
+    from geo.io import _read_pack, _read_table, _read_text, _read_vector, _read_xml
 
     form = _what_is(path, name)
     if form in ("gz", "bz2", "xz", "zip"):
-        if depth >= read_pack.MOST_NESTED:
+        if depth >= _read_pack.MOST_NESTED:
             raise InputError(f"{name}: more than {depth} archives inside each other: unpack it")
         yield from _read_packed(path, name, form, wish, stack, depth)
     elif form == "xlsx":
-        yield read_table.read_excel(path, name, wish.layer)
+        yield _read_table.read_excel(path, name, wish.layer)
     elif form == "parquet":
-        yield from read_table.read_parquet(path, name, wish.chunk_rows)
+        yield from _read_table.read_parquet(path, name, wish.chunk_rows)
     elif form == "records":
-        yield read_table.read_records(path, name)
+        yield _read_table.read_records(path, name)
     elif form == "gpx":
-        yield read_xml.read_gpx(path, name, wish.kind)
+        yield _read_xml.read_gpx(path, name, wish.kind)
     elif form == "graphml":
-        yield read_xml.read_graphml(path, name, wish.layer)
+        yield _read_xml.read_graphml(path, name, wish.layer)
     elif form == "csv":
-        yield from read_text.read_csv(path, name, wish.encoding, wish.chunk_rows)
+        yield from _read_text.read_csv(path, name, wish.encoding, wish.chunk_rows)
     else:
         if form == "xml":
-            read_xml.refuse_entities(path, name)
-        yield from read_vector.read_vector(path, name, wish.kind, wish.layer, wish.encoding)
+            _read_xml.refuse_entities(path, name)
+        yield from _read_vector._read_vector(path, name, wish.kind, wish.layer, wish.encoding)
 
 
 def _read_packed(
     path: Path, name: str, form: str, wish: _Wish, stack: contextlib.ExitStack, depth: int
 ) -> Iterator[Source]:
-    from geo.io import read_pack
+    from geo.io import _read_pack
 
     if form != "zip":
-        inner = read_pack.unpack_stream(path, name, form, stack)
+        inner = _read_pack.unpack_stream(path, name, form, stack)
         yield from _read(inner, f"{name}", wish, stack, depth + 1)
         return
-    found = read_pack.unpack_zip(path, name, stack)
+    found = _read_pack.unpack_zip(path, name, stack)
     if len(found) == 1:
         inner, inner_name = found[0]
         yield from _read(inner, f"{name}/{inner_name}", wish, stack, depth + 1)
@@ -238,9 +238,9 @@ def _what_is(path: Path, name: str) -> str:
         if head.startswith(start):
             return form
     if head.startswith(b"PK\x03\x04") or head.startswith(b"PK\x05\x06"):
-        from geo.io import read_pack
+        from geo.io import _read_pack
 
-        return read_pack.kind_of_zip(path, name)
+        return _read_pack.kind_of_zip(path, name)
     if head.startswith(b"PAR1"):
         return "parquet"
     if _is_binary_map(path, head):
@@ -257,9 +257,9 @@ def _is_binary_map(path: Path, head: bytes) -> bool:
 
 
 def _what_text_is(path: Path, name: str, head: bytes) -> str:
-    from geo.io import read_table, read_text, read_xml
+    from geo.io import _read_table, _read_text, _read_xml
 
-    start = read_text.decode_start(head)
+    start = _read_text.decode_start(head)
     if start is None:
         raise InputError(f"{name} is no data file: neither text nor a format that is known")
     text = start.lstrip("\ufeff \t\r\n")
@@ -269,7 +269,7 @@ def _what_text_is(path: Path, name: str, head: bytes) -> str:
     if low.startswith(("<!doctype html", "<html", "<head", "<body", "<table")):
         raise InputError(f"{name} is no data file but a web page (HTML)")
     if low.startswith("<"):
-        return read_xml.what_xml_is(path, name)
+        return _read_xml.what_xml_is(path, name)
     if low[:1] in ("{", "["):
-        return read_table.what_json_is(path, name)
+        return _read_table.what_json_is(path, name)
     return "csv"

@@ -379,10 +379,10 @@ def test_fixes_of_unknown_workers_make_them_known(city: Workspace) -> None:
 def test_fixes_come_in_pieces_and_no_pair_is_stored_twice(
     city: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from geo.io import gate_fixes, read_text
+    from geo.io import _gate_fixes, _read_text
 
-    monkeypatch.setattr(gate_fixes, "CHUNK_ROWS", 100)
-    monkeypatch.setattr(read_text, "_BLOCK", 2048)
+    monkeypatch.setattr(_gate_fixes, "CHUNK_ROWS", 100)
+    monkeypatch.setattr(_read_text, "_BLOCK", 2048)
     rows = [f"w{i % 7},{1_700_000_000 + i % 900},30.605,114.305" for i in range(2000)]
     report = put(city, "fixes", "uid,time,lat,lng\n" + "\n".join(rows))
     assert report.accepted == len(set(rows))

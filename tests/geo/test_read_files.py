@@ -17,9 +17,9 @@ import pytest
 import shapely
 
 from geo.errors import InputError
-from geo.io import read_pack
+from geo.io import _read_pack
+from geo.io._read_curves import straighten
 from geo.io.read import Source, choose_layers, read_sources
-from geo.io.read_curves import straighten
 
 
 def only(path: Path, **options: object) -> Source:
@@ -120,7 +120,7 @@ def test_an_archive_cannot_write_outside_its_folder(tmp_path: Path) -> None:
 
 
 def test_a_zip_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(read_pack, "FREE_BYTES", 100_000)
+    monkeypatch.setattr(_read_pack, "FREE_BYTES", 100_000)
     zeros = b"a,b\n" + b"1,2\n" * 500_000
     with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("a.csv", zeros)
@@ -137,7 +137,7 @@ def test_an_archive_that_lies_about_its_size_is_refused_too(
     path = tmp_path / "bomb.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("a.csv", b"a,b\n" + b"1,2\n" * 500_000)
-    monkeypatch.setattr(read_pack, "FREE_BYTES", 100_000)
+    monkeypatch.setattr(_read_pack, "FREE_BYTES", 100_000)
     data = path.read_bytes()
     size = struct.pack("<I", 2_000_004)
     path.write_bytes(data.replace(size, struct.pack("<I", 10)))

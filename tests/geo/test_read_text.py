@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from geo.errors import InputError
+from geo.io._read_text import clean_names, detect_encoding, find_delimiter
 from geo.io.read import Source, read_sources
-from geo.io.read_text import clean_names, detect_encoding, find_delimiter
 
 ROWS = [
     ["编号", "名称", "经度"],

@@ -22,7 +22,7 @@ import shapely
 from pyogrio.errors import DataLayerError, DataSourceError, FieldError, GeometryError
 
 from geo.errors import InputError
-from geo.io import read_curves, read_text
+from geo.io import _read_curves, _read_text
 from geo.io.read import Source, choose_layers
 
 _OTHER_TAGS = (
@@ -55,7 +55,7 @@ _WHOLE = {
 _ERRORS = (DataSourceError, DataLayerError, FieldError, GeometryError, pa.ArrowException)
 
 
-def read_vector(
+def _read_vector(
     path: Path, name: str, kind: str, layer: str | None, encoding: str | None
 ) -> Iterator[Source]:
     """Read the layers that are wanted, one `Source` each."""
@@ -149,7 +149,7 @@ def _take_apart(meta: dict[str, Any], table: pa.Table) -> tuple[pd.DataFrame, An
     if column not in table.column_names:
         return _to_pandas(table), None, None
     wkb = table.column(column).to_numpy(zero_copy_only=False)
-    shapes = shapely.from_wkb(read_curves.straighten(wkb), on_invalid="ignore")
+    shapes = shapely.from_wkb(_read_curves.straighten(wkb), on_invalid="ignore")
     lost = np.array([w is not None for w in wkb], dtype=bool) & shapely.is_missing(shapes)
     return _to_pandas(table.drop_columns([column])), shapes, lost
 
@@ -163,7 +163,7 @@ def _to_pandas(table: pa.Table) -> pd.DataFrame:
         if frame[label].dtype == object:
             values = [None if v is None else str(v) for v in frame[label]]
             frame[label] = pd.Series(values, index=frame.index, dtype="str")
-    frame.columns = read_text.clean_names(list(frame.columns))
+    frame.columns = _read_text.clean_names(list(frame.columns))
     return frame
 
 
@@ -179,9 +179,13 @@ def _shapefile_encoding(path: Path, name: str, told: str | None) -> tuple[str | 
     body = data[32:start] + data[start:]
     if body.isascii():
         return None, ""
-    found, how = read_text.detect_encoding(body.replace(b"\x00", b" "))
+    found, how = _read_text.detect_encoding(body.replace(b"\x00", b" "))
     stated = next(
-        (p.read_text("ascii", "ignore").strip() for p in (path.with_suffix(".cpg"),) if p.exists()),
+        (
+            p.read_text("ascii", "ignore").strip()
+            for p in (path.with_suffix(".cpg"),)
+            if p.exists()
+        ),
         "",
     )
     if stated and _same_encoding(stated, found):

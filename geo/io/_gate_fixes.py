@@ -18,11 +18,11 @@ import pandas as pd
 import sqlalchemy as sa
 
 from geo.errors import InputError
-from geo.io import gate_points, gate_rows, gate_write
-from geo.io.gate_kinds import settle_times
-from geo.io.gate_points import City
+from geo.io import _gate_points, _gate_rows, _gate_write
+from geo.io._gate_kinds import settle_times
+from geo.io._gate_points import City
+from geo.io._gate_rows import Wishes
 from geo.io.gate_report import ImportReport, Ledger
-from geo.io.gate_rows import Wishes
 from geo.io.read import Source, read_sources
 from geo.io.workspace import Workspace
 
@@ -45,7 +45,7 @@ def import_fixes(
     say: Any,
 ) -> ImportReport:
     """Bring files of fixes into the hot table; see `geo.io.gate.import_files`."""
-    city = gate_points.read_city(workspace)
+    city = _gate_points.read_city(workspace)
     seen: npt.NDArray[np.uint64] = np.empty(0, dtype=np.uint64)
     workers: set[str] = set()
     accepted, number = 0, 0
@@ -78,12 +78,12 @@ def _check_piece(
 ) -> pd.DataFrame:
     ledger.read += source.read
     ledger.reject_bad(source.name, source.bad)
-    draft = gate_rows.make_draft(source, number, wishes, ledger)
+    draft = _gate_rows.make_draft(source, number, wishes, ledger)
     worker = draft["worker_id"].str.replace(r"^(\d+)\.0+$", r"\1", regex=True)
     draft = draft.assign(worker_id=worker, _id=worker)
     draft = ledger.reject(draft, draft["worker_id"].isna().to_numpy(), "no worker_id")
     draft = settle_times(draft, wishes, ledger)
-    draft = gate_points.place_points(draft, city, wishes, ledger, whole_file=number == 0)
+    draft = _gate_points.place_points(draft, city, wishes, ledger, whole_file=number == 0)
     if "speed_ms" in draft:
         if "speed_kmh" not in draft:
             draft = draft.assign(speed_kmh=draft["speed_ms"] * _MS_TO_KMH)
@@ -103,6 +103,8 @@ def _drop_seen(
     """Reject fixes of a worker and moment that came before, here or in the workspace."""
     if draft.empty:
         return draft, seen
+    # The store keeps milliseconds.
+    draft = draft.assign(time=draft["time"].dt.floor("ms"))
     marks = pd.util.hash_pandas_object(draft[["worker_id", "time"]], index=False).to_numpy()
     again = pd.Series(marks).duplicated().to_numpy(copy=True)
     if len(seen):
@@ -119,22 +121,20 @@ def _drop_seen(
         workers=[str(w) for w in draft["worker_id"].unique()],
     )
     known = pd.MultiIndex.from_frame(stored[["worker_id", "time"]].astype({"worker_id": "str"}))
-    # The store keeps milliseconds.
-    own = draft[["worker_id"]].assign(time=draft["time"].dt.floor("ms"))
-    there = pd.MultiIndex.from_frame(own).isin(known)
+    there = pd.MultiIndex.from_frame(draft[["worker_id", "time"]]).isin(known)
     return ledger.reject(draft, there, "already in the workspace"), merged
 
 
 def _append(workspace: Workspace, conn: sa.Connection, draft: pd.DataFrame) -> int:
     if draft.empty:
         return 0
-    return workspace.append(conn, "fixes", gate_write.to_table(draft, "fixes"))
+    return workspace.append(conn, "fixes", _gate_write.to_table(draft, "fixes"))
 
 
 def _add_workers(
     workspace: Workspace, conn: sa.Connection, workers: set[str], ledger: Ledger
 ) -> None:
-    unknown = sorted(workers - set(gate_write.existing_ids(workspace, "workers", conn)))
+    unknown = sorted(workers - set(_gate_write.existing_ids(workspace, "workers", conn)))
     if not unknown:
         return
     frame = pd.DataFrame({"worker_id": unknown, "name": unknown, "role": "grid_worker"})

@@ -16,8 +16,8 @@ import pandas as pd
 from geo import codes
 from geo.errors import InputError
 from geo.io import fields
+from geo.io._gate_rows import Wishes, asset_class_of, class_of_tags
 from geo.io.gate_report import Ledger
-from geo.io.gate_rows import Wishes, asset_class_of, class_of_tags
 from geo.io.read import Source
 from geo.schema import LEVELS, TABLES
 

@@ -26,8 +26,8 @@ import shapely
 from openpyxl.utils.exceptions import InvalidFileException
 
 from geo.errors import InputError
+from geo.io._read_text import clean_names, detect_encoding, find_header
 from geo.io.read import Source, choose_layers
-from geo.io.read_text import clean_names, detect_encoding, find_header
 
 _MOST_JSON_BYTES = 2**30
 

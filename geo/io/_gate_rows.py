@@ -35,6 +35,8 @@ POINT_KINDS = ("assets", "cameras", "places", "incidents")
 AREA_KINDS = ("grids", "divisions", "blocks", "buildings", "areas")
 APART_M = 10.0
 """Columns and shape may differ so much: the widest accuracy class of assets, C (CJ/T 214)."""
+_MOST_BEYOND = 0.01
+"""Share of rows beyond degrees from which columns called x and y are taken for metres."""
 _DEGREE_M = 111_195.0  # of a great circle on the mean sphere
 _BY_TAGS = {
     "class_code": ("emergency", "highway", "man_made", "amenity", "natural", "power"),
@@ -358,7 +360,10 @@ def _read_points(
         )
     if shapes is None:
         assert columns is not None
-        lon, lat, faults = _check_numbers(*columns, _is_degrees(raw, found, wishes))
+        in_degrees = _is_degrees(raw, found, wishes)
+        if in_degrees:
+            _require_degrees(columns, found, source)
+        lon, lat, faults = _check_numbers(*columns, in_degrees)
         draft["lon"], draft["lat"] = _convert_columns(lon, lat, raw, found, source, wishes, ledger)
         draft["_place"] = faults
         _mark_unreachable(draft)
@@ -395,6 +400,21 @@ def _read_points(
     _mark_unreachable(draft)
     if columns is not None:
         _compare_columns(draft, columns, raw, found, source, wishes, ledger)
+
+
+def _require_degrees(
+    columns: tuple[pd.Series, pd.Series, Any], found: FieldMap, source: Source
+) -> None:
+    """Columns called x and y may be metres: then they are refused, not read as degrees."""
+    names = [found.columns.get(f, "") for f in ("lon", "lat")]
+    if not all(fields.is_vague_name(n) for n in names):
+        return
+    beyond = (columns[0].abs() > 180) | (columns[1].abs() > 180)
+    if beyond.mean() > _MOST_BEYOND:
+        raise CrsError(
+            f"{source.name}: columns {' and '.join(names)} are no degrees"
+            f" ({columns[0].min():,.0f} to {columns[0].max():,.0f}): say --source-crs EPSG:n"
+        )
 
 
 def _single_points(shapes: Any) -> npt.NDArray[Any]:

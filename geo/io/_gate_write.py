@@ -12,9 +12,9 @@ import pandas as pd
 import shapely
 import sqlalchemy as sa
 
-from geo.io.gate_points import shapes_of_points
+from geo.io._gate_points import shapes_of_points
+from geo.io._gate_rows import POINT_KINDS, Wishes
 from geo.io.gate_report import Ledger
-from geo.io.gate_rows import POINT_KINDS, Wishes
 from geo.io.workspace import Workspace
 from geo.schema import STORAGE_CRS, TABLES
 

@@ -28,8 +28,8 @@ import shapely
 from geopandas import GeoDataFrame
 
 from geo import datum
+from geo.io._gate_rows import Wishes
 from geo.io.gate_report import Ledger, places_of
-from geo.io.gate_rows import Wishes
 from geo.io.times import find_zone
 from geo.io.workspace import Workspace
 from geo.schema import STORAGE_CRS
@@ -95,7 +95,8 @@ def place_points(
     else:
         for reason in [r for r in draft["_place"].unique() if r]:
             hit = (draft["_place"] == reason).to_numpy()
-            draft = ledger.reject(draft, hit, reason)
+            metres = "metres? then say --source-crs EPSG:n" if "world" in reason else ""
+            draft = ledger.reject(draft, hit, reason, metres)
             has_line = has_line[~hit]
     _point_out_outside(draft, city, wishes, ledger, has_line)
     _doubt_zone(draft, wishes, ledger)
