@@ -159,7 +159,8 @@ def allowed_moves(
 
     `at` is the moment, by default that of the last row; it decides whether granted time still
     runs. Each move says in `needs` what must come with it. A page that offers these is refused
-    only for what was typed, for another's move in between, or for approving one's own request.
+    only for what was typed, for another's move in between, or for granting one's own request or a
+    time that is over by then.
     """
     now = case.log[-1].at if at is None else aware(at, "at")
     allowed = []
