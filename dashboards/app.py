@@ -34,7 +34,7 @@ _INDEX = """<!DOCTYPE html>
 {%metas%}
 <title>{%title%}</title>
 <link rel="stylesheet" href="/theme.css">
-{%favicon%}
+<link rel="icon" type="image/svg+xml" href="/assets/favicon.svg">
 {%css%}
 </head>
 <body>

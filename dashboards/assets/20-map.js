@@ -5,7 +5,7 @@
   "use strict";
   const w = (window.wangge = window.wangge || {});
   const FONTS = ["Noto Sans CJK SC", "Noto Sans SC", "Microsoft YaHei", "PingFang SC", "sans-serif"];
-  const HANDLE_PATIENCE_MS = 60000;
+  w.patienceMs = 60000;
   const TILES_KEPT = 300;
 
   /* --- the one place that knows where plotly keeps its map ------------------------------------ */
@@ -28,7 +28,7 @@
         const map = w.mapHandle(gd);
         if (map && typeof map.addSource === "function" && map.isStyleLoaded() && map.getLayer("over-data")) {
           resolve(map);
-        } else if (performance.now() - begun > HANDLE_PATIENCE_MS) {
+        } else if (performance.now() - begun > w.patienceMs) {
           const version = window.Plotly ? window.Plotly.version : "?";
           reject(
             new Error(
@@ -508,7 +508,7 @@
     showScale();
     w.startPulses(map);
     if (s.config.grid && !s.config.view) w.flyToGrid(s.config.grid);
-    document.documentElement.dataset.map = "ready";
+    document.documentElement.dataset.ready = "map";
   };
 
   w.refreshSources = function (old) {

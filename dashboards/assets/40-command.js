@@ -91,9 +91,13 @@
   /* --- clicks on lists and buttons ------------------------------------------------------------------ */
 
   function onClick(event) {
-    const target = event.target.closest("[data-select],[data-case],[data-fly],[data-map],[data-lang]");
+    const target = event.target.closest("button[data-select],button[data-case],button[data-fly],button[data-map],a[data-lang],a.skip");
     if (!target || !s.config) return;
-    if (target.dataset.lang) {
+    if (target.classList.contains("skip")) {
+      // A change of the hash would make dash build the page anew.
+      event.preventDefault();
+      document.getElementById("command-search").focus();
+    } else if (target.dataset.lang) {
       event.preventDefault();
       const query = choice();
       query.set("lang", target.dataset.lang);

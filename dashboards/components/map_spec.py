@@ -84,7 +84,7 @@ def build_grid_map(snapshot: Snapshot, figure: str, words: Words, shapes: str) -
     }
     return GridMap(
         spec={
-            "data": [trace] if len(codes) else [],
+            "data": [trace if len(codes) else _NOTHING],
             "layout": _layout(),
             "values": _typed(np.round(snapshot.figures[figure], 1).astype(np.float32)),
             "noData": np.flatnonzero(codes == NO_CLASS).tolist(),
@@ -95,6 +95,10 @@ def build_grid_map(snapshot: Snapshot, figure: str, words: Words, shapes: str) -
         title=title,
         unit=unit,
     )
+
+
+_NOTHING = {"type": "scattermap", "lon": [0], "lat": [0], "opacity": 0, "hoverinfo": "skip"}
+"""plotly makes no map for a figure without a trace; the ground and the incidents need one."""
 
 
 def _layout() -> dict[str, Any]:
