@@ -55,7 +55,10 @@ def clean_shapes(
     outside = _beyond_world(shapes)
     draft = ledger.reject(draft, outside, "coordinates outside the world")
     draft = _keep_dimension(draft, dimension, ledger)
-    return _make_valid(draft, ledger) if dimension == 2 else draft
+    if dimension == 2:
+        return _make_valid(draft, ledger)
+    flat = shapely.length(draft["_shape"].to_numpy(dtype=object)) == 0
+    return ledger.reject(draft, flat, "line without length")
 
 
 def _beyond_world(shapes: Shapes) -> npt.NDArray[np.bool_]:

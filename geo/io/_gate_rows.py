@@ -581,7 +581,7 @@ def class_of_tags(raw: pd.DataFrame) -> pd.Series:
 
 def asset_class_of(word: str) -> str | None:
     """The class code that a code or name of a source means; None if it is none."""
-    text = str(word).strip()
+    text = str(word).strip().removesuffix(".0")
     if text.isdigit() and len(text) == 3:
         text = text.zfill(4)  # a spreadsheet took the zero away
     if codes.is_asset_class(text):

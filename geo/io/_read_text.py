@@ -176,8 +176,8 @@ def find_header(records: Sequence[Sequence[str]], name: str) -> int:
     widths = [sum(bool(str(v).strip()) for v in r) for r in records]
     if not any(widths):
         raise InputError(f"{name} is empty")
-    usual = Counter(w for w in widths if w).most_common(1)[0][0]
-    usual = max(usual, int(np.median([w for w in widths if w])))
+    # Three in four rows are at most this wide: titles and half-empty rows do not count.
+    usual = int(np.quantile([w for w in widths if w], 0.75, method="higher"))
     for at, record in enumerate(records[:_HEADER_AMONG]):
         values = [str(v).strip() for v in record if str(v).strip()]
         words = sum(not _NUMBER.match(v) for v in values)
@@ -214,8 +214,8 @@ def read_csv(
         head = text.read(_HEAD_CHARS)
         columns, start, delimiter, more = _read_head(head, name, is_whole=len(head) < _HEAD_CHARS)
         notes += more
-        stream = pa.PythonFile(_Utf8(head[start:], text), mode="r")
-        yield from _read_pieces(stream, name, columns, delimiter, notes, chunk_rows)
+        rest = _Utf8(head[start:], text)
+        yield from _read_pieces(rest, name, columns, delimiter, notes, chunk_rows)
 
 
 def _read_head(head: str, name: str, *, is_whole: bool) -> tuple[list[str], int, str, list[str]]:
@@ -270,6 +270,7 @@ class _Utf8(io.RawIOBase):
     def __init__(self, head: str, rest: io.TextIOBase) -> None:
         self._waiting = head.encode("utf-8")
         self._rest = rest
+        self.quotes = self._waiting.count(b'"')
 
     def readable(self) -> bool:
         return True
@@ -279,7 +280,9 @@ class _Utf8(io.RawIOBase):
             piece = self._rest.read(_BLOCK)
             if not piece:
                 break
-            self._waiting += piece.encode("utf-8")
+            data = piece.encode("utf-8")
+            self.quotes += data.count(b'"')
+            self._waiting += data
         if size < 0:
             size = len(self._waiting)
         out, self._waiting = self._waiting[:size], self._waiting[size:]
@@ -287,7 +290,7 @@ class _Utf8(io.RawIOBase):
 
 
 def _read_pieces(
-    stream: Any,
+    rest: _Utf8,
     name: str,
     columns: list[str],
     delimiter: str,
@@ -302,7 +305,7 @@ def _read_pieces(
 
     try:
         reader = pa_csv.open_csv(
-            stream,
+            pa.PythonFile(rest, mode="r"),
             read_options=pa_csv.ReadOptions(
                 column_names=columns, block_size=_BLOCK, use_threads=False
             ),
@@ -327,13 +330,25 @@ def _read_pieces(
                 bad.clear()
                 yield source
         if waiting or bad or not done:
-            yield _to_source(waiting, name, columns, bad, notes, done)
+            last = _to_source(waiting, name, columns, bad, notes, done)
+            if rest.quotes % 2:
+                _refuse_open_quote(last)
+            yield last
     except pa.ArrowInvalid as error:
         if "Empty CSV" in str(error):
             yield Source(name, pd.DataFrame(columns=columns, dtype="str"), _numbers(0))
             return
         line = " ".join(str(error).split())[:160]
         raise InputError(f"{name} cannot be read as a table: {line}") from error
+
+
+def _refuse_open_quote(source: Source) -> None:
+    """An odd mark (say inches) does no harm, unless it swallowed the lines behind it."""
+    if len(source.frame) and source.frame.iloc[-1].str.contains("\n", regex=False).any():
+        raise InputError(
+            f"{source.name}: a quotation mark in row {source.rows[-1]} is never closed and swallows"
+            " the rest: correct that row"
+        )
 
 
 def _to_source(

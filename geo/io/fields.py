@@ -61,6 +61,7 @@ _SIMPLE = str.maketrans(
 _INVISIBLE = re.compile(
     "[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff\x00-\x08\x0b-\x1f\x7f]"
 )
+_REPEAT = re.compile(r" \(\d+\)$")
 _BLANKS = re.compile(r"[\s\u00a0\u3000]+")
 _MISSING = ("", "nan", "null", "none", "<null>", "n/a", "#n/a", "\\n", "nil", "nat", "<na>")
 
@@ -250,7 +251,8 @@ def _best_column(
         if not full:
             fallback = fallback or columns[0]
             continue
-        exact = [c for c in full if normalise_name(c) == name] or full
+        # A repeated heading was numbered by the reader: it is still the same name.
+        exact = [c for c in full if normalise_name(_REPEAT.sub("", c)) == name] or full
         chosen = _one_of(exact, frame, field)
         if _suits(kind, field, frame[chosen]):
             return chosen
@@ -335,11 +337,14 @@ def clean_texts(values: pd.Series) -> tuple[pd.Series, npt.NDArray[np.bool_]]:
     return text.where(text != ""), odd
 
 
-def to_numbers(values: pd.Series) -> tuple[pd.Series, npt.NDArray[np.bool_]]:
+def to_numbers(
+    values: pd.Series, *, decimal_comma: bool = False
+) -> tuple[pd.Series, npt.NDArray[np.bool_]]:
     """Numbers of a column, and which values are there but are none.
 
-    Understands full-width digits, `3,145` and `1 234` (thousands), `116,391` in a column that
-    has no thousands (decimal comma), `12 户` and `5 m` (a unit behind), `12%` not.
+    Understands full-width digits, `3,145` and `1 234` (thousands), `12 户` and `5 m` (a unit
+    behind), `12%` not. A comma is a decimal one where told, or where one value of the column
+    can be nothing else (`39,9`).
     """
     if pd.api.types.is_numeric_dtype(values.dtype):
         number = values.astype("Float64").astype("float64")
@@ -354,7 +359,7 @@ def to_numbers(values: pd.Series) -> tuple[pd.Series, npt.NDArray[np.bool_]]:
         rest = rest.str.replace(r"(?<=\d)[\s'](?=\d{3}\b)", "", regex=True)
         thousands = rest.str.match(r"^[-+]?\d{1,3}(,\d{3})+(\.\d+)?$", na=False)
         decimal = rest.str.match(r"^[-+]?\d+,\d+$", na=False)
-        if (decimal & ~thousands).any():
+        if decimal_comma or (decimal & ~thousands).any():
             rest = rest.mask(decimal, rest.str.replace(",", ".", regex=False))
         else:
             rest = rest.mask(thousands, rest.str.replace(",", "", regex=False))
@@ -364,8 +369,8 @@ def to_numbers(values: pd.Series) -> tuple[pd.Series, npt.NDArray[np.bool_]]:
 
 
 def to_degrees(values: pd.Series) -> tuple[pd.Series, npt.NDArray[np.bool_]]:
-    """Coordinates of a column: as `to_numbers`, and 116°23'29.3"E and W, S as negative."""
-    number, bad = to_numbers(values)
+    """Coordinates of a column: 116.39, 116,39, and 116°23'29.3"E, with W and S as negative."""
+    number, bad = to_numbers(values, decimal_comma=True)
     if bad.any():
         rest = values[bad].astype("str").map(lambda t: unicodedata.normalize("NFKC", t))
         parts = rest.str.extract(

@@ -100,6 +100,12 @@ def test_two_columns_of_one_name_must_be_chosen_between() -> None:
     assert fields.recognise_fields("assets", same).columns["name"] == "Name"
 
 
+def test_a_heading_that_comes_twice_must_be_chosen_between() -> None:
+    table = pd.DataFrame({"lon": ["114.3"], "lon (2)": ["114.4"]})
+    with pytest.raises(ColumnError, match="--map lon=COLUMN"):
+        fields.recognise_fields("assets", table)
+
+
 def test_a_state_of_the_union_is_no_state_of_a_tree() -> None:
     table = pd.DataFrame({"state": ["New York"], "status": ["Alive"]})
     found = fields.recognise_fields("assets", table)
@@ -137,9 +143,9 @@ def test_a_comma_is_decimal_where_it_can_be_no_thousand() -> None:
 
 
 def test_degrees_minutes_and_seconds_are_read() -> None:
-    values = pd.Series(["116°23'29.4\"E", "39°54′ N", "73°30'W", "-12.5", "116.5°"])
+    values = pd.Series(["116°23'29.4\"E", "39°54′ N", "73°30'W", "-12.5", "116.5°", "114,305"])
     number, bad = fields.to_degrees(values)
-    assert number.round(6).tolist() == [116.3915, 39.9, -73.5, -12.5, 116.5]
+    assert number.round(6).tolist() == [116.3915, 39.9, -73.5, -12.5, 116.5, 114.305]
     assert not bad.any()
 
 

@@ -345,19 +345,19 @@ def test_roads_take_their_class_from_words_or_tags(workspace: Workspace) -> None
     line = shapely.LineString([(X, Y), (X + 50, Y)])
     frame = GeoDataFrame(
         {
-            "id": ["1", "2", "3", "4", "5", "6"],
-            "highway": ["primary", "residential", None, None, None, "platform"],
-            "waterway": [None, None, "river", None, None, None],
-            "railway": [None, None, None, "tram", None, None],
+            "id": ["1", "2", "3", "4", "5", "6", "7"],
+            "highway": ["primary", "residential", None, None, None, "platform", "primary"],
+            "waterway": [None, None, "river", None, None, None, None],
+            "railway": [None, None, None, "tram", None, None, None],
         },
-        geometry=[line] * 5 + [shapely.Point(X, Y)],
+        geometry=[*[line] * 5, shapely.Point(X, Y), shapely.LineString([(X, Y), (X, Y)])],
         crs="EPSG:4547",
     )
     report = put(workspace, frame, "roads")
     assert workspace.read("roads")["road_class"].to_dict() == {
         "1": "arterial", "2": "minor", "3": "river", "4": "rail",
     }  # fmt: skip
-    assert reasons(report) == {"no road class": 2}
+    assert reasons(report) == {"no road class": 2, "line without length": 1}
 
 
 def test_pieces_of_one_street_are_joined_into_it(workspace: Workspace) -> None:

@@ -125,6 +125,17 @@ def test_pieces_are_the_whole_in_order(tmp_path: Path) -> None:
     assert [r for p in pieces for r in p.rows.tolist()] == list(range(1, 200_001))
 
 
+def test_a_mark_that_is_never_closed_is_refused_and_inches_are_not(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="a quotation mark in row 2 is never closed"):
+        read(tmp_path / "a.csv", 'id,name\n1,x\n2,"open\n3,y\n4,z\n')
+    assert read(tmp_path / "a.csv", 'id,name\n1,pipe 12"\n2,y\n').read == 2
+
+
+def test_a_title_of_one_cell_is_no_header(tmp_path: Path) -> None:
+    source = read(tmp_path / "a.csv", "标题,,,\n,,,\n工号,姓名,岗位,手机\n1,张三,x,2\n2,李四,,\n")
+    assert list(source.frame.columns) == ["工号", "姓名", "岗位", "手机"]
+
+
 def test_names_are_cleaned_and_told_apart() -> None:
     assert clean_names(["\ufeffid", " a\n b ", "", "id"]) == ["id", "a b", "column 3", "id (2)"]
 
