@@ -1,9 +1,10 @@
 """What is at a point of one small cell, from the edges that touch the cell.
 
-Labels are row numbers from 1, and 0 outside of all grids. The code of an edge is the label left of
-it XOR the label right of it, so crossing the edge turns the one label into the other, and crossing
-several gives the same answer in any order. A cell knows the label of its lower left corner; the
-label of a point follows from the edges that the way from the corner to the point crosses.
+Labels are row numbers from 1, and 0 outside of all grids. An edge is five numbers: its ends and its
+code, the label left of it XOR the label right of it. So crossing the edge turns the one label into
+the other, and crossing several gives the same answer in any order. A cell knows the label of its
+lower left corner; the label of a point follows from the edges that the way from the corner to the
+point crosses.
 
 "At a point" always means at the point moved by (+eps, +eps**2): just north of due east, which is
 where the rule of `geo.locate` begins to look. Edges run upwards (level ones east), so "left of an
@@ -21,7 +22,7 @@ from geo._locate_exact import side
 
 
 @njit(cache=True, nogil=True)
-def label_at(px, py, cx, cy, label, items, start, count, edges, left, right, scratch):
+def label_at(px, py, cx, cy, label, items, start, count, edges, scratch):
     """Find the label at p, given `label`, the one at c.
 
     `items[start:start + count]` are the edges that touch the way from p level to x = cx and then
@@ -49,7 +50,7 @@ def label_at(px, py, cx, cy, label, items, start, count, edges, left, right, scr
             end_left = end > 0 or (end == 0 and level)
             crossed ^= turn_left != end_left
         if crossed:
-            label ^= left[e] ^ right[e]
+            label ^= int(edges[e, 4])
     return label
 
 

@@ -19,17 +19,24 @@ from geo._locate_table import SLACK, append_rows, scale_edge, toggle_rows
 
 
 @njit(cache=True, nogil=True)
-def edges_of_rows(left, right, count, is_changed):
-    """List the edges, of the first `count`, that have a changed grid on either side."""
+def edges_of_rows(low_x, low_y, high_x, high_y, left, right, is_changed, block_start, block_count,
+                  lists, lattice):  # fmt: skip
+    """List, sorted, the edges inside a rectangle that have a changed grid on either side."""
     out = np.empty(1024, np.int32)
     n = 0
-    for e in range(count):
-        if is_changed[np.uint32(left[e])] | is_changed[np.uint32(right[e])]:
-            if n == len(out):
-                out = append_rows(out, n + 1)
-            out[n] = e
-            n += 1
-    return out[:n].copy()
+    first = int((low_x - lattice.x0) * lattice.per_x)
+    last = int((high_x - lattice.x0) * lattice.per_x)
+    for by in range(
+        int((low_y - lattice.y0) * lattice.per_y), int((high_y - lattice.y0) * lattice.per_y) + 1
+    ):
+        for b in range(by * lattice.nx + first, by * lattice.nx + last + 1):
+            for k in range(block_start[b], block_start[b] + block_count[b]):
+                e = lists[k]
+                if is_changed[left[e]] or is_changed[right[e]]:
+                    out = append_rows(out, n + 1)
+                    out[n] = e
+                    n += 1
+    return np.unique(out[:n])
 
 
 @njit(cache=True, nogil=True)
@@ -40,7 +47,7 @@ def without_claims(edges, left, right, ids, is_changed):
     kept_right = np.empty(len(ids), np.int32)
     for i in range(len(ids)):
         e = ids[i]
-        bits[i] = edges[e]
+        bits[i] = edges[e, :4]
         kept_left[i] = 0 if is_changed[left[e]] else left[e]
         kept_right[i] = 0 if is_changed[right[e]] else right[e]
     return bits.view(np.uint64), kept_left, kept_right
@@ -79,7 +86,8 @@ def merge_edges(ids, bits, local_left, local_right, edges, scaled, left, right, 
         # One grid on both sides is no line; none on either side neither.
         if local_left[i] == local_right[i]:
             continue
-        edges[count] = local[i]
+        edges[count, :4] = local[i]
+        edges[count, 4] = local_left[i] ^ local_right[i]
         scale_edge(edges, count, lattice, scaled)
         left[count] = local_left[i]
         right[count] = local_right[i]
@@ -107,8 +115,7 @@ def relabel_blocks(changed, edges, scaled, left, right, corner, lattice):
     scratch = np.empty(SCRATCH)
     change = np.zeros(rows * columns, np.int32)
     for e in changed:
-        code = left[e] ^ right[e]
-        toggle_rows(e, edges, code, lattice, bx, by, 1, columns, rows, change, scratch)
+        toggle_rows(e, edges, lattice, bx, by, 1, columns, rows, change, scratch)
     blocks = np.empty(rows * columns, np.int64)
     labels = np.empty(rows * columns, np.int32)
     n = 0

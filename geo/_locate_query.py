@@ -8,6 +8,7 @@ instead of waiting for one after the other. Points that the half-planes of their
 
 # Types of compiled functions are inferred by numba.
 # mypy: allow-untyped-defs, allow-incomplete-defs, allow-untyped-calls, allow-untyped-decorators
+# mypy: disable-error-code="assignment"
 
 from __future__ import annotations
 
@@ -18,7 +19,7 @@ from geo._locate_cells import first_met, label_at
 from geo._locate_exact import SCRATCH, SMALLEST
 from geo._locate_table import TOLERANCE, corner_x, corner_y
 
-_BATCH = 1024
+_BATCH = 512
 
 
 @njit(cache=True, nogil=True)
@@ -28,18 +29,19 @@ def _exact_row(x, y, record, lattice, entries, where, lists, edges, left, right,
     v = (y - lattice.y0) * lattice.per_y
     bx = int(u)
     by = int(v)
+    start = where[record, 0]
+    count = where[record, 1]
     cells = 1 << (entries[by * lattice.nx + bx] & np.uint32(15))
+    if count < 0:
+        count = -count
+        cells = 1
     cx = corner_x(lattice, bx, int((u - bx) * cells), cells)
     cy = corner_y(lattice, by, int((v - by) * cells), cells)
     if abs(x) < SMALLEST:
         x = 0.0
     if abs(y) < SMALLEST:
         y = 0.0
-    start = where[record, 0]
-    count = where[record, 1]
-    label = label_at(
-        x, y, cx, cy, where[record, 2], lists, start, count, edges, left, right, scratch
-    )
+    label = label_at(x, y, cx, cy, where[record, 2], lists, start, count, edges, scratch)
     if label == 0:
         label = first_met(x, y, lists, start, count, edges, left, right, scratch)
     return label - 1
@@ -97,19 +99,32 @@ def find_rows(x, y, lattice, entries, fine, records, where, lists, edges, left, 
             rows[i] = code
             touched[n] = i
             n += code < -1
+        # Load the records before any of them is computed with, so that their misses overlap.
+        ahead = 0
+        for j in range(n):
+            ahead += records[np.uint32(-2 - rows[touched[j]]), 0]
+        touch[0] += ahead
         n_undecided = 0
         for j in range(n):
             i = touched[j]
             r = np.uint32(-2 - rows[i])
-            u = np.float32(in_x[i])
-            v = np.float32(in_y[i])
-            first_side = records[r, 0] * u + records[r, 1] * v + records[r, 2]
-            second_side = records[r, 3] * u + records[r, 4] * v + records[r, 5]
+            fx = np.float32(in_x[i])
+            fy = np.float32(in_y[i])
+            one = (
+                np.float32(records[r, 0]) * fx
+                + np.float32(records[r, 1]) * fy
+                + np.float32(records[r, 2])
+            )
+            two = (
+                np.float32(records[r, 3]) * fx
+                + np.float32(records[r, 4]) * fy
+                + np.float32(records[r, 5])
+            )
             # Both labels are loaded at any rate, so that this is no jump to guess.
-            both = records[r, 6]
-            other = records[r, 7]
-            within = second_side if second_side < first_side else first_side
-            rows[i] = np.int32(both if within > 0 else other)
+            both = np.int32(records[r, 6])
+            other = np.int32(records[r, 7])
+            within = two if two < one else one
+            rows[i] = both if within > 0 else other
             undecided[n_undecided] = i
             n_undecided += abs(within) <= TOLERANCE
         # Ask for what the exact way will need, for all of them before any of them waits for it.
@@ -117,9 +132,10 @@ def find_rows(x, y, lattice, entries, fine, records, where, lists, edges, left, 
             record[j] = np.uint32(-2 - fine[place[undecided[j]]])
             item[j] = where[record[j], 0]
         for j in range(n_undecided):
-            item[j] = lists[item[j]]
+            touch[0] += lists[item[j]]
         for j in range(n_undecided):
-            touch[0] += edges[item[j], 0] + left[item[j]] + right[item[j]]
+            for k in range(item[j], item[j] + min(abs(where[record[j], 1]), 4)):
+                touch[0] += edges[lists[k], 4]
         for j in range(n_undecided):
             i = undecided[j]
             rows[i] = _exact_row(

@@ -3,8 +3,8 @@
 The rectangle around the cover is a lattice of equal *blocks*. A block that edges touch is cut into
 2**k x 2**k *cells*, the more edges the finer, so the table follows the data and an island far away
 costs nothing. A cell that no edge touches keeps its label. A touched one gets a *record*: two
-half-planes in single precision that decide every point in it that is clearly off the lines, and the
-list of its edges for the exact way.
+half-planes, rounded, that decide every point in it that is clearly off the lines, and the list of
+its edges for the exact way.
 
 Rounding cannot change an answer: cells list every edge within SLACK of them, which is far wider
 than the rounding of a cell's number or corner, and records leave to the exact way whatever is
@@ -26,11 +26,17 @@ from geo._locate_exact import SCRATCH, side
 
 SLACK = 1e-6
 """Width, in cells, by which a cell's list of edges is generous."""
-TOLERANCE = np.float32(2.0**-19)
-"""Distance to a line, in blocks, that single precision cannot be trusted with.
+SCALE = 2.0**14
+"""Half-planes are stored as whole numbers of 1/SCALE of a block, which keeps a record small."""
+TOLERANCE = np.float32(2.0)
+"""Distance to a line, in 1/SCALE of a block, below which a record does not decide.
 
-Coefficients, point and sums each round by at most 2**-24 of numbers below 2, ten roundings in all.
+Three rounded coefficients are off by half of one each; single precision adds far less.
 """
+MOST_SHORT = 2**15 - 2
+"""Rows that fit the short records (16 bytes); more rows take long ones (32 bytes)."""
+MOST_SHARED = 12
+"""Edges of a block up to which its cells share records and one list."""
 FINEST = 10
 """A block is cut into at most 2**FINEST cells a side; the number fits in four bits."""
 _SHORTEST = 1e-4
@@ -109,7 +115,7 @@ def list_edges(scaled, ids, lattice):
 
 
 @njit(cache=True, nogil=True)
-def toggle_rows(e, edges, code, lattice, bx, by, cells, columns, rows, out, scratch):
+def toggle_rows(e, edges, lattice, bx, by, cells, columns, rows, out, scratch):
     """Toggle `out`, per row of corners, at the first corner that is right of edge `e`.
 
     Corners are those of cells (of 1/cells of a block) from block bx, by on. A running XOR along
@@ -140,7 +146,7 @@ def toggle_rows(e, edges, code, lattice, bx, by, cells, columns, rows, out, scra
             column += 1
         # Column 0 is the corner that the row starts from: it has its label already.
         if 0 < column < columns:
-            out[row * columns + column] ^= code
+            out[row * columns + column] ^= int(edges[e, 4])
 
 
 @njit(cache=True, nogil=True)
@@ -150,9 +156,7 @@ def label_blocks(ids, edges, left, right, lattice):
     scratch = np.empty(SCRATCH)
     for k in range(len(ids)):
         e = ids[k]
-        toggle_rows(
-            e, edges, left[e] ^ right[e], lattice, 0, 0, 1, lattice.nx, lattice.ny, out, scratch
-        )
+        toggle_rows(e, edges, lattice, 0, 0, 1, lattice.nx, lattice.ny, out, scratch)
     for row in range(lattice.ny):
         for column in range(1, lattice.nx):
             out[row * lattice.nx + column] ^= out[row * lattice.nx + column - 1]
@@ -167,15 +171,12 @@ def _label_cells(
     out[: cells * cells] = 0
     for k in range(start, start + count):
         e = lists[k]
-        code = left[e] ^ right[e]
-        toggle_rows(e, edges, code, lattice, bx, by, cells, cells, cells, out, scratch)
+        toggle_rows(e, edges, lattice, bx, by, cells, cells, cells, out, scratch)
     x = corner_x(lattice, bx, 0, cells)
     below = corner_y(lattice, by, 0, cells)
     for row in range(cells):
         y = corner_y(lattice, by, row, cells)
-        out[row * cells] = label_at(
-            x, y, x, below, label, lists, start, count, edges, left, right, scratch
-        )
+        out[row * cells] = label_at(x, y, x, below, label, lists, start, count, edges, scratch)
         for column in range(1, cells):
             out[row * cells + column] ^= out[row * cells + column - 1]
 
@@ -206,10 +207,10 @@ def _half_plane(ux, uy, vx, vy, sign, out, at):
     """Write a*x + b*y + c, the distance left of u -> v times `sign`, as three numbers."""
     dx = vx - ux
     dy = vy - uy
-    scale = sign / np.hypot(dx, dy)
-    out[at] = np.float32(-dy * scale)
-    out[at + 1] = np.float32(dx * scale)
-    out[at + 2] = np.float32((dy * ux - dx * uy) * scale)
+    scale = SCALE * sign / np.hypot(dx, dy)
+    out[at] = round(-dy * scale)
+    out[at + 1] = round(dx * scale)
+    out[at + 2] = round((dy * ux - dx * uy) * scale)
 
 
 @njit(cache=True, nogil=True)
@@ -225,9 +226,8 @@ def _write_record(items, start, count, bx, by, row, column, cells, edges, scaled
     Works for one edge that passes right through the cell, and for two that meet and leave it.
     Anything else gets planes that never decide.
     """
-    record[:6] = np.float32(0.0)
-    record[6] = np.float32(-1.0)
-    record[7] = np.float32(-1.0)
+    record[:6] = 0
+    record[6:] = -1
     pad = 4.0 * SLACK / cells
     x0 = column / cells - pad
     y0 = row / cells - pad
@@ -245,9 +245,10 @@ def _write_record(items, start, count, bx, by, row, column, cells, edges, scaled
             qx, qy, ax, ay, x0, y0, x1, y1
         ):
             _half_plane(ax, ay, qx, qy, 1.0, record, 0)
-            record[5] = np.float32(1e30)
-            record[6] = np.float32(left[e] - 1)
-            record[7] = np.float32(right[e] - 1)
+            # Farther than any point of the block is from a line that meets it.
+            record[5] = 2 * SCALE - 1
+            record[6] = left[e] - 1
+            record[7] = right[e] - 1
         return
     f = items[start + 1]
     if _is_short(scaled, f):
@@ -289,8 +290,20 @@ def _write_record(items, start, count, bx, by, row, column, cells, edges, scaled
     sign = 1.0 if turn >= 0 else -1.0
     _half_plane(ux, uy, mx, my, sign, record, 0)
     _half_plane(mx, my, vx, vy, sign, record, 3)
-    record[6] = np.float32((on_left if turn >= 0 else on_right) - 1)
-    record[7] = np.float32((on_right if turn >= 0 else on_left) - 1)
+    record[6] = (on_left if turn >= 0 else on_right) - 1
+    record[7] = (on_right if turn >= 0 else on_left) - 1
+
+
+@njit(cache=True, nogil=True)
+def _find_record(records, first, stop, record):
+    """Find an equal record from `first` on; `stop` if there is none."""
+    for r in range(first, stop):
+        is_equal = True
+        for k in range(8):
+            is_equal &= records[r, k] == record[k]
+        if is_equal:
+            return r
+    return stop
 
 
 @njit(cache=True, nogil=True)
@@ -337,7 +350,7 @@ def _check_cell(label, cx, cy, row, column, bx, by, cells, items, start, count, 
                     break
             if seen:
                 continue
-            here = label_at(px, py, cx, cy, label, items, start, count, edges, left, right, scratch)
+            here = label_at(px, py, cx, cy, label, items, start, count, edges, scratch)
             first, second, wrong = turn_around(
                 px, py, here, items, start, count, edges, left, right, scratch
             )
@@ -388,15 +401,23 @@ def build_blocks(blocks, list_start, list_count, corner, density, lattice, edges
     clashes = np.empty((64, 4))
     n_clashes = 0
     scratch = np.empty(SCRATCH)
+    trial = np.empty(8, records.dtype)
     labels = np.empty(1, np.int32)
-    counts = np.empty(1, np.int32)
-    touched = np.empty(1, np.int32)
+    counts = np.empty(2, np.int32)
+    touched = np.empty(64, np.int32)
     for i in range(len(blocks)):
         by = blocks[i] // lattice.nx
         bx = blocks[i] - by * lattice.nx
         start = list_start[i]
         count = list_count[i]
         k = fineness(count, density, lattice.finest)
+        if count <= 2:
+            # One record for the whole block, if it can: less memory is fewer cache misses.
+            _write_record(
+                lists, start, count, bx, by, 0, 0, 1, edges, scaled, left, right, trial, scratch
+            )
+            if trial[0] != 0 or trial[1] != 0:
+                k = 0
         cells = 1 << k
         size = cells * cells
         if len(labels) < size:
@@ -437,7 +458,12 @@ def build_blocks(blocks, list_start, list_count, corner, density, lattice, edges
             for j in range(n):
                 lists[first_item + counts[touched[j]]] = e
                 counts[touched[j]] += 1
-        used[0] += counts[size]
+        # A block of few edges shares records between its cells, and the exact way asks all its
+        # edges: less memory is fewer cache misses.
+        is_shared = count <= MOST_SHARED
+        if not is_shared:
+            used[0] += counts[size]
+        first_record = used[2]
         used[1] += size
         entries[i] = (np.uint32(first_cell) << np.uint32(4)) | np.uint32(k)
         at = first_item
@@ -449,16 +475,19 @@ def build_blocks(blocks, list_start, list_count, corner, density, lattice, edges
                 continue
             row = cell >> k
             column = cell - (row << k)
-            record = used[2]
-            used[2] += 1
-            fine[first_cell + cell] = -2 - record
-            where[record, 0] = at
-            where[record, 1] = stop - at
-            where[record, 2] = labels[cell]
             _write_record(
                 lists, at, stop - at, bx, by, row, column, cells, edges, scaled, left, right,
-                records[record], scratch,
+                trial, scratch,
             )  # fmt: skip
+            record = _find_record(records, first_record if is_shared else used[2], used[2], trial)
+            if record == used[2]:
+                used[2] += 1
+                records[record] = trial
+                where[record, 0] = start if is_shared else at
+                # A negative count says that the label is that of the block's corner.
+                where[record, 1] = -count if is_shared else stop - at
+                where[record, 2] = corner[i] if is_shared else labels[cell]
+            fine[first_cell + cell] = -2 - record
             n_clashes = _check_cell(
                 labels[cell], corner_x(lattice, bx, column, cells),
                 corner_y(lattice, by, row, cells), row, column, bx, by, cells, lists, at, stop - at,

@@ -24,6 +24,7 @@ from typing import Any
 import geopandas as gpd
 import numpy as np
 import pandas as pd
+import shapely
 from numpy.typing import ArrayLike, NDArray
 
 from geo._locate_cover import (
@@ -46,6 +47,7 @@ from geo._locate_patch import (
 from geo._locate_query import find_rows
 from geo._locate_table import (
     FINEST,
+    MOST_SHORT,
     Lattice,
     build_blocks,
     label_blocks,
@@ -56,9 +58,9 @@ from geo.errors import CoverError, CrsError
 
 BLOCKS_PER_EDGE = 2.0
 """Blocks of the lattice for each edge of the cover; measured with benchmarks/locate.py."""
-MOST_BLOCKS = 1 << 18
+MOST_BLOCKS = 1 << 20
 """The entries of all blocks take 1 MB, which stays in a second-level cache."""
-CELLS_PER_EDGE = 3
+CELLS_PER_EDGE = 4
 """Cells of a block for each edge that touches it; measured with benchmarks/locate.py."""
 
 
@@ -158,7 +160,11 @@ class GridIndex:
         shapes[rows] = redrawn
         is_changed = np.zeros(len(shapes) + 1, np.bool_)
         is_changed[rows + 1] = True
-        old = edges_of_rows(self._left, self._right, self._edge_count, is_changed)
+        west, south, east, north = shapely.total_bounds(self._shapes[rows])
+        old = edges_of_rows(
+            west, south, east, north, self._left, self._right, is_changed, self._block_start,
+            self._block_count, self._lists, self._lattice,
+        )  # fmt: skip
         rings = read_rings(redrawn, rows + 1)
         kept = without_claims(self._edges, self._left, self._right, old, is_changed)
         bits, left, right, twice = collect_edges(*rings, *kept)
@@ -166,7 +172,7 @@ class GridIndex:
         if len(twice):
             self._refuse([(*points[e, :2], a, b) for e, a, b in twice], shapes)
         require_same_ground(
-            border_of(self._edges[old], self._left[old], self._right[old], is_changed),
+            border_of(self._edges[old, :4], self._left[old], self._right[old], is_changed),
             border_of(points, left, right, is_changed),
             self._index[rows],
         )
@@ -181,7 +187,8 @@ class GridIndex:
         if len(twice):
             self._refuse([(*edges[e, :2], a, b) for e, a, b in twice], self._shapes)
         real = left != right
-        self._edges, self._left, self._right = edges[real], left[real], right[real]
+        self._left, self._right = left[real], right[real]
+        self._edges = np.column_stack([edges[real], self._left ^ self._right])
         self._edge_count = len(self._edges)
         self._lattice = _lay_lattice(rings[0], self._edge_count)
         self._scaled = scale_edges(self._edges, self._lattice)
@@ -191,16 +198,19 @@ class GridIndex:
         self._block_count = np.diff(start)
         self._corner = label_blocks(ids, self._edges, self._left, self._right, self._lattice)
         touched = np.flatnonzero(self._block_count)
+        kind = np.int16 if len(self) <= MOST_SHORT else np.int32
         # The first cells hold each label once, for the blocks that no edge touches.
         fine = np.arange(-1, len(self), dtype=np.int32)
         used = np.array([len(lists), len(fine), 0], np.int64)
-        self._lists, self._fine, self._records, self._where, entries, clashes, n = build_blocks(
+        lists, fine, records, where, entries, clashes, n = build_blocks(
             touched, self._block_start[touched], self._block_count[touched], self._corner[touched],
             CELLS_PER_EDGE, self._lattice, self._edges, self._scaled, self._left, self._right,
-            lists, fine, np.empty((0, 8), np.float32), np.empty((0, 3), np.int32), used,
+            lists, fine, np.empty((0, 8), kind), np.empty((0, 3), np.int32), used,
         )  # fmt: skip
         if n:
             self._refuse(clashes[:n], self._shapes)
+        self._lists, self._fine = _with_room(lists, used[0]), _with_room(fine, used[1])
+        self._records, self._where = _with_room(records, used[2]), _with_room(where, used[2])
         self._entries = np.zeros(len(self._corner) + 1, np.uint32)
         self._entries[:-1] = self._corner.astype(np.uint32) << np.uint32(4)
         self._entries[touched] = entries
@@ -268,6 +278,16 @@ def _as_numbers(values: ArrayLike) -> NDArray[np.float64]:
     else:
         numbers = np.asarray(values, dtype=np.float64)
     return np.ascontiguousarray(numbers).reshape(-1)
+
+
+def _with_room(table: NDArray[Any], used: int) -> NDArray[Any]:
+    """Copy the used rows of a table, with room for redraws.
+
+    NumPy asks for large pages of memory where numba does not; lookups wait less on those.
+    """
+    roomy = np.empty((used + used // 8 + 1024, *table.shape[1:]), table.dtype)
+    roomy[:used] = table[:used]
+    return roomy
 
 
 def _lay_lattice(points: NDArray[np.float64], edges: int) -> Lattice:
