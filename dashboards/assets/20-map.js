@@ -83,15 +83,23 @@
   const mercatorY = (lat) => (1 - Math.asinh(Math.tan((lat * Math.PI) / 180)) / Math.PI) / 2;
   const latitude = (y) => (Math.atan(Math.sinh(Math.PI * (1 - 2 * y))) * 180) / Math.PI;
 
-  function padding() {
+  function padding(top) {
     const k = w.scale();
-    return { top: 52 * k, bottom: 24 * k, left: 24 * k, right: 24 * k };
+    return { top: top * k, bottom: 24 * k, left: 24 * k, right: 24 * k };
   }
 
   /* Middle and zoom that show a box of degrees in the map's place; needs no map. */
   w.fit = function (box) {
+    const width = document.querySelector(".map-canvas").clientWidth;
+    const view = fitBelow(box, 52);
+    // A city that reaches under the switches in the upper corners begins below them.
+    const wide = ((box[2] - box[0]) / 360) * 512 * 2 ** view.zoom > width - 2 * 440 * w.scale();
+    return wide ? fitBelow(box, 92) : view;
+  };
+
+  function fitBelow(box, room) {
     const element = document.querySelector(".map-canvas");
-    const p = padding();
+    const p = padding(room);
     const width = Math.max(element.clientWidth - p.left - p.right, 50);
     const height = Math.max(element.clientHeight - p.top - p.bottom, 50);
     const top = mercatorY(box[3]);
@@ -103,7 +111,7 @@
     const held = Math.min(Math.max(zoom, 0), 17 + w.shift());
     const y = (top + bottom) / 2 - (p.top - p.bottom) / 2 / (512 * 2 ** held);
     return { center: { lon: (box[0] + box[2]) / 2, lat: latitude(y) }, zoom: held };
-  };
+  }
 
   w.firstView = function () {
     const v = s.config.view;
@@ -439,7 +447,7 @@
   function onKey(event) {
     if (event.key !== "Enter") return;
     const box = s.map.getContainer();
-    const grid = gridAt({ x: box.clientWidth / 2, y: box.clientHeight / 2 });
+    const grid = gridAt([box.clientWidth / 2, box.clientHeight / 2]);
     if (grid) w.chooseGrid(grid.properties.grid_id);
   }
 

@@ -56,6 +56,7 @@ def _days(snapshot: Snapshot, words: Words) -> dict[str, Any]:
             },
         ],
         "layout": _layout(
+            float(max(trend.reported.max(), trend.closed.max())),
             xaxis={
                 "tickvals": labels[last % 7 :: 7],
                 "type": "category",
@@ -99,6 +100,7 @@ def _hours(snapshot: Snapshot, words: Words) -> dict[str, Any]:
             },
         ],
         "layout": _layout(
+            float(max(trend.today_by_hour.max(), trend.typical_by_hour.max())),
             xaxis={
                 "tickvals": [0, 6, 12, 18, 23],
                 "ticktext": ["00:00", "06:00", "12:00", "18:00", "23:00"],
@@ -136,14 +138,28 @@ def _base_layout() -> dict[str, Any]:
             "font": {"family": FONT_STACK, "color": colours.text, "size": 12},
         },
         "xaxis": {**axis, "showgrid": False},
-        "yaxis": {**axis, "rangemode": "tozero", "nticks": 4, "separatethousands": True},
+        "yaxis": {**axis, "separatethousands": True},
         "separators": ".,",
     }
 
 
-def _layout(xaxis: dict[str, Any], **extra: Any) -> dict[str, Any]:
+def _layout(most: float, xaxis: dict[str, Any], **extra: Any) -> dict[str, Any]:
+    """The common layout; the other axis begins at zero and ends a little above `most`."""
     base = _base_layout()
-    return {**base, **extra, "xaxis": {**base["xaxis"], **xaxis}}
+    step = _whole_step(most)
+    yaxis = {**base["yaxis"], "range": [0, max(most, step) * 1.08], "dtick": step}
+    return {**base, **extra, "xaxis": {**base["xaxis"], **xaxis}, "yaxis": yaxis}
+
+
+def _whole_step(most: float) -> int:
+    """1, 2 or 5 times a power of ten, so that at most four lines lie below `most`."""
+    step = 1
+    factors = (2, 2.5, 2)
+    turn = 0
+    while most / step > 4:
+        step = round(step * factors[turn % 3])
+        turn += 1
+    return step
 
 
 def _with(colour: str, alpha: float) -> str:

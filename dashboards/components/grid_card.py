@@ -220,7 +220,7 @@ def _neighbours(snapshot: Snapshot, row: int, words: Words) -> html.Section:
 def build_ranking(snapshot: Snapshot, figure: str, words: Words) -> list[Any]:
     """What stands in the card's place while no grid is chosen: the grids with the most."""
     values = snapshot.figures[figure]
-    known = np.flatnonzero(np.isfinite(values))
+    known = np.flatnonzero(np.isfinite(values) & (values > 0))
     ranked = known[np.argsort(-values[known], kind="stable")][:MOST_RANKED]
     unit = words(UNITS[figure])
     head = html.Div(

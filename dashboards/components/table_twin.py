@@ -10,6 +10,18 @@ import pandas as pd
 from dashboards.figures import FIGURES, UNITS, Snapshot
 from dashboards.words import Words
 
+_THEME = (
+    "themeQuartz.withParams({"
+    "backgroundColor: 'var(--panel)', foregroundColor: 'var(--text)',"
+    "headerBackgroundColor: 'var(--ground)', headerTextColor: 'var(--quiet)',"
+    "borderColor: 'var(--line)', accentColor: 'var(--accent)', browserColorScheme: 'dark',"
+    "rowHoverColor: 'rgba(56,189,248,.10)', selectedRowBackgroundColor: 'rgba(56,189,248,.22)',"
+    "inputBackgroundColor: 'var(--ground)', wrapperBorder: false, wrapperBorderRadius: 0,"
+    "fontFamily: 'var(--font)', fontSize: '.875rem', headerFontSize: '.8125rem',"
+    "spacing: '.375rem', rowHeight: '2.25rem', headerHeight: '2.25rem'})"
+)
+"""The grid's look in our variables and in rem, so that it grows with the screen."""
+
 
 def build_table(snapshot: Snapshot, words: Words, component_id: str) -> Any:
     """All grids in the order of their ids; choosing a row chooses the grid."""
@@ -46,9 +58,10 @@ def build_table(snapshot: Snapshot, words: Words, component_id: str) -> Any:
                 "checkboxes": False,
                 "enableClickSelection": True,
             },
+            "theme": {"function": _THEME},
             "animateRows": False,
             "suppressScrollOnNewData": True,
         },
-        className="ag-theme-alpine-dark grid-table",
+        className="grid-table",
         style={"height": "100%", "width": "100%"},
     )
