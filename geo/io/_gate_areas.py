@@ -21,7 +21,7 @@ from geopandas import GeoDataFrame
 
 from geo import datum, seams
 from geo.errors import CoverError
-from geo.io._gate_rows import Wishes
+from geo.io._gate_wishes import Wishes
 from geo.io.gate_report import Ledger, count_of
 from geo.schema import STORAGE_CRS
 

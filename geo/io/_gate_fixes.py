@@ -21,7 +21,7 @@ from geo.errors import InputError
 from geo.io import _gate_points, _gate_rows, _gate_write
 from geo.io._gate_kinds import settle_times
 from geo.io._gate_points import City
-from geo.io._gate_rows import Wishes
+from geo.io._gate_wishes import Wishes
 from geo.io.gate_report import ImportReport, Ledger
 from geo.io.read import Source, read_sources
 from geo.io.workspace import Workspace

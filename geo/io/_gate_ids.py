@@ -18,7 +18,7 @@ import numpy.typing as npt
 import pandas as pd
 import shapely
 
-from geo.io._gate_rows import Wishes
+from geo.io._gate_wishes import Wishes
 from geo.io.gate_report import Ledger
 from geo.io.read import Source
 from geo.schema import TABLES

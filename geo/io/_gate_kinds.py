@@ -16,7 +16,7 @@ import pandas as pd
 from geo import codes
 from geo.errors import InputError
 from geo.io import fields
-from geo.io._gate_rows import Wishes, asset_class_of, class_of_tags
+from geo.io._gate_wishes import Wishes
 from geo.io.gate_report import Ledger
 from geo.io.read import Source
 from geo.schema import LEVELS, TABLES
@@ -351,3 +351,37 @@ def _national_codes(code: pd.Series, level: pd.Series | None) -> pd.Series | Non
 def fill_missing(frame: pd.DataFrame, values: Mapping[str, Any]) -> pd.DataFrame:
     """The frame with columns that it lacks."""
     return frame.assign(**{k: v for k, v in values.items() if k not in frame.columns})
+
+
+def class_of_tags(raw: pd.DataFrame) -> pd.Series:
+    """The asset class that OpenStreetMap tags mean, missing where none of ours."""
+    out = pd.Series(None, index=raw.index, dtype="str")
+    for row in fields.read_rows("osm_assets"):
+        if row["key"] not in raw.columns:
+            continue
+        values = raw[row["key"]].astype("str")
+        hit = values.notna() & (values == row["value"]) if row["value"] != "*" else values.notna()
+        out = out.mask(hit & out.isna(), row["class_code"])
+    return out
+
+
+def asset_class_of(word: str) -> str | None:
+    """The class code that a code or name of a source means; None if it is none."""
+    text = str(word).strip().removesuffix(".0")
+    if text.isdigit() and len(text) == 3:
+        text = text.zfill(4)  # a spreadsheet took the zero away
+    if codes.is_asset_class(text):
+        return text
+    return _asset_names().get(fields.fold_word(text))
+
+
+def _asset_names() -> dict[str, str]:
+    if not _NAMES:
+        table = codes.asset_classes()
+        for code, row in table.iterrows():
+            for name in (row["zh"], row["en"]):
+                _NAMES.setdefault(fields.fold_word(name), str(code))
+    return _NAMES
+
+
+_NAMES: dict[str, str] = {}

@@ -28,7 +28,7 @@ import shapely
 from geopandas import GeoDataFrame
 
 from geo import datum
-from geo.io._gate_rows import Wishes
+from geo.io._gate_wishes import Wishes
 from geo.io.gate_report import Ledger, places_of
 from geo.io.times import find_zone
 from geo.io.workspace import Workspace

@@ -13,7 +13,7 @@ import shapely
 import sqlalchemy as sa
 
 from geo.io._gate_points import shapes_of_points
-from geo.io._gate_rows import POINT_KINDS, Wishes
+from geo.io._gate_wishes import POINT_KINDS, Wishes
 from geo.io.gate_report import Ledger
 from geo.io.workspace import Workspace
 from geo.schema import STORAGE_CRS, TABLES

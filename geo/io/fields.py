@@ -119,10 +119,10 @@ def known_fields(kind: str) -> tuple[str, ...]:
 def _field_names() -> dict[str, dict[str, tuple[str, ...]]]:
     """Names by kind and field, as normalised, the best first."""
     table: dict[str, dict[str, tuple[str, ...]]] = {}
-    for row in _rows("field_names"):
+    for row in read_rows("field_names"):
         names = tuple(normalise_name(n) for n in row["names"].split("|"))
         table.setdefault(row["kind"], {})[row["field"]] = names
-    for row in _rows("headers"):
+    for row in read_rows("headers"):
         words = (normalise_name(row["zh"]), normalise_name(row["en"]))
         table.setdefault("headers", {})[row["column"]] = words
     return table
@@ -133,13 +133,15 @@ def words_of(field: str) -> dict[str, str]:
     """The words that sources use for a field of fixed values, each with our value."""
     name, key = ("stage_words", "stage") if field == "stage" else ("state_words", "value")
     out: dict[str, str] = {}
-    for row in _rows(name):
+    for row in read_rows(name):
         if field == "stage" or row["field"] == field:
+            out.setdefault(fold_word(row[key]), row[key])
             out.update({fold_word(word): row[key] for word in row["words"].split("|")})
     return out
 
 
-def _rows(name: str) -> list[dict[str, str]]:
+def read_rows(name: str) -> list[dict[str, str]]:
+    """Rows of an editable table of `geo/data`, by its name without .csv."""
     file = resources.files("geo").joinpath("data", f"{name}.csv")
     return list(csv.DictReader(StringIO(file.read_text("utf-8"))))
 

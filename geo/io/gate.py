@@ -31,7 +31,8 @@ from geo.io import (
     _gate_rows,
     _gate_write,
 )
-from geo.io._gate_rows import AREA_KINDS, POINT_KINDS, Wishes
+from geo.io._gate_places import crs_name
+from geo.io._gate_wishes import AREA_KINDS, POINT_KINDS, Wishes
 from geo.io.gate_report import ImportReport, Ledger
 from geo.io.read import Source, read_sources
 from geo.io.times import Order, find_zone
@@ -173,7 +174,7 @@ def _require_sense(wishes: Wishes) -> None:
     if wishes.kind != "grids" and (wishes.new_version or wishes.allow_gaps):
         raise InputError("--new-version and --allow-gaps are for grids only")
     if wishes.source_crs is not None:
-        _gate_rows.crs_name(wishes.source_crs)
+        crs_name(wishes.source_crs)
 
 
 def _read_all(

@@ -187,3 +187,18 @@ def test_words_of_a_source_become_ours_and_unknown_ones_are_counted() -> None:
     assert found[4:].isna().all()
     assert unknown.to_dict() == {"Foo": 2}
     assert fields.match_words("road_class", pd.Series(["['primary', 'x']"]))[0][0] == "arterial"
+
+
+def test_every_word_of_ours_means_itself() -> None:
+    from geo import schema
+
+    for field, words in (
+        ("stage", schema.STAGES),
+        ("state", schema.ASSET_STATES),
+        ("accuracy_class", schema.ACCURACY_CLASSES),
+        ("kind", schema.GRID_KINDS),
+        ("area_kind", schema.AREA_KINDS),
+        ("level", schema.LEVELS),
+        ("road_class", schema.ROAD_CLASSES),
+    ):
+        assert fields.match_words(field, pd.Series(words))[0].tolist() == list(words)
