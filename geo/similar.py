@@ -28,10 +28,10 @@ import numpy.typing as npt
 import pandas as pd
 import shapely
 from geopandas import GeoDataFrame
-from pyproj import CRS
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from geo.datum import require_metres
 from geo.errors import ColumnError, CrsError, InputError
 
 _Rows = npt.NDArray[np.int64]
@@ -358,14 +358,10 @@ def _require_layers(same: str, times: tuple[str, ...], **layers: GeoDataFrame) -
             raise ColumnError(
                 f"{name} lacks {', '.join(missing)}: it has {', '.join(map(str, layer.columns))}"
             )
-        if layer.crs is None:
-            raise CrsError(f"{name} has no CRS: call {name}.set_crs(...) with the one it is in")
-        crs = CRS.from_user_input(layer.crs)
-        if not crs.is_projected or {axis.unit_name for axis in crs.axis_info} != {"metre"}:
-            raise CrsError(f"{name} is in {crs.name}, not metres: call {name}.to_crs(...) first")
         if not layer.index.is_unique:
             twice = layer.index[layer.index.duplicated()][0]
             raise InputError(f"{name} has {twice} twice: drop one of them first")
+    require_metres(**layers)
     systems = [layer.crs for layer in layers.values()]
     if any(crs != systems[0] for crs in systems):
         raise CrsError(f"{' and '.join(layers)} differ in CRS: call to_crs(...) on one of them")

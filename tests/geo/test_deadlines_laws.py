@@ -96,7 +96,7 @@ def test_the_ruler_agrees_with_a_walk_minute_by_minute(case, day_rule):
     assert fast == slow_deadline(start, amount, unit, pauses, day_rule)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(case=cases(), more=cases(max_pauses=1), day_rule=st.sampled_from(["end_of_day", "clock"]))
 def test_more_pause_never_makes_a_case_due_earlier(case, more, day_rule):
     start, amount, unit, pauses = case
@@ -113,7 +113,7 @@ def test_more_pause_never_makes_a_case_due_earlier(case, more, day_rule):
     assert endless is None or endless == find_deadline(start, limit, day_rule=day_rule)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(case=cases(), more=st.integers(1, 10), day_rule=st.sampled_from(["end_of_day", "clock"]))
 def test_a_longer_limit_or_a_later_start_is_never_due_earlier(case, more, day_rule):
     start, amount, unit, pauses = case

@@ -31,13 +31,22 @@ from geo.incidents import (
 from geo.schema import STAGES
 
 START = datetime(2026, 2, 13, 2, 0, tzinfo=UTC)
+GRANTED = (
+    ("register", "acceptor"),
+    ("dispatch", "dispatcher"),
+    ("ask_postponement", "handler"),
+    ("approve_postponement", "shift_leader"),
+)
 
 
 @st.composite
 def lives(draw, incident_id="case-1", most=14):
-    """A case that was moved at random, by moves that were allowed."""
+    """A case that was moved at random, by moves that were allowed; some begin in granted time."""
     at = START + timedelta(minutes=draw(st.integers(0, 600)))
     case = report(incident_id, at=at, by="Li", role="grid_worker")[0]
+    for move, role in GRANTED if draw(st.booleans()) else ():
+        extra = {"owner": "roads", "note": "n", "until": at + timedelta(days=1)}
+        case = apply(case, move, at=at, by=role, role=role, seen=case.seq, **extra)[0]
     for _ in range(draw(st.integers(0, most))):
         at = case.log[-1].at + timedelta(minutes=draw(st.integers(0, 300)))
         offers = [(role, move) for role in ROLES for move in allowed_moves(case, role, at=at)]

@@ -262,7 +262,7 @@ def slow_places(links):
     return {frozenset(place) for place in places}
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(street=streets(), within_m=st.integers(1, 60), within=st.integers(1, 90))
 def test_the_tree_finds_what_comparing_each_with_each_finds(street, within_m, within):
     similar = find_similar(street, street, within_m=within_m, within_h=within)
@@ -313,7 +313,7 @@ def test_a_case_at_the_other_end_of_the_earth_does_not_blur_the_distance():
 def test_layers_that_are_not_in_metres_or_differ_are_refused():
     street = layer([opened("a", 0, 0)])
     degrees = street.to_crs(4326)
-    with pytest.raises(CrsError, match=r"incidents is in WGS 84, not metres: call .*to_crs"):
+    with pytest.raises(CrsError, match=r"incidents is in .*, not metres: call .*to_crs"):
         find_returns(degrees, within_m=1, within_days=1)
     with pytest.raises(CrsError, match="among has no CRS"):
         find_similar(street, street.set_crs(None, allow_override=True), within_m=1, within_h=1)
