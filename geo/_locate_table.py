@@ -411,7 +411,7 @@ def build_blocks(blocks, list_start, list_count, corner, density, lattice, edges
         start = list_start[i]
         count = list_count[i]
         k = fineness(count, density, lattice.finest)
-        if count <= 2:
+        if 0 < count <= 2:
             # One record for the whole block, if it can: less memory is fewer cache misses.
             _write_record(
                 lists, start, count, bx, by, 0, 0, 1, edges, scaled, left, right, trial, scratch
