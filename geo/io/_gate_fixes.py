@@ -50,7 +50,7 @@ def import_fixes(
     workers: set[str] = set()
     accepted, number = 0, 0
     try:
-        with workspace.writing() as conn:
+        with workspace.writing() as conn, _gate_write.roomy_cache(conn):
             for path in paths:
                 for source in read_sources(
                     path, kind="fixes", layer=layer, encoding=encoding, chunk_rows=CHUNK_ROWS

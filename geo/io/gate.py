@@ -142,7 +142,7 @@ def import_files(
     names = [p.name for p in paths]
     try:
         draft = _STEPS.get(kind, _pass_points)(workspace, draft, sources, wishes, ledger)
-        with workspace.writing() as conn:
+        with workspace.writing() as conn, _gate_write.roomy_cache(conn):
             say(f"storing {len(draft):,} rows")
             if len(draft):
                 _store(workspace, conn, draft, wishes, ledger)
