@@ -14,11 +14,9 @@ import dash
 from dash import ClientsideFunction, Dash, Input, Output, State, no_update
 
 from dashboards.choice import read_choice
-from dashboards.components.cards import build_cards
-from dashboards.components.charts import build_streets, keys, trend_specs
+from dashboards.components.charts import build_streets, keys
 from dashboards.components.grid_search import find_grids
-from dashboards.components.live_list import build_list
-from dashboards.components.map_spec import build_grid_map, build_legend
+from dashboards.components.map_spec import build_legend
 from dashboards.components.table_twin import build_table
 from dashboards.figures import FIGURES
 from dashboards.pages import add_layout
@@ -49,7 +47,15 @@ from dashboards.pages.command_ids import (
     TREND_HOURS,
     VERSIONS,
 )
-from dashboards.pages.command_layout import build_detail, build_page, freshness, grids_url
+from dashboards.pages.command_layout import (
+    build_detail,
+    build_page,
+    cards_of,
+    freshness,
+    grid_map_of,
+    list_of,
+    trends_of,
+)
 from dashboards.pages.command_map import map_notes
 from dashboards.settings import LANGUAGES
 from dashboards.store import Store
@@ -103,9 +109,9 @@ def _register_updates(app: Dash, store: Store) -> None:
         if versions != known:
             answer |= {
                 "versions": versions,
-                "cards": build_cards(snapshot, words, store.settings),
-                "newest": build_list(snapshot, words, store.settings.list_rows),
-                "trend": trend_specs(snapshot, words),
+                "cards": cards_of(store, snapshot, words),
+                "newest": list_of(store, snapshot, words),
+                "trend": trends_of(store, snapshot, words),
                 "streets": build_streets(snapshot, words),
                 "keys_hours": keys(snapshot, words)["hours"],
                 "notes": map_notes(store, snapshot, words),
@@ -127,7 +133,7 @@ def _register_choices(app: Dash, store: Store) -> None:
     def show_figure(figure: str, versions: Any, config: dict[str, Any]) -> dict[str, Any]:
         words = _language(config)
         figure = figure if figure in FIGURES else FIGURES[0]
-        grid_map = build_grid_map(store.snapshot(), figure, words, grids_url(store))
+        grid_map = grid_map_of(store, store.snapshot(), figure, words)
         return {
             "spec": grid_map.spec,
             "legend": build_legend(grid_map, words),

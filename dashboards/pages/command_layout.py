@@ -20,7 +20,7 @@ from dashboards.components.charts import (
 )
 from dashboards.components.grid_card import build_grid_card, build_ranking
 from dashboards.components.live_list import build_list
-from dashboards.components.map_spec import build_grid_map
+from dashboards.components.map_spec import GridMap, build_grid_map
 from dashboards.components.marks import attrs
 from dashboards.figures import FIGURES, Snapshot
 from dashboards.pages.command_ids import (
@@ -51,13 +51,13 @@ from dashboards.words import Words
 def build_page(store: Store, choice: Choice) -> Any:
     """The whole page for a choice. No callback is needed before a person sees all of it."""
     snapshot, words = store.snapshot(), Words(choice.language)
-    grid_map = build_grid_map(snapshot, choice.figure, words, grids_url(store))
+    grid_map = grid_map_of(store, snapshot, choice.figure, words)
     page = html.Div(
         [
             html.A(words("skip"), href=f"#{SEARCH}", className="skip"),
             _header(store, snapshot, words, choice),
             html.Section(
-                build_cards(snapshot, words, store.settings),
+                cards_of(store, snapshot, words),
                 id=CARDS,
                 className="cards",
                 **attrs({"aria-label": words("cards")}),
@@ -146,7 +146,7 @@ def _side(store: Store, snapshot: Snapshot, words: Words, choice: Choice) -> htm
                         className="panel-head",
                     ),
                     html.Div(
-                        build_list(snapshot, words, store.settings.list_rows),
+                        list_of(store, snapshot, words),
                         id=LIST,
                         className="panel-body",
                         **attrs({"aria-live": "polite"}),
@@ -172,7 +172,44 @@ def build_detail(
     """The card of the chosen grid, or the grids with the most while none is chosen."""
     if grid_id:
         return build_grid_card(snapshot, grid_id, words, store.settings)
-    return build_ranking(snapshot, figure, words)
+    return store.remember(
+        ("ranking", figure, words.language),
+        snapshot,
+        lambda: build_ranking(snapshot, figure, words),
+    )
+
+
+# Parts that every screen shows alike are built once for each snapshot and language, so that a
+# room full of screens costs no more than one.
+
+
+def grid_map_of(store: Store, snapshot: Snapshot, figure: str, words: Words) -> GridMap:
+    """The map of a figure."""
+    return store.remember(
+        ("map", figure, words.language),
+        snapshot,
+        lambda: build_grid_map(snapshot, figure, words, grids_url(store)),
+    )
+
+
+def cards_of(store: Store, snapshot: Snapshot, words: Words) -> Any:
+    """The indicator cards."""
+    return store.remember(
+        ("cards", words.language), snapshot, lambda: build_cards(snapshot, words, store.settings)
+    )
+
+
+def list_of(store: Store, snapshot: Snapshot, words: Words) -> Any:
+    """The list of the newest incidents."""
+    rows = store.settings.list_rows
+    return store.remember(
+        ("list", words.language), snapshot, lambda: build_list(snapshot, words, rows)
+    )
+
+
+def trends_of(store: Store, snapshot: Snapshot, words: Words) -> dict[str, Any]:
+    """The specs of the charts."""
+    return store.remember(("trend", words.language), snapshot, lambda: trend_specs(snapshot, words))
 
 
 def _trends(snapshot: Snapshot, words: Words) -> html.Section:
@@ -238,7 +275,7 @@ def _stores(
     return [
         dcc.Store(id=CONFIG, data=config),
         dcc.Store(id=MAP_SPEC, data=spec),
-        dcc.Store(id=TREND, data=trend_specs(snapshot, words)),
+        dcc.Store(id=TREND, data=trends_of(store, snapshot, words)),
         dcc.Store(id=VERSIONS, data=store.versions()),
         dcc.Store(id=FRESH, data=freshness(store, snapshot)),
         dcc.Store(id=GRID, data=choice.grid),
