@@ -97,7 +97,7 @@ def find_unmatched(cover: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
         One row a polygon: `ids` (its index label), `length_m`, geometry (lines).
     """
     require_metres(cover=cover)
-    edges = _invalid_edges(_polygonal(cover), SAME_M)
+    edges = _unmatched(_polygonal(cover))
     rows = np.flatnonzero(~shapely.is_empty(edges))
     return gpd.GeoDataFrame(
         {"ids": [(cover.index[k],) for k in rows], "length_m": shapely.length(edges[rows])},
@@ -132,7 +132,7 @@ def require_cover(cover: gpd.GeoDataFrame, *, allow_gaps: bool = False) -> None:
     overlaps = _overlaps(shapes)
     if overlaps:
         _refuse(cover, overlaps, "overlaps", "correct the borders, or repair what is narrow")
-    rows = np.flatnonzero(~shapely.is_empty(_invalid_edges(shapes, SAME_M)))
+    rows = np.flatnonzero(~shapely.is_empty(_unmatched(shapes)))
     if rows.size:
         names = _names(tuple(cover.index[rows]))
         raise CoverError(
@@ -273,7 +273,8 @@ def _open_seams(shapes: Shapes, width_m: float) -> list[_Piece]:
     seams = []
     for strip in strips:
         # Closing also rounds off corners; a seam runs along flagged edges of two polygons.
-        beside = rows[_shared_m(strip, edges[rows]) > 2 * width_m]
+        thin_m = 2 * float(shapely.area(strip)) / float(shapely.length(strip))
+        beside = rows[_shared_m(strip, edges[rows]) > 2 * thin_m]
         if beside.size > 1:
             border = _shared_m(strip, shapely.boundary(shapes[beside]))
             order = np.argsort(-border, kind="stable")
@@ -285,27 +286,41 @@ def _clean(shapes: Shapes, snap_m: float) -> tuple[Shapes, list[_Change]]:
     """The cover with all that is narrower than the width closed, and what was done."""
     overlaps = _overlaps(shapes)
     narrow = [p for p in _gaps(shapes) if _width_m(np.array([p.shape]))[0] <= snap_m]
-    seams = _open_seams(shapes, snap_m) if snap_m > 0 else []
-    if not overlaps and not narrow and not seams and _is_matched(shapes, snap_m):
-        return shapes, []
-    # Open seams take part as polygons, so that they share every vertex with their owner.
-    strips = np.array([seam.shape for seam in seams], dtype=object)
-    cleaned = shapely.coverage_clean(
-        np.concatenate([shapes, strips]), snapping_distance=min(SAME_M, snap_m), gap_width=snap_m
-    )
-    cleaned, strips = cleaned[: len(shapes)], cleaned[len(shapes) :]
-    for seam, strip in zip(seams, strips, strict=True):
-        owner = seam.rows[0]
-        cleaned[owner] = shapely.coverage_union(cleaned[owner], strip)
-    cleaned = _areas_of(cleaned)
+    cleaned = shapes
+    if overlaps or narrow or not _is_matched(shapes, snap_m):
+        cleaned = _snap(shapes, snap_m)
+    seams = _open_seams(cleaned, snap_m) if snap_m > 0 else []
+    if seams:
+        # Open seams take part as polygons, so that they share every vertex with their owner.
+        strips = np.array([seam.shape for seam in seams], dtype=object)
+        both = _snap(np.concatenate([cleaned, strips]), snap_m)
+        cleaned, strips = both[: len(shapes)].copy(), both[len(shapes) :]
+        for seam, strip in zip(seams, strips, strict=True):
+            owner = seam.rows[0]
+            cleaned[owner] = shapely.union(cleaned[owner], strip)
+        cleaned = _areas_of(cleaned)
     lost = shapely.is_empty(cleaned) & ~shapely.is_empty(shapes)
-    cleaned[lost] = shapes[lost]
+    cleaned = np.where(lost, shapes, cleaned)
     done = [
         _Change("overlap_removed", overlaps),
         _Change("gap_closed", narrow),
         _Change("seam_closed", seams),
     ]
     return cleaned, done
+
+
+def _snap(shapes: Shapes, snap_m: float) -> Shapes:
+    """`shapely.coverage_clean`; other snapping distances where GEOS stumbles over one."""
+    first = min(SAME_M, snap_m)
+    for distance in (first, first / 4, first / 20, 0.0):
+        try:
+            cleaned = shapely.coverage_clean(shapes, snapping_distance=distance, gap_width=snap_m)
+        except shapely.errors.GEOSException:
+            continue
+        out: Shapes = np.asarray(cleaned, dtype=object)
+        return out
+    # What could not be repaired is there to be found again.
+    return shapes
 
 
 def _is_matched(shapes: Shapes, snap_m: float) -> bool:
@@ -409,6 +424,17 @@ def _invalid_edges(shapes: Shapes, gap_width: float = 0.0) -> Shapes:
     edges: Shapes = shapely.coverage_invalid_edges(shapes, gap_width=gap_width)
     none = shapely.is_missing(edges)
     return np.where(none, shapely.LineString(), edges) if none.any() else edges
+
+
+def _unmatched(shapes: Shapes) -> Shapes:
+    """Edges that differ from the neighbour's, or run beside it less than a centimetre away.
+
+    A notch in the outer border that narrows to a point is no border: it is flagged for some
+    centimetres only.
+    """
+    edges = _invalid_edges(shapes, SAME_M)
+    short = (shapely.length(edges) <= 5 * SAME_M) & shapely.is_empty(_invalid_edges(shapes))
+    return np.where(short, shapely.LineString(), edges)
 
 
 def _union(shapes: Shapes) -> shapely.Geometry:
