@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -105,7 +106,7 @@ def _clear(folder: Path) -> None:
         shutil.rmtree(folder / "fixes")
 
 
-def _tell(verb: str):  # type: ignore[no-untyped-def]
+def _tell(verb: str) -> Callable[[str, int, int], None]:
     def progress(what: str, number: int, steps: int) -> None:
         click.echo(f"{verb} {number}/{steps}: {what}", err=True)
 

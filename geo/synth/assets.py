@@ -139,7 +139,7 @@ def line_up(
 
 
 def _is_land(ground: Ground, block: Ints) -> Bools:
-    return (block >= 0) & (ground.use[block] != "water")
+    return np.asarray((block >= 0) & (ground.use[block] != "water"))
 
 
 def on_land(ground: Ground) -> Ints:
@@ -281,9 +281,7 @@ def _in_parks(rng: np.random.Generator, ground: Ground, plan: Plan) -> pd.DataFr
             none = np.full(count, -1)
             spots = Spots(x, y, none, np.abs(none), np.zeros(count))
             out.append(_points(code, spots.keep(fits)))
-    if not out:
-        return _points("0407", Spots(*(np.empty(0) for _ in range(5))))  # type: ignore[arg-type]
-    return pd.concat(out, ignore_index=True)
+    return pd.concat(out, ignore_index=True) if out else pd.DataFrame()
 
 
 def _bridges(ground: Ground) -> pd.DataFrame:

@@ -9,6 +9,7 @@ leaves stranded goes to the other side, so every part is connected.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -233,7 +234,7 @@ def _cut_tree(n: int, k: int, a: Ints, b: Ints, w: Reals, h: Ints) -> tuple[Bool
 
 
 def share_out(
-    total: int, weight: Reals, *, least: Ints | int = 0, most: Ints | None = None
+    total: int, weight: npt.NDArray[Any], *, least: Ints | int = 0, most: Ints | None = None
 ) -> Ints:
     """Split a whole number in proportion to weights, exactly (largest remainder).
 
@@ -259,7 +260,7 @@ def share_out(
         else:
             top = middle
     exact = np.clip(mass * top, low, high)
-    out = np.floor(exact + 1e-9).astype(np.int64)
+    out: Ints = np.floor(exact + 1e-9).astype(np.int64)
     rest = int(total - out.sum())
     order = np.argsort(-(exact - out) + 1e6 * (out >= high), kind="stable")
     out[order[:rest]] += 1

@@ -142,7 +142,8 @@ def report_incidents(
     codes = np.array([KINDS[k].code for k in kind])
     names = {k.code: class_name(k.code) for k in KINDS}
     words = np.array([names[code] for code in codes], dtype=object)
-    street = np.where(edge >= 0, road_names[np.maximum(edge, 0)], None)
+    street = road_names[np.maximum(edge, 0)]
+    street[edge < 0] = None
     date = pd.to_datetime(reported, unit="s", utc=True).tz_convert(ZONE)
     number = pd.Series(date.strftime("%Y%m%d"))
     ids = prefix + number + (number.groupby(number).cumcount() + 1).map("{:05d}".format)
@@ -197,12 +198,12 @@ def _draw_times(rng: np.random.Generator, preset: Preset, at: datetime) -> tuple
             hour = rng.choice(24, int(mine.sum()), p=profile / profile.sum())
             second[mine] = hour * 3600 + rng.integers(0, 3600, int(mine.sum()))
         kinds.append(kind)
-        days.append(np.full(count, day))
+        days.append(np.full(count, day, dtype=np.int64))
         seconds.append(midnight - (DAYS - day) * 86_400 + second)
-    kind, day, second = (np.concatenate(parts) for parts in (kinds, days, seconds))
-    keep = np.flatnonzero((second <= end) & (second > end - DAYS * 86_400))
-    keep = keep[np.argsort(second[keep], kind="stable")]
-    return kind[keep], day[keep], second[keep]
+    when = np.concatenate(seconds)
+    keep = np.flatnonzero((when <= end) & (when > end - DAYS * 86_400))
+    keep = keep[np.argsort(when[keep], kind="stable")]
+    return np.concatenate(kinds)[keep], np.concatenate(days)[keep], when[keep]
 
 
 def _draw_places(

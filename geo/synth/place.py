@@ -9,6 +9,7 @@ degrees, so shapes that fit before still fit.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +25,15 @@ Shapes = npt.NDArray[np.object_]
 DECIMALS = 7
 
 
+@cache
+def _way_back(lon: float, lat: float) -> tuple[pyproj.Transformer, int, int]:
+    """From the metric CRS of a spot to degrees, and the spot in whole metres; slow to make."""
+    crs = metric_crs(lon, lat)
+    there = pyproj.Transformer.from_crs(STORAGE_CRS, crs, always_xy=True)
+    east, north = (round(value) for value in there.transform(lon, lat))
+    return pyproj.Transformer.from_crs(crs, STORAGE_CRS, always_xy=True), east, north
+
+
 @dataclass(frozen=True)
 class Place:
     """A spot on earth, in degrees."""
@@ -33,10 +43,7 @@ class Place:
 
     def degrees(self, x: Reals, y: Reals) -> tuple[Reals, Reals]:
         """Longitude and latitude of points given in metres about the middle."""
-        crs = metric_crs(self.lon, self.lat)
-        there = pyproj.Transformer.from_crs(STORAGE_CRS, crs, always_xy=True)
-        east, north = (round(value) for value in there.transform(self.lon, self.lat))
-        back = pyproj.Transformer.from_crs(crs, STORAGE_CRS, always_xy=True)
+        back, east, north = _way_back(self.lon, self.lat)
         lon, lat = back.transform(np.asarray(x) + east, np.asarray(y) + north)
         return np.round(lon, DECIMALS), np.round(lat, DECIMALS)
 
