@@ -37,6 +37,9 @@ NOISE_M2 = 1e-4
 """Overlaps and gaps below a square centimetre are rounding; `find_unmatched` shows their edges."""
 SAME_M = 0.01
 """Vertices this close are one: nobody surveys a border to a centimetre."""
+HAIR_M = 0.001
+"""Seams thinner than this are no slivers but unmatched borders: a straight line in degrees is
+not quite straight in metres."""
 SLIVER_M = 1.0
 """Thinner than this is a sliver: half the narrowest alley."""
 
@@ -82,7 +85,7 @@ def find_slivers(cover: gpd.GeoDataFrame, *, width_m: float = SLIVER_M) -> gpd.G
     """
     require_metres(cover=cover)
     shapes = _polygonal(cover)
-    seams = _open_seams(shapes, width_m)
+    seams = [s for s in _open_seams(shapes, width_m) if _thin_m(s.shape) > HAIR_M]
     parts, owner = shapely.get_parts(shapes, return_index=True)
     thin = _width_m(parts, at_most=width_m) < width_m
     return _table(cover, seams + [_Piece(parts[k], (int(owner[k]),)) for k in np.flatnonzero(thin)])
@@ -273,8 +276,7 @@ def _open_seams(shapes: Shapes, width_m: float) -> list[_Piece]:
     seams = []
     for strip in strips:
         # Closing also rounds off corners; a seam runs along flagged edges of two polygons.
-        thin_m = 2 * float(shapely.area(strip)) / float(shapely.length(strip))
-        beside = rows[_shared_m(strip, edges[rows]) > 2 * thin_m]
+        beside = rows[_shared_m(strip, edges[rows]) > 2 * _thin_m(strip)]
         if beside.size > 1:
             border = _shared_m(strip, shapely.boundary(shapes[beside]))
             order = np.argsort(-border, kind="stable")
@@ -460,6 +462,11 @@ def _width_m(shapes: Shapes, *, at_most: float | None = None) -> NDArray[np.floa
         circles = shapely.maximum_inscribed_circle(some, tolerance=tolerance)
         width[todo] = 2 * shapely.length(circles)
     return width
+
+
+def _thin_m(strip: shapely.Geometry) -> float:
+    """The mean width of a long strip."""
+    return 2 * float(shapely.area(strip)) / float(shapely.length(strip))
 
 
 def _with_neighbours(pieces: Shapes, shapes: Shapes) -> list[_Piece]:
