@@ -467,3 +467,33 @@ def test_an_empty_city_tells_what_to_do(
     screen.open(f"{serve(store)}/command")
     assert "wangge import grids" in screen.page.locator(".map-empty").inner_text()
     screen.shoot("command-empty")
+
+
+@pytest.mark.real_data
+def test_taichung_is_served_and_a_click_opens_the_village_of_the_point(
+    shared_data: Path,
+    workspace: Workspace,
+    serve: Callable[[Store], str],
+    drawing: Any,
+    screen: Screen,
+) -> None:
+    """625 villages with Chinese names, one of them a gap's width from the next; 6,328 hydrants."""
+    from geo.io.gate import import_files
+
+    villages = shared_data / "tw_taichung_villages" / "villages.geojson"
+    hydrants = shared_data / "as_taichung_hydrants" / "hydrants.geojson"
+    import_files(workspace, "grids", [villages], at=drawing.at, allow_gaps=True)
+    import_files(workspace, "assets", [hydrants], at=drawing.at, set_values={"class_code": "0113"})
+    store = Store(workspace, Settings(timezone="Asia/Taipei"), clock=lambda: drawing.at)
+    city = store.snapshot().city
+    village = city.grids.geometry.iloc[300]
+    place = village.representative_point()
+    owner = city.grids.index[city.grids.contains(place)][0]
+    screen.open(f"{serve(store)}/command?figure=assets&view={place.x},{place.y},14")
+    screen.page.mouse.click(*screen.point(place.x, place.y))
+    screen.page.locator(".detail-head .panel-note", has_text=owner).wait_for()
+    said = screen.page.locator(".detail-panel").inner_text()
+    assert "台中市" in said
+    assert city.names[300] in said
+    assert store.snapshot().figures["assets"].sum() > 6000
+    screen.shoot("command-taichung")
