@@ -28,7 +28,7 @@ RAMPS = {
     "per_1000": "blue",
     "households": "teal",
     "population": "teal",
-    "assets": "ochre",
+    "assets": "blue",
 }
 OPACITY = 0.78
 NO_CLASS = -1
