@@ -48,10 +48,20 @@ def _exact_row(x, y, record, lattice, entries, where, lists, edges, left, right,
 
 
 @njit(cache=True, nogil=True)
+def _record_of(fine, level, code):
+    """Find the record of a touched cell from its block's entry and its own code."""
+    cells = level >> np.uint32(4)
+    low = np.uint32(np.uint16(fine[cells - np.uint32(2)]))
+    high = np.uint32(np.uint16(fine[cells - np.uint32(1)]))
+    return np.uint32((high << np.uint32(16)) + low + np.uint32(-2 - code))
+
+
+@njit(cache=True, nogil=True)
 def find_rows(x, y, lattice, entries, fine, records, where, lists, edges, left, right):
     """Return the row of the grid at each point as int32, -1 outside of all grids."""
     out = np.empty(len(x), np.int32)
     place = np.empty(_BATCH, np.uint32)
+    level = np.empty(_BATCH, np.uint32)
     in_x = np.empty(_BATCH)
     in_y = np.empty(_BATCH)
     touched = np.empty(_BATCH, np.uint32)
@@ -86,28 +96,30 @@ def find_rows(x, y, lattice, entries, fine, records, where, lists, edges, left, 
             in_y[i] = v - by
             place[i] = np.uint32(by * nx + bx) if inside else outside
         for i in range(size):
-            place[i] = entries[place[i]]
+            level[i] = entries[place[i]]
         for i in range(size):
-            k = np.int32(place[i] & np.uint32(15))
+            k = np.int32(level[i] & np.uint32(15))
             cells = float(np.int32(1) << k)
             column = np.int32(in_x[i] * cells)
             row = np.int32(in_y[i] * cells)
-            place[i] = (place[i] >> np.uint32(4)) + np.uint32((row << k) + column)
+            place[i] = (level[i] >> np.uint32(4)) + np.uint32((row << k) + column)
         n = 0
         for i in range(size):
-            code = fine[place[i]]
-            rows[i] = code
+            rows[i] = fine[place[i]]
+        for i in range(size):
             touched[n] = i
-            n += code < -1
+            n += rows[i] < -1
+        for j in range(n):
+            record[j] = _record_of(fine, level[touched[j]], rows[touched[j]])
         # Load the records before any of them is computed with, so that their misses overlap.
         ahead = 0
         for j in range(n):
-            ahead += records[np.uint32(-2 - rows[touched[j]]), 0]
+            ahead += records[record[j], 0]
         touch[0] += ahead
         n_undecided = 0
         for j in range(n):
             i = touched[j]
-            r = np.uint32(-2 - rows[i])
+            r = record[j]
             fx = np.float32(in_x[i])
             fy = np.float32(in_y[i])
             one = (
@@ -126,10 +138,10 @@ def find_rows(x, y, lattice, entries, fine, records, where, lists, edges, left, 
             within = two if two < one else one
             rows[i] = both if within > 0 else other
             undecided[n_undecided] = i
+            record[n_undecided] = r
             n_undecided += abs(within) <= TOLERANCE
         # Ask for what the exact way will need, for all of them before any of them waits for it.
         for j in range(n_undecided):
-            record[j] = np.uint32(-2 - fine[place[undecided[j]]])
             item[j] = where[record[j], 0]
         for j in range(n_undecided):
             touch[0] += lists[item[j]]

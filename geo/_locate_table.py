@@ -34,11 +34,12 @@ TOLERANCE = np.float32(2.0)
 Three rounded coefficients are off by half of one each; single precision adds far less.
 """
 MOST_SHORT = 2**15 - 2
-"""Rows that fit the short records (16 bytes); more rows take long ones (32 bytes)."""
+"""Rows that fit short cells (2 bytes) and records (16 bytes); more take cells and records of twice
+the size."""
 MOST_SHARED = 12
 """Edges of a block up to which its cells share records and one list."""
-FINEST = 10
-"""A block is cut into at most 2**FINEST cells a side; the number fits in four bits."""
+FINEST = 7
+"""A block is cut into at most 2**FINEST cells a side: records of one block fit in 15 bits."""
 _SHORTEST = 1e-4
 """An edge shorter than this (in blocks) has no direction to trust a half-plane with."""
 
@@ -443,7 +444,8 @@ def build_blocks(blocks, list_start, list_count, corner, density, lattice, edges
             n_touched += counts[cell + 1] > 0
             counts[cell + 1] += counts[cell]
         first_item = used[0]
-        first_cell = used[1]
+        # Two places before its cells a block says where its records begin.
+        first_cell = used[1] + 2
         lists = append_rows(lists, first_item + counts[size])
         fine = append_rows(fine, first_cell + size)
         records = append_rows(records, used[2] + n_touched)
@@ -464,7 +466,9 @@ def build_blocks(blocks, list_start, list_count, corner, density, lattice, edges
         if not is_shared:
             used[0] += counts[size]
         first_record = used[2]
-        used[1] += size
+        used[1] = first_cell + size
+        fine[first_cell - 2] = np.int16(first_record & 0xFFFF)
+        fine[first_cell - 1] = np.int16(first_record >> 16)
         entries[i] = (np.uint32(first_cell) << np.uint32(4)) | np.uint32(k)
         at = first_item
         for cell in range(size):
@@ -487,7 +491,7 @@ def build_blocks(blocks, list_start, list_count, corner, density, lattice, edges
                 # A negative count says that the label is that of the block's corner.
                 where[record, 1] = -count if is_shared else stop - at
                 where[record, 2] = corner[i] if is_shared else labels[cell]
-            fine[first_cell + cell] = -2 - record
+            fine[first_cell + cell] = -2 - (record - first_record)
             n_clashes = _check_cell(
                 labels[cell], corner_x(lattice, bx, column, cells),
                 corner_y(lattice, by, row, cells), row, column, bx, by, cells, lists, at, stop - at,

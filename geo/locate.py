@@ -200,7 +200,7 @@ class GridIndex:
         touched = np.flatnonzero(self._block_count)
         kind = np.int16 if len(self) <= MOST_SHORT else np.int32
         # The first cells hold each label once, for the blocks that no edge touches.
-        fine = np.arange(-1, len(self), dtype=np.int32)
+        fine = np.arange(-1, len(self), dtype=kind)
         used = np.array([len(lists), len(fine), 0], np.int64)
         lists, fine, records, where, entries, clashes, n = build_blocks(
             touched, self._block_start[touched], self._block_count[touched], self._corner[touched],
