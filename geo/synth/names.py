@@ -71,7 +71,7 @@ SHOP_KINDS = (
 def draw_unique(
     rng: np.random.Generator, first: tuple[str, ...], last: tuple[str, ...], count: int
 ) -> list[str]:
-    """Names made of two parts, each once; numbered (二, 三 …) when the pairs run out."""
+    """Names made of two parts, each once; with 东, 西 … before them when the pairs run out."""
     pairs = [a + b for a in first for b in last]
     rng.shuffle(pairs)
     marks = ["", "东", "西", "南", "北", "新", "上", "下", "前", "后", "中", "老", "小", "大"]
