@@ -67,8 +67,7 @@ def command(
 ) -> None:
     """Write the table KIND of a workspace to a file.
 
-    KIND is divisions, grids, blocks, buildings, areas, roads, places, assets, cameras, workers,
-    fixes or incidents.
+    KIND is grids, divisions, assets, incidents, fixes or another table, as for wangge import.
     """
     with open_workspace(folder) as workspace:
         timezone = read_settings(folder).timezone
