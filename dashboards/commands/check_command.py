@@ -10,6 +10,7 @@ import click
 import pandas as pd
 import pyogrio
 from geopandas import GeoDataFrame
+from pyogrio.errors import DataSourceError
 
 from geo.checks import BAND, check_workspace, count_problems
 from geo.errors import InputError
@@ -46,6 +47,8 @@ def command(
         raise InputError(f"the band goes from {band[0]} to {band[1]}: give the smaller first")
     if problems_path is not None and problems_path.suffix.lower() != ".gpkg":
         raise InputError(f"{problems_path} does not end in .gpkg: problems go to a GeoPackage")
+    if problems_path is not None and not problems_path.resolve().parent.is_dir():
+        raise InputError(f"cannot write {problems_path}: there is no such folder, make it first")
     with open_workspace(directory) as workspace:
         tables = read_tables(workspace)
         problems = check_workspace(tables, at=datetime.now(UTC), band=band)
@@ -80,7 +83,7 @@ def write_problems(problems: GeoDataFrame, path: Path) -> None:
     try:
         pyogrio.write_dataframe(problems, draft, layer="problems", driver="GPKG")
         draft.replace(path)
-    except OSError as error:
+    except (OSError, DataSourceError) as error:
         raise InputError(f"cannot write {path}: {error}") from error
     finally:
         draft.unlink(missing_ok=True)
