@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
+from itertools import pairwise
 
 import geopandas as gpd
 import numpy as np
@@ -250,7 +251,7 @@ def _doubles(book: _Book) -> Iterator[_Row]:
             if duty.begin < duty.end and duty.begin <= book.until and duty.end > book.since:
                 ranks.setdefault(max(duty.rank, 1), []).append(duty)
         for rank, held in sorted(ranks.items()):
-            clash = _first_clash(held, many and rank == 1, book.since, book.until)
+            clash = _first_clash(held, many and rank == 1)
             if clash is not None:
                 one, two = clash
                 begin, end = max(one.begin, two.begin), min(one.end, two.end)
@@ -261,23 +262,20 @@ def _doubles(book: _Book) -> Iterator[_Row]:
                 yield "post_double", code, detail, book.shape(unit), None
 
 
-def _first_clash(held: list[Duty], many: bool, since: int, until: int) -> tuple[Duty, Duty] | None:
-    """The first two appointments that are in force at one moment from since to until."""
-    order = sorted(held, key=lambda d: (d.begin, d.end, d.worker_id))
+def _first_clash(held: list[Duty], many: bool) -> tuple[Duty, Duty] | None:
+    """The first two that are in force at one moment; where many may be, of one person only.
+
+    All of them touch the window asked for, so two that meet do so inside it.
+    """
     groups: dict[str, list[Duty]] = {}
-    for duty in order:
+    for duty in sorted(held, key=lambda d: (d.begin, d.end, d.worker_id)):
         groups.setdefault(duty.worker_id if many else "", []).append(duty)
-    found: list[tuple[Duty, Duty]] = []
-    for group in groups.values():
-        open_duty: Duty | None = None
-        for duty in group:
-            if open_duty is not None:
-                begin, end = duty.begin, min(open_duty.end, duty.end)
-                if begin < end and begin <= until and end > since:
-                    found.append((open_duty, duty))
-                    break
-            if open_duty is None or duty.end > open_duty.end:
-                open_duty = duty
+    found = [
+        (one, two)
+        for group in groups.values()
+        for one, two in pairwise(group)
+        if two.begin < one.end
+    ]
     return min(found, key=lambda pair: (pair[1].begin, pair[1].worker_id), default=None)
 
 

@@ -38,16 +38,13 @@ def measure_m(lon: float, lat: float, lons: Floats, lats: Floats) -> Floats:
     return np.asarray(metres, dtype=np.float64)
 
 
-def look_from(lons: Floats, lats: Floats, lon: float, lat: float) -> tuple[Floats, Floats]:
-    """For each of several places the direction to one place and the metres to it.
-
-    The direction is in degrees clockwise from north, from -180 to 180.
-    """
+def look_from(lons: Floats, lats: Floats, lon: float, lat: float) -> Floats:
+    """The direction from each of several places to one: degrees clockwise from north, ±180."""
     if not len(lons):
-        return np.empty(0), np.empty(0)
+        return np.empty(0)
     there = np.full(len(lons), lon), np.full(len(lons), lat)
-    azimuth, _, metres = _ELLIPSOID.inv(lons, lats, *there)
-    return np.asarray(azimuth, dtype=np.float64), np.asarray(metres, dtype=np.float64)
+    azimuth, _, _ = _ELLIPSOID.inv(lons, lats, *there)
+    return np.asarray(azimuth, dtype=np.float64)
 
 
 def box_around(lon: float, lat: float, radius_m: float) -> tuple[float, float, float, float]:
