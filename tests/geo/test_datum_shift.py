@@ -84,6 +84,19 @@ def test_a_workspace_in_the_wrong_datum_is_named_instead_of_the_layer(city):
     assert "the data already in the workspace look like gcj02" in found.message
 
 
+def test_ten_points_of_a_thousand_just_outside_are_chance_and_twenty_are_not():
+    """A square city, its points in the middle, and some 300 m off the south-east corner."""
+    city = gpd.GeoDataFrame(geometry=[shapely.box(111.2, 30.6, 111.3, 30.7)], crs="EPSG:4326")
+
+    def suspicion(outside: int):
+        x, y = np.full(1000, 111.25), np.full(1000, 30.65)
+        x[:outside], y[:outside] = 111.303, 30.603
+        return find_datum_shift(x, y, city)
+
+    assert suspicion(10) is None
+    assert suspicion(20).likely == "gcj02"
+
+
 def test_points_of_a_wider_region_are_no_sign_of_a_shift(city):
     """Half of the points lie outside on all sides: no datum puts them in."""
     random = np.random.default_rng(9)

@@ -99,6 +99,8 @@ def test_a_division_without_grids_has_no_figure_rather_than_zero(tree):
     sums = roll_up(pd.Series([5], index=["A"], name="n"), grids, tree, "community")["n"]
     assert sums["k1"] == 5
     assert sums[["k2", "k3"]].isna().all()
+    unknown = roll_up(pd.Series([np.nan], index=["A"], name="n"), grids, tree, "community")["n"]
+    assert np.isnan(unknown["k1"])
 
 
 def numbers_of(frame: gpd.GeoDataFrame) -> dict[str, int]:
