@@ -125,10 +125,11 @@ def check_nesting(
 ) -> gpd.GeoDataFrame:
     """Check that grids (or blocks) lie in their community, and that they cover it.
 
-    A row without community_code, with one that is not there, or that reaches out by more than a
-    thousandth of its area; a community of which more than a thousandth is not covered by its
-    rows (`covered`; a community without any counts too once some community has rows). Only
-    communities with a polygon are measured. Both tables in EPSG:4326.
+    A row without community_code (where there are communities, or other rows have one), with
+    one that is not there, or that reaches out by more than a thousandth of its area; a community
+    of which more than a thousandth is not covered by its rows (`covered`; a community without
+    any counts too once some community has rows). Only communities with a polygon are measured.
+    Both tables in EPSG:4326.
     """
     labels, shapes = _labels(children, table), children.geometry.to_numpy()
     codes = children["community_code"] if "community_code" in children.columns else None
@@ -137,6 +138,8 @@ def check_nesting(
     codes = codes.astype(object).where(codes.notna(), None)
     table_of = divisions.set_index("code") if "code" in divisions.columns else divisions
     none = codes.isna().to_numpy()
+    if none.all() and "community" not in set(table_of["level"]):
+        return join_problems([])
     unknown = ~none & ~codes.isin(table_of.index).to_numpy()
     rows, others = np.flatnonzero(none), np.flatnonzero(unknown)
     found = [

@@ -53,7 +53,7 @@ _LIST: tuple[tuple[str, Severity, str, str], ...] = (
     ("no_shape", "error", "no geometry", "add it"),
     ("overlap", "error", "two polygons hold the same ground", "correct the border between them"),
     ("gap", "warning", "ground that no polygon holds", "close it, unless it is water or not yours"),
-    ("sliver", "warning", "a strip thinner than a metre", "import again with a wider snap"),
+    ("sliver", "warning", "a strip thinner than a metre", "close it with a wider snap, or drop it"),
     ("unmatched_border", "warning", "vertices differ from the neighbour's", "import again"),
     ("households_few", "warning", "fewer households than the band", "merge or move a line"),
     ("households_many", "warning", "more households than the band", "split or move a line"),

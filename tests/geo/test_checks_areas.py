@@ -176,6 +176,12 @@ def test_a_grid_must_name_a_community_that_is_there(grids, divisions):
     assert found_as(found) == [("A", "no_community"), ("B", "unknown_community")]
 
 
+def test_grids_of_a_city_without_communities_need_none(grids, divisions):
+    grids["community_code"] = pd.Series([None] * 4, index=grids.index, dtype="str")
+    assert len(check_nesting(grids, divisions)) == 4
+    assert check_nesting(grids, divisions[divisions["level"] != "community"]).empty
+
+
 def test_communities_without_a_polygon_are_not_measured(grids, divisions):
     bare = divisions.assign(geometry=gpd.GeoSeries([None] * 4, index=divisions.index, crs=4326))
     assert check_nesting(grids, bare.set_geometry("geometry")).empty
