@@ -221,6 +221,7 @@ def _draw_places(
     spots = line_up(
         rng, ground, edges, spacing_m=18, offset_m=half + rng.uniform(0.5, 5, len(edges))
     )
+    spots = spots.keep(find_inside(ground, shapely.points(spots.x, spots.y)))
     pull = {"arterial": 1.6, "main": 1.4, "minor": 1.0, "path": 0.5}
     weight = np.array([pull[str(k)] for k in ground.edge_class[spots.edge]])
     block = np.where(spots.side > 0, ground.left[spots.edge], ground.right[spots.edge])

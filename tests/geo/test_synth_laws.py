@@ -144,7 +144,12 @@ def test_any_city_has_patrols_until_now_and_none_far_from_it(seed, minutes):
     assert shapely.dwithin(outline, points.to_numpy(), WILD_M).all()
 
 
-def test_every_thing_stands_in_exactly_one_grid(city):
+@few
+@given(seed=seeds)
+def test_every_thing_of_any_city_stands_in_exactly_one_grid(seed):
+    city = build_city(
+        small(incidents_a_day=25.0), seed=seed, at=AT, parts=("assets", "places", "incidents")
+    )
     index = GridIndex(city["grids"])
     for name in ("assets", "cameras", "places", "buildings"):
         point = city[name].representative_point()
