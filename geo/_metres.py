@@ -100,10 +100,7 @@ def nearest_on(
     lines: Any = shapely.shortest_line(shapely.Point(0.0, 0.0), flat)
     ends = shapely.get_coordinates(lines)[1::2]
     lons, lats = ends[:, 0] / east + lon, ends[:, 1] / north + lat
-    inside = (ends == 0.0).all(axis=1)
-    metres = measure_m(lon, lat, lons, lats)
-    metres[inside] = 0.0
-    return metres, lons, lats
+    return measure_m(lon, lat, lons, lats), lons, lats
 
 
 def require_place(lon: float, lat: float) -> None:

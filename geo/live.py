@@ -24,15 +24,13 @@ from rtree import index as rtree_index
 from geo._duty_tables import EPOCH, labels_of, micro_of, micros_of, moment_of, require_columns
 from geo._metres import longest_chord_m, measure_m, require_place, to_space
 from geo.errors import InputError
+from geo.incidents import OPEN_STAGES
 
 ROOM_M = 25.0
 """Half the side of the box around a thing: a walk of 20 s at 1.2 m/s changes no tree."""
 
 _PAGE = 10
 """Entries in a node of the tree; fastest for updates of 10, 30 and 100 that we measured."""
-
-OPEN_STAGES = ("collected", "opened", "dispatched", "handling", "fed_back")
-"""Stages of incidents that are not closed or cancelled."""
 
 Space = tuple[float, float, float]
 Box = tuple[float, float, float, float, float, float]

@@ -42,7 +42,7 @@ from geo._units import COVER_KINDS
 from geo.datum import to_metric
 from geo.errors import CodeError, InputError
 from geo.hierarchy import neighbours
-from geo.live import OPEN_STAGES
+from geo.incidents import OPEN_STAGES
 from geo.locate import GridIndex
 
 __all__ = ["TABLES_NEARBY", "Around", "Houses", "NearbyIndex"]

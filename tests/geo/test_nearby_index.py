@@ -68,7 +68,7 @@ def assets() -> gpd.GeoDataFrame:
         ("M1", "0101", "intact", point(60, 50)),
         ("M2", "0101", "damaged", point(50, 80)),
         ("M3", "0101", None, point(-50, 50)),
-        ("L1", "0301", "intact", shapely.LineString([spot(-90, 70), spot(400, 70)])),
+        ("L1", "0301", "intact", shapely.LineString([spot(x, 70) for x in (-90, 30, 400)])),
         ("H1", "0113", "lost", point(55, 50)),
         ("H2", "0113", "damaged", point(50, 350)),
         ("H3", "0113", "intact", point(50, 450)),
@@ -100,10 +100,10 @@ def cameras(rows=()) -> gpd.GeoDataFrame:
 
 
 def buildings() -> gpd.GeoDataFrame:
-    """House 1 around (50, 50), house 2 from 40 to 60 m east of it, house 3 without figures."""
+    """House 1 around (50, 50), house 2 from 40 to 58 m east of it, house 3 without figures."""
     return frame(
         ["1", "2", "3"],
-        [box(45, 45, 55, 55), box(90, 45, 110, 55), box(45, 90, 55, 110)],
+        [box(45, 45, 55, 55), box(90, 45, 108, 55), box(45, 90, 55, 110)],
         name=["1号", "2号", "3号"],
         compound="小区",
         floors=pd.array([6, 6, 6], dtype="Int64"),
@@ -240,21 +240,18 @@ def test_days_say_how_far_back_the_past_goes(index):
 def test_a_grid_has_what_has_its_place_in_it(index):
     found = index.around_grid("B", at=NOW)
     assert (found.grid_id, found.radius_m) == ("B", None)
-    assert sorted(found.assets.index) == ["H1", "M1", "M2", "X1"]
-    assert sorted(found.buildings.index) == ["1"] or sorted(found.buildings.index) == ["1", "2"]
+    # The pipe runs through all three and has its middle corner here; house 2 its middle.
+    assert sorted(found.assets.index) == ["H1", "L1", "M1", "M2", "X1"]
+    assert sorted(found.buildings.index) == ["1", "2"]
     assert found.places.index.tolist() == ["P1"]
     assert sorted(found.open_incidents.index) == ["I1", "I7"]
 
 
 def test_every_thing_with_a_place_in_the_city_is_in_one_grid(index):
     parts = [index.around_grid(grid_id, at=NOW).assets.index for grid_id in "ABC"]
-    # H2 and H3 are north of the city, N1 is nowhere, and L1 has its place in the city.
+    # H2 and H3 are north of the city, N1 is nowhere.
     found = sorted(label for part in parts for label in part)
-    assert found in (
-        ["H1", "M1", "M2", "M3", "X1"],
-        ["H1", "L1", "M1", "M2", "M3", "X1"],
-    )
-    assert len(set(found)) == len(found)
+    assert found == ["H1", "L1", "M1", "M2", "M3", "X1"]
 
 
 def test_a_duty_grid_over_others_can_be_asked_too(index):
@@ -404,11 +401,11 @@ def test_cells_find_what_measuring_every_point_finds(spots, here, lat, radius, k
         if np.isfinite(a)
     )
     found = cells.within(x, y, radius)
-    assert list(zip(found.metres, found.rows, strict=True)) == [e for e in every if e[0] <= radius]
+    near = [pair for pair in every if pair[0] <= radius]
+    assert list(zip(found.metres, found.rows, strict=True)) == near
     found = cells.nearest(x, y, k, 5000.0)
-    assert (
-        list(zip(found.metres, found.rows, strict=True)) == [e for e in every if e[0] <= 5000][:k]
-    )
+    near = [pair for pair in every if pair[0] <= 5000]
+    assert list(zip(found.metres, found.rows, strict=True)) == near[:k]
 
 
 @pytest.mark.parametrize("lat", [0.0, 30.7, 64.0, -80.0])
@@ -425,7 +422,7 @@ def test_ways_to_lines_and_areas_are_those_to_their_densest_points(lat):
         xy = shapely.get_coordinates(shapely.segmentize(shape, 1e-6))
         slow = measure_m(111.0, lat, xy[:, 0].copy(), xy[:, 1].copy()).min()
         inside = shape.geom_type == "Polygon" and shape.contains(shapely.Point(111.0, lat))
-        assert metre == pytest.approx(0 if inside else slow, abs=0.2)
+        assert metre == pytest.approx(0 if inside else slow, abs=0.005)
 
 
 def test_a_layer_of_shapes_finds_all_that_reach_into_the_circle():
@@ -446,6 +443,7 @@ def test_a_layer_of_shapes_finds_all_that_reach_into_the_circle():
     assert len(layer.nearest_shape(LON + 1, LAT, 100.0).rows) == 0
 
 
+@settings(deadline=None)
 @given(
     st.floats(-170, 170), st.floats(-85, 85), st.floats(0, 20_000), st.floats(0, 360)
 )  # fmt: skip
