@@ -342,12 +342,14 @@ def test_a_number_is_hidden_in_the_middle(text, masked):
     assert mask_phone(text) == masked
 
 
+@settings(max_examples=500, deadline=None)
 @given(st.text(alphabet="0123456789*-+ ()/张１２", max_size=40))
 def test_masking_twice_changes_nothing_and_leaves_no_long_run_of_digits(text):
     once = mask_phone(text)
     assert mask_phone(once) == once
     assert len(once) == len(text)
-    digits = sum(sign.isdigit() for sign in text)
+    # A star counts as the digit that it hides.
+    digits = sum(sign.isdigit() or sign == "*" for sign in text)
     shown = sum(sign.isdigit() for sign in once)
     assert shown <= digits * 7 / 11
 
