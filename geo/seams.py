@@ -431,12 +431,17 @@ def _invalid_edges(shapes: Shapes, gap_width: float = 0.0) -> Shapes:
 def _unmatched(shapes: Shapes) -> Shapes:
     """Edges that differ from the neighbour's, or run beside it less than a centimetre away.
 
-    A notch in the outer border that narrows to a point is no border: it is flagged for some
-    centimetres only.
+    A border has two sides: an edge that is flagged for its distance alone, beside no flagged edge
+    of another polygon, is a notch in the outer border. So is one that is flagged for some
+    centimetres only, where two borders narrow to their common point.
     """
-    edges = _invalid_edges(shapes, SAME_M)
-    short = (shapely.length(edges) <= 5 * SAME_M) & shapely.is_empty(_invalid_edges(shapes))
-    return np.where(short, shapely.LineString(), edges)
+    edges, crossing = _invalid_edges(shapes, SAME_M), _invalid_edges(shapes)
+    rows = np.flatnonzero(~shapely.is_empty(edges))
+    one, two = shapely.STRtree(edges[rows]).query(edges[rows], "dwithin", distance=SAME_M)
+    has_partner = np.zeros(len(shapes), dtype=bool)
+    has_partner[rows[one[one != two]]] = True
+    notch = ~has_partner | (shapely.length(edges) <= 5 * SAME_M)
+    return np.where(notch & shapely.is_empty(crossing), shapely.LineString(), edges)
 
 
 def _union(shapes: Shapes) -> shapely.Geometry:

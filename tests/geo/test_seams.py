@@ -6,7 +6,7 @@ import geopandas as gpd
 import numpy as np
 import pytest
 import shapely
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from geo.datum import to_metric
@@ -228,6 +228,7 @@ def test_near_coincident_vertices_become_one(size):
 
 @settings(max_examples=12, deadline=None)
 @given(st.integers(0, 10_000), st.sampled_from([0.01, 0.1, 0.3]))
+@example(599, 0.3)  # a long flat notch in the outer border
 def test_a_torn_cover_is_whole_after_repair_and_nothing_moved_further_than_the_width(seed, size):
     """Voronoi cells whose vertices are moved one by one: seams, overlaps and gaps at random."""
     random = np.random.default_rng(seed)
