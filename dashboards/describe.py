@@ -16,6 +16,7 @@ from dashboards.figures import Snapshot
 from dashboards.words import Words
 from geo import codes
 from geo.errors import CodeError
+from geo.responsibility import mask_phone
 
 ROLE_ORDER = ("grid_head", "grid_worker", "deputy", "assistant", "police")
 
@@ -55,16 +56,6 @@ def class_name(code: str, category: str, words: Words) -> str:
         except (CodeError, KeyError):
             return category or code
     return category or words("none")
-
-
-def mask_phone(phone: object) -> str:
-    """A number with its middle hidden: 138****5678; the first three and last four stay."""
-    if phone is None or pd.isna(phone):
-        return ""
-    text = str(phone).strip()
-    if len(text) < 8:
-        return "*" * len(text)
-    return f"{text[:3]}{'*' * (len(text) - 7)}{text[-4:]}"
 
 
 def place_name(snapshot: Snapshot, row: int) -> str:

@@ -18,7 +18,6 @@ from dashboards.components.grid_search import find_grids
 from dashboards.components.live_list import build_list, newest_cases
 from dashboards.components.map_spec import build_grid_map, build_legend
 from dashboards.components.table_twin import build_table
-from dashboards.describe import mask_phone
 from dashboards.figures import FIGURES
 from dashboards.pages.command_layout import build_page
 from dashboards.store import Store
@@ -124,19 +123,6 @@ def test_a_grid_without_households_shows_a_dash_and_not_zero(
         drawn_store.snapshot(), drawing.ids[11], Words("zh"), drawn_store.settings
     )
     assert "户数 – 人口 –" in " ".join(texts(card))
-
-
-@pytest.mark.parametrize(
-    ("phone", "shown"),
-    [
-        ("13812345678", "138****5678"),
-        ("12345", "*****"),
-        (None, ""),
-        ("0717-1234567", "071*****4567"),
-    ],
-)
-def test_the_middle_of_a_phone_number_is_hidden(phone: str | None, shown: str) -> None:
-    assert mask_phone(phone) == shown
 
 
 def test_the_ranking_names_the_grids_with_the_most(drawing: Any, drawn_store: Store) -> None:
