@@ -15,6 +15,8 @@ from geo.errors import CoverError
 
 NAMED_PLACES = 5
 """How many places an error names."""
+KEPT_CLASHES = 64
+"""How many contradictions the kernels note before they only count."""
 
 
 def require_polygons(shapes: NDArray[np.object_], labels: pd.Index) -> None:
@@ -159,7 +161,8 @@ def describe_clashes(clashes: Any, shapes: NDArray[np.object_], labels: pd.Index
         f"{labels[i]!r} and {labels[j]!r} near ({x:.9g}, {y:.9g}) by {area:.3g} square units"
         for (i, j), (x, y, area) in list(pairs.items())[:NAMED_PLACES]
     ]
-    more = ", and more" if len(pairs) > NAMED_PLACES else ""
+    # Only the first clashes are kept, so a full list may not be all.
+    more = ", and more" if len(pairs) > NAMED_PLACES or len(clashes) >= KEPT_CLASHES else ""
     return (
         f"grids overlap: {'; '.join(places)}{more}. A point there would be in two grids: "
         "repair the cover first, as the import gate does"
