@@ -10,7 +10,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test install install-test system lint types imports unit bench clean
+.PHONY: help demo test install install-test system lint types imports unit bench clean-kernels clean
 
 help: ## say what there is
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 20
@@ -57,5 +57,8 @@ bench: install-test ## the figures of docs/performance.md
 	$(BIN)/python benchmarks/locate.py
 	$(BIN)/python benchmarks/command_page.py
 
-clean: ## remove what was made here, but no city
+clean-kernels: ## forget compiled kernels
+	rm -f geo/__pycache__/*.nb[ci]
+
+clean: clean-kernels ## remove what was made here, but no city
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
