@@ -181,11 +181,7 @@ def _shapefile_encoding(path: Path, name: str, told: str | None) -> tuple[str | 
         return None, ""
     found, how = _read_text.detect_encoding(body.replace(b"\x00", b" "))
     stated = next(
-        (
-            p.read_text("ascii", "ignore").strip()
-            for p in (path.with_suffix(".cpg"),)
-            if p.exists()
-        ),
+        (p.read_text("ascii", "ignore").strip() for p in (path.with_suffix(".cpg"),) if p.exists()),
         "",
     )
     if stated and _same_encoding(stated, found):
