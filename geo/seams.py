@@ -182,7 +182,7 @@ def repair_cover(
     log = [_made_valid(before, valid)]
     left_out: set[int] = set()
     for overlap in _overlaps(valid):
-        if _width_m(np.array([overlap.shape]))[0] > snap_m:
+        if _is_wider(overlap.shape, snap_m):
             left_out.update(overlap.rows)
     for _ in range(4):
         keep = np.array([k not in left_out for k in range(len(valid))], dtype=bool)
@@ -287,7 +287,7 @@ def _open_seams(shapes: Shapes, width_m: float) -> list[_Piece]:
 def _clean(shapes: Shapes, snap_m: float) -> tuple[Shapes, list[_Change]]:
     """The cover with all that is narrower than the width closed, and what was done."""
     overlaps = _overlaps(shapes)
-    narrow = [p for p in _gaps(shapes) if _width_m(np.array([p.shape]))[0] <= snap_m]
+    narrow = [p for p in _gaps(shapes) if not _is_wider(p.shape, snap_m)]
     cleaned = shapes
     if overlaps or narrow or not _is_matched(shapes, snap_m):
         cleaned = _snap(shapes, snap_m)
@@ -301,6 +301,9 @@ def _clean(shapes: Shapes, snap_m: float) -> tuple[Shapes, list[_Change]]:
             owner = seam.rows[0]
             cleaned[owner] = shapely.union(cleaned[owner], strip)
         cleaned = _areas_of(cleaned)
+        if not _is_matched(cleaned, snap_m):
+            # A seam filled from two sides may leave a crack inside its owner.
+            cleaned = _snap(cleaned, snap_m)
     lost = shapely.is_empty(cleaned) & ~shapely.is_empty(shapes)
     cleaned = np.where(lost, shapes, cleaned)
     done = [
@@ -312,7 +315,11 @@ def _clean(shapes: Shapes, snap_m: float) -> tuple[Shapes, list[_Change]]:
 
 
 def _snap(shapes: Shapes, snap_m: float) -> Shapes:
-    """`shapely.coverage_clean`; other snapping distances where GEOS stumbles over one."""
+    """`shapely.coverage_clean`, held to its word.
+
+    GEOS 3.14 stumbles over some snapping distances: it raises, or gives a whole polygon away.
+    Then the next distance is tried. What no distance can repair is there to be found again.
+    """
     first = min(SAME_M, snap_m)
     for distance in (first, first / 4, first / 20, 0.0):
         try:
@@ -320,8 +327,8 @@ def _snap(shapes: Shapes, snap_m: float) -> Shapes:
         except shapely.errors.GEOSException:
             continue
         out: Shapes = np.asarray(cleaned, dtype=object)
-        return out
-    # What could not be repaired is there to be found again.
+        if not _moved_too_far(shapes, out, snap_m):
+            return out
     return shapes
 
 
@@ -340,7 +347,7 @@ def _moved_too_far(before: Shapes, after: Shapes, width_m: float) -> set[int]:
     big = shapely.area(pieces) > width_m**2 * np.pi / 4
     pieces, owner = pieces[big], owner[big]
     # Snapping may add its centimetre on both sides.
-    wide = _width_m(pieces) > width_m + 2 * min(SAME_M, width_m) + 1e-6
+    wide = _is_wider(pieces, width_m + 2 * min(SAME_M, width_m) + 1e-6)
     return set(changed[owner[wide]].tolist())
 
 
@@ -448,6 +455,13 @@ def _union(shapes: Shapes) -> shapely.Geometry:
     if shapely.coverage_is_valid(shapes):
         return shapely.coverage_union_all(shapes)
     return shapely.union_all(shapes)
+
+
+def _is_wider(shapes: Shapes | shapely.Geometry, width_m: float) -> NDArray[np.bool_]:
+    """Whether a circle of that diameter fits in: something is left after shrinking by half."""
+    rest = shapely.buffer(shapes, -width_m / 2, quad_segs=32)
+    wider: NDArray[np.bool_] = ~shapely.is_empty(rest)
+    return wider
 
 
 def _width_m(shapes: Shapes, *, at_most: float | None = None) -> NDArray[np.float64]:
