@@ -62,6 +62,7 @@ def _days(snapshot: Snapshot, words: Words) -> dict[str, Any]:
                 "type": "category",
                 "range": [-0.7, last + 0.7],
             },
+            empty=words("trend.empty"),
             bargap=0.32,
         ),
     }
@@ -106,6 +107,7 @@ def _hours(snapshot: Snapshot, words: Words) -> dict[str, Any]:
                 "ticktext": ["00:00", "06:00", "12:00", "18:00", "23:00"],
                 "range": [-0.7, 23.7],
             },
+            empty=words("trend.hours.empty"),
             bargap=0.28,
         ),
     }
@@ -143,10 +145,16 @@ def _base_layout() -> dict[str, Any]:
     }
 
 
-def _layout(most: float, xaxis: dict[str, Any], **extra: Any) -> dict[str, Any]:
-    """The common layout; the other axis begins at zero and ends a little above `most`."""
+def _layout(most: float, xaxis: dict[str, Any], empty: str, **extra: Any) -> dict[str, Any]:
+    """The common layout; the other axis begins at zero and ends a little above `most`.
+
+    Where there is nothing to draw the chart says `empty`.
+    """
     base = _base_layout()
     step = _whole_step(most)
+    if not most:
+        place = {"x": 0.5, "y": 0.5, "xref": "paper", "yref": "paper", "showarrow": False}
+        extra["annotations"] = [{**place, "text": empty, "font": {**base["font"], "size": 14}}]
     yaxis = {**base["yaxis"], "range": [0, max(most, step) * 1.08], "dtick": step}
     return {**base, **extra, "xaxis": {**base["xaxis"], **xaxis}, "yaxis": yaxis}
 
@@ -226,4 +234,4 @@ def build_streets(snapshot: Snapshot, words: Words, rows: int = 6) -> html.Div:
 def streets_title(snapshot: Snapshot, words: Words) -> str:
     """Which level is ranked, in words."""
     level = snapshot.trend.ranking_level or "street"
-    return words("trend.streets", level=words(f"level.{level}"))
+    return words("trend.streets", level=words(f"level.{level}").lower())

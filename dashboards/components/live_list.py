@@ -32,15 +32,21 @@ def case_line(line: CaseLine) -> html.Li:
     data: dict[str, Any] = {"data-case": line.id, "data-grid": line.grid_id or ""}
     if line.lon is not None:
         data |= {"data-lon": f"{line.lon:.6f}", "data-lat": f"{line.lat:.6f}"}
+    # The date of an older day stands above its time.
+    when = line.when.split(" ")
     return html.Li(
         html.Button(
             [
-                html.Time(line.when, className="case-time", dateTime=line.moment.isoformat()),
+                html.Time(
+                    [html.Span(part) for part in when],
+                    className="case-time",
+                    dateTime=line.moment.isoformat(),
+                ),
                 html.Span(line.what, className="case-what"),
                 chip(line.state, line.chip),
                 html.Span(line.where, className="case-where"),
             ],
-            className="case",
+            className="case is-dated" if len(when) > 1 else "case",
             type="button",
             disabled=line.lon is None,
             **data,

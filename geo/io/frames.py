@@ -168,7 +168,8 @@ def to_frame(
 
 def _from_list(column: Column, values: Sequence[Any]) -> Any:
     if column.kind == "time":
-        return pd.to_datetime(pd.Series(values, dtype="str"), utc=True, format="ISO8601")
+        moments = pd.to_datetime(pd.Series(values, dtype="str"), utc=True, format="ISO8601")
+        return moments.astype("datetime64[us, UTC]")
     kinds = {"text": "str", "integer": "Int64", "real": "float64", "bool": "boolean"}
     if column.kind == "bool":
         values = [None if value is None else bool(value) for value in values]

@@ -84,4 +84,6 @@ def read_sealed(
     filled = [part for part in parts if len(part)]
     if not filled:
         return pd.DataFrame(columns=_COLUMNS)
-    return pd.concat(filled, ignore_index=True)
+    whole = pd.concat(filled, ignore_index=True)
+    # The store's own resolution, so that hot and sealed rows make one column of times.
+    return whole.astype({"time": "datetime64[us, UTC]"})

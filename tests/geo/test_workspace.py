@@ -348,7 +348,9 @@ def test_fixes_of_sealed_days_and_of_the_hot_table_read_as_one(workspace):
         "2026-11-20",
         "2026-11-21",
     ]
-    assert list(workspace.read_fixes().time) == [late, early, NOON]
+    both = workspace.read_fixes()
+    assert list(both.time) == [late, early, NOON]
+    assert str(both.time.dtype) == "datetime64[us, UTC]"
     assert list(workspace.read_fixes(since=early, until=NOON).time) == [early]
     assert workspace.read_fixes(workers=["nobody"]).empty
 
