@@ -162,7 +162,8 @@ def _map_button(action: str, sign: str, label: str) -> html.Button:
 
 def _marks_legend(words: Words) -> list[Any]:
     """Shape and word of each state of an open incident, and of a worker."""
-    items = [html.Li([mark(state), words(f"state.{state}")]) for state in ("late", "soon", "fine")]
+    states = ("late", "soon", "fine", "none")
+    items = [html.Li([mark(state), words(f"state.{state}")]) for state in states]
     worker = html.I(className="mark mark-worker")
     unseen = mark("unknown")
     return [
