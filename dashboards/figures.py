@@ -110,7 +110,7 @@ def take_snapshot(
     return Snapshot(
         version=version,
         at=local,
-        newest=_newest(cases, workers, settings),
+        newest=_newest(cases, workers, at, settings),
         city=city,
         inventory=inventory,
         cases=cases,
@@ -152,14 +152,17 @@ def _per_1000(city: City, cases: Cases, at: datetime) -> Floats:
     return rate
 
 
-def _newest(cases: Cases, workers: Workers, settings: Settings) -> datetime | None:
+def _newest(cases: Cases, workers: Workers, at: datetime, settings: Settings) -> datetime | None:
+    """The newest moment in the data; one in the future is a mistake and makes nothing fresh."""
     moments: list[pd.Timestamp] = []
     for times in (cases.reported, cases.closed):
-        known = times[~np.isnat(times)]
+        known = times[~np.isnat(times) & (times <= utc64(at))]
         if len(known):
             moments.append(pd.Timestamp(known.max(), tz="UTC"))
-    if len(workers.positions):
-        moments.append(workers.positions["time"].max())
+    seen = workers.positions["time"]
+    seen = seen[seen <= at]
+    if len(seen):
+        moments.append(seen.max())
     return max(moments).to_pydatetime().astimezone(settings.zone) if moments else None
 
 

@@ -26,7 +26,6 @@ from dashboards.figures import Snapshot, Workers, take_snapshot
 from dashboards.inventory import TABLES as ASSET_TABLES
 from dashboards.inventory import Inventory, read_inventory
 from dashboards.settings import Settings
-from geo.errors import WanggeError
 from geo.io.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -128,7 +127,6 @@ class Store:
             if self._window_is_old(at):
                 changed.add("incidents")
             self._read(changed, at)
-            self._stamps = stamps
             version = f"{stamps['incidents']}.{stamps['city']}.{at:%m%d%H%M}"
             old = self._snapshot
             if old is None or changed - {"ground"} or old.version != version:
@@ -141,6 +139,8 @@ class Store:
                     self.settings,
                     version,
                 )
+            # Last: a page that names the new version must not get the old figures.
+            self._stamps = stamps
             self._health = Health(True, at)
             assert self._snapshot is not None
             return self._snapshot
@@ -188,7 +188,8 @@ class Store:
         """Refresh, and on failure keep the old snapshot, log it and report it in `health`."""
         try:
             self.refresh()
-        except (WanggeError, sa.exc.SQLAlchemyError, OSError, ValueError, KeyError) as error:
+        # The end of a thread: whatever comes is told in health, or nobody would know that it died.
+        except Exception as error:
             log.exception("the workspace could not be read; pages keep what they had")
             self._health = Health(False, self._health.looked_at, str(error))
 

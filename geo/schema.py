@@ -294,5 +294,7 @@ TABLES: dict[str, Table] = {
     )
 }
 
-IMPORT_KINDS = tuple(name for name in TABLES if name != "incident_log")
+_NO_FILES = ("incident_log", "departments", "duties")
+
+IMPORT_KINDS = tuple(name for name in TABLES if name not in _NO_FILES)
 """What `wangge import` and `wangge export` take as KIND."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from dashboards.settings import FILE_NAME, write_template
+from dashboards.settings import FILE_NAME, Settings, write_template
 from geo.io.workspace import create_workspace
 
 
@@ -18,12 +18,11 @@ from geo.io.workspace import create_workspace
 )
 def command(directory: Path, city_name: str, timezone: str) -> None:
     """Make an empty workspace in DIRECTORY."""
+    name = city_name or directory.resolve().name
+    # Refuses a wrong zone before anything is made.
+    Settings(city_name=name, timezone=timezone)
     with create_workspace(directory) as workspace:
-        write_template(
-            workspace.path / FILE_NAME,
-            city_name=city_name or directory.resolve().name,
-            timezone=timezone,
-        )
+        write_template(workspace.path / FILE_NAME, city_name=name, timezone=timezone)
     click.echo(
         f"{directory}: an empty city; next: wangge import grids FILE --workspace {directory}"
     )

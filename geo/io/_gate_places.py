@@ -58,7 +58,7 @@ def read_places(
                 f" columns are {fields.list_columns(source.frame)}; say --map wkt=COLUMN"
             )
         return
-    draft["_shape"] = to_storage(shapes, source, wishes, ledger)
+    draft["_shape"] = to_storage(shapes, source, _crs_column(raw, found), wishes, ledger)
     draft["_place"] = _shape_faults(shapes, lost)
 
 
@@ -79,13 +79,16 @@ def _from_wkt(values: pd.Series) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_
 
 
 def to_storage(
-    shapes: npt.NDArray[Any], source: Source, wishes: Wishes, ledger: Ledger
+    shapes: npt.NDArray[Any], source: Source, named: str | None, wishes: Wishes, ledger: Ledger
 ) -> npt.NDArray[Any]:
-    """Shapes in WGS-84 degrees, two-dimensional, by the CRS of the file or the one declared."""
+    """Shapes in WGS-84 degrees, two-dimensional.
+
+    By the CRS declared, or else the file's, or else the one that its column `crs` names.
+    """
     flat = shapely.force_2d(shapes)
     if shapely.has_z(shapes).any() or shapely.has_m(shapes).any():
         ledger.note(f"{source.name}: heights and measures of shapes left out")
-    stated = wishes.source_crs or source.crs
+    stated = wishes.source_crs or source.crs or named
     if stated is None:
         bounds = shapely.total_bounds(flat)
         if np.isfinite(bounds).all() and (np.abs(bounds) > (180, 90, 180, 90)).any():
@@ -98,7 +101,7 @@ def to_storage(
         )
         stated = "wgs84"
     else:
-        how = "declared" if wishes.source_crs else "by the file"
+        how = "declared" if wishes.source_crs else "by the file" if source.crs else "by its column"
         ledger.crs.append(f"{source.name}: {crs_name(stated)} {how}, stored as {STORAGE_CRS}")
     layer = gpd.GeoDataFrame(geometry=list(flat), crs=_crs_or_none(source.crs))
     return np.asarray(
@@ -175,13 +178,14 @@ def _read_points(
     x, y = (np.full(len(shapes), np.nan) for _ in range(2))
     x[is_point], y[is_point] = shapely.get_x(single[is_point]), shapely.get_y(single[is_point])
     other = ~is_point & (faults == "")
-    in_degrees = _shape_is_degrees(source, wishes)
+    named = _crs_column(raw, found)
+    in_degrees = _shape_is_degrees(source, named, wishes)
     x2, y2, marks = _check_numbers(pd.Series(x), pd.Series(y), None, in_degrees)
     faults = np.where(faults != "", faults, np.where(is_point, marks, ""))
     faults = np.where(faults == "no shape", "no coordinates", faults)
     usable = np.array(single, dtype=object)
     usable[is_point & (faults != "")] = None
-    stored = to_storage(usable, source, wishes, ledger)
+    stored = to_storage(usable, source, named, wishes, ledger)
     here = is_point & (faults == "")
     draft["lon"], draft["lat"] = np.nan, np.nan
     draft.loc[here, "lon"], draft.loc[here, "lat"] = (
@@ -246,10 +250,10 @@ def _is_degrees(raw: pd.DataFrame, found: FieldMap, wishes: Wishes) -> bool:
     return pyproj.CRS(stated).is_geographic
 
 
-def _shape_is_degrees(source: Source, wishes: Wishes) -> bool:
+def _shape_is_degrees(source: Source, named: str | None, wishes: Wishes) -> bool:
     if source.crs is not None and not pyproj.CRS(source.crs).is_geographic:
         return False
-    stated = wishes.source_crs
+    stated = wishes.source_crs or (named if source.crs is None else None)
     if stated is None or datum.datum_name(stated) in ("wgs84", "gcj02", "bd09"):
         return True
     return pyproj.CRS(stated).is_geographic

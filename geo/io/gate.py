@@ -21,7 +21,7 @@ import shapely
 import sqlalchemy as sa
 from geopandas import GeoDataFrame
 
-from geo.errors import CoverError, InputError
+from geo.errors import CoverError, InputError, StoreBusyError
 from geo.io import (
     _gate_areas,
     _gate_ids,
@@ -138,11 +138,18 @@ def import_files(
     sources = _read_all(paths, kind, layer, encoding, ledger, say)
     drafts = [_gate_rows.make_draft(s, i, wishes, ledger) for i, s in enumerate(sources)]
     draft = pd.concat(drafts, ignore_index=True) if len(drafts) > 1 else drafts[0]
+    before = workspace.stamp("grids", "divisions")
     say(f"{ledger.read:,} rows read, checking")
     names = [p.name for p in paths]
     try:
         draft = _STEPS.get(kind, _pass_points)(workspace, draft, sources, wishes, ledger)
         with workspace.writing() as conn, _gate_write.roomy_cache(conn):
+            if kind == "grids" and workspace.stamp("grids", "divisions") != before:
+                # What was checked against is no longer what stands there.
+                raise StoreBusyError(
+                    "grids or divisions changed while these were being checked, nothing is"
+                    " stored: run the import again"
+                )
             say(f"storing {len(draft):,} rows")
             if len(draft):
                 _store(workspace, conn, draft, wishes, ledger)

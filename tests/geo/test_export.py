@@ -404,3 +404,34 @@ def test_a_disk_that_refuses_is_a_store_error(city, tmp_path, monkeypatch):
     monkeypatch.setattr("geo.io.export.os.replace", refuse)
     with pytest.raises(StoreError, match="No space left on device"):
         export_table(city, "assets", Path(tmp_path / "a.csv"))
+
+
+@pytest.mark.parametrize("suffix", ["csv", "gpkg", "parquet", "xlsx"])
+@pytest.mark.parametrize("kind", ["grids", "assets"])
+def test_a_shifted_export_comes_back_by_the_datum_that_it_names_itself(
+    tmp_path: Path, suffix: str, kind: str
+) -> None:
+    shape = shapely.box(114.30, 30.58, 114.301, 30.581)
+    frame = (
+        gpd.GeoDataFrame(
+            {"grid_id": ["g"], "kind": "base", "version": 1}
+            | {"valid_from": [pd.Timestamp("2026-01-01", tz="UTC")]},
+            geometry=[shape],
+            crs=4326,
+        )
+        if kind == "grids"
+        else gpd.GeoDataFrame(
+            {"asset_id": ["p", "l"], "class_code": "0118"},
+            geometry=[shape.centroid, shapely.LineString([(114.30, 30.58), (114.301, 30.58)])],
+            crs=4326,
+        )
+    )
+    file = tmp_path / f"out.{suffix}"
+    with create_workspace(tmp_path / "one") as one, create_workspace(tmp_path / "two") as two:
+        with one.writing() as conn:
+            one.append(conn, kind, frame)
+        export_table(one, kind, file, target_crs="bd09")
+        report = import_files(two, kind, [file], at=datetime(2026, 11, 21, tzinfo=UTC))
+        assert report.accepted == len(frame)
+        went, came = one.read(kind).geometry, two.read(kind).geometry.loc[one.read(kind).index]
+        assert shapely.hausdorff_distance(went.to_numpy(), came.to_numpy()).max() < 2e-8

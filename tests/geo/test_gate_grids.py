@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import geopandas as gpd
@@ -19,7 +20,8 @@ import shapely
 from geopandas import GeoDataFrame
 
 from geo import seams
-from geo.errors import ColumnError, InputError
+from geo.errors import ColumnError, InputError, StoreBusyError
+from geo.io import _gate_areas
 from geo.io.gate import import_files
 from geo.io.gate_report import ImportReport
 from geo.io.workspace import Workspace
@@ -403,3 +405,23 @@ def test_blocks_that_name_an_unknown_community_make_it_known(workspace: Workspac
     assert "420106001002" in workspace.read("divisions").index
     assert report.facts["divisions_made"] >= 1
     assert isinstance(workspace.read("blocks"), gpd.GeoDataFrame)
+
+
+def test_grids_that_arrive_while_others_are_checked_never_overlap_them(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    square = shapely.box(114.30, 30.58, 114.301, 30.581)
+    for name in "AB":
+        layer = gpd.GeoDataFrame({"grid_id": [name]}, geometry=[square], crs=4326)
+        layer.to_file(tmp_path / f"{name}.geojson")
+    check = _gate_areas.close_cover
+
+    def check_while_another_stores(*args: Any) -> Any:
+        monkeypatch.setattr(_gate_areas, "close_cover", check)
+        import_files(workspace, "grids", [tmp_path / "B.geojson"], at=AT)
+        return check(*args)
+
+    monkeypatch.setattr(_gate_areas, "close_cover", check_while_another_stores)
+    with pytest.raises(StoreBusyError, match="run the import again"):
+        import_files(workspace, "grids", [tmp_path / "A.geojson"], at=AT)
+    assert list(workspace.grids().index) == ["B"]
