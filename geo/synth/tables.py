@@ -372,6 +372,7 @@ def incidents(place: Place, cases: Cases) -> Frames:
             "incident_id": log["incident_id"].to_numpy(),
             "seq": log["seq"].to_numpy(),
             "at": _times(log["at"]),
+            "move": ["recorded"] * len(log),
             **{name: log[name].to_numpy() for name in ("stage", "by", "note")},
         },
     )
@@ -404,6 +405,11 @@ def _frame(name: str, columns: dict[str, Any], shapes: Shapes | None = None) -> 
     """A table as a workspace would give it back: types of the schema, indexed by its id."""
     table = TABLES[name]
     out = pd.DataFrame({key: pd.Series(value) for key, value in columns.items()})
+    for column in table.columns:
+        if column.name not in out:
+            kind = "datetime64[us, UTC]" if column.kind == "time" else _TYPES[column.kind]
+            out[column.name] = pd.Series(None, index=out.index, dtype=kind)
+    out = out[list(table.names)]
     for column in table.columns:
         if column.kind in _TYPES:
             out[column.name] = out[column.name].astype(_TYPES[column.kind])
