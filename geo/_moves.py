@@ -13,6 +13,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from geo.schema import CASE_LEVELS as CASE_LEVELS
+
 ROLES = (
     "grid_worker",
     "grid_head",
@@ -24,9 +26,6 @@ ROLES = (
     "leader",
 )
 """Posts of people who move cases: 网格员, 网格长, 受理员, 派遣员, 处置人, 核查员, 值班长, 领导."""
-
-CASE_LEVELS = ("grid", "community", "street", "district", "city")
-"""Who has the case, from the ground up; `raise` goes one further."""
 
 OPEN_STAGES = ("collected", "opened", "dispatched", "handling", "fed_back")
 RECORDED = "recorded"

@@ -26,6 +26,9 @@ ACCURACY_CLASSES = ("A", "B", "C")
 STAGES = ("collected", "opened", "dispatched", "handling", "fed_back", "closed", "cancelled")
 """Stages of an incident; the moves between them are the matter of `geo.incidents`."""
 
+CASE_LEVELS = ("grid", "community", "street", "district", "city")
+"""Who has a case, from the ground up."""
+
 AREA_KINDS = ("park", "water", "square")
 
 
@@ -271,10 +274,15 @@ TABLES: dict[str, Table] = {
                 Column("stage", "text", "stage", True, STAGES),
                 Column("deadline", "time", "to be closed by"),
                 Column("closed_at", "time", "closed"),
+                Column("condition", "text", "opening condition, sets the limit with the class"),
+                Column("owner", "text", "the unit or department that has it now"),
+                Column("level", "text", "level that has it now", words=CASE_LEVELS),
+                Column("paused_until", "time", "the clock stands until then; empty: it runs"),
+                Column("address", "text", "the place in words"),
             ),
             "Point",
             False,
-            "incidents; one without a usable place is kept as unplaced",
+            "incidents as their logs say; one without a usable place is kept as unplaced",
         ),
         Table(
             "incident_log",
@@ -284,17 +292,46 @@ TABLES: dict[str, Table] = {
                 Column("seq", "integer", "number of the move, from 1", True),
                 Column("at", "time", "when", True),
                 Column("stage", "text", "stage after the move", True, STAGES),
+                Column("move", "text", "the move, see `geo.incidents`; empty: told by a file"),
                 Column("by", "text", "who"),
+                Column("role", "text", "as what"),
                 Column("note", "text", "why"),
+                Column("owner", "text", "the unit or department that has it from here on"),
+                Column("level", "text", "level that has it from here on", words=CASE_LEVELS),
+                Column("until", "time", "time asked for or granted; told by a file: the deadline"),
+                Column("other_id", "text", "the other case of a merge"),
+                Column("condition", "text", "opening condition from here on"),
             ),
             None,
             False,
             "every move of every incident, never edited",
         ),
+        Table(
+            "calendar",
+            ("day",),
+            (
+                Column("day", "text", "date, YYYY-MM-DD", True),
+                Column("is_workday", "bool", "whether people work on it", True),
+                Column("name", "text", "holiday, or the reason"),
+            ),
+            None,
+            False,
+            "days on which the city works other than the State Council's calendar says",
+        ),
+        Table(
+            "zones",
+            ("zone_id",),
+            (
+                Column("zone_id", "text", "identifier of the zone", True),
+                Column("kind", "text", "the set it belongs to: shopping areas, campuses …", True),
+                Column("name", "text", "name", True),
+            ),
+            "MultiPolygon",
+            True,
+            "areas of the city's own, beside the five levels",
+        ),
     )
 }
 
-_NO_FILES = ("incident_log", "departments", "duties")
-
-IMPORT_KINDS = tuple(name for name in TABLES if name not in _NO_FILES)
+IMPORT_KINDS = tuple(name for name in TABLES if name != "incident_log")
 """What `wangge import` and `wangge export` take as KIND."""

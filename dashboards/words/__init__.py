@@ -1,4 +1,6 @@
-"""Screen text: one catalogue a language, the same keys in each, and nothing said in code.
+"""Screen text: a catalogue a language, the same keys in each, and nothing said in code.
+
+A language is a folder with one file for each room of the product.
 
 A key that a catalogue lacks is an error and never an empty string, so that no screen goes out with
 a hole in it. Dates and numbers are words too: how they are written differs by language.
@@ -25,10 +27,24 @@ class MissingWordsError(KeyError):
     """A key is not in the catalogue; the message names the key and the language."""
 
 
+class DoubleWordsError(ValueError):
+    """Two files of a language say the same key; the message names the key and the files."""
+
+
 @cache
 def _catalogue(language: str) -> dict[str, str]:
-    text = resources.files(__name__).joinpath(f"{language}.json").read_text(encoding="utf-8")
-    words: dict[str, str] = json.loads(text)
+    """All files of a language as one catalogue; each room of the product has a file."""
+    words: dict[str, str] = {}
+    origin: dict[str, str] = {}
+    folder = resources.files(__name__).joinpath(language)
+    for file in sorted(folder.iterdir(), key=lambda entry: entry.name):
+        found: dict[str, str] = json.loads(file.read_text(encoding="utf-8"))
+        for key in found.keys() & words.keys():
+            raise DoubleWordsError(
+                f"{key} is in {origin[key]} and in {language}/{file.name}: keep one"
+            )
+        words |= found
+        origin |= dict.fromkeys(found, f"{language}/{file.name}")
     return words
 
 
@@ -41,7 +57,7 @@ class Words:
 
     def __call__(self, key: str, **values: object) -> str:
         if key not in self._words:
-            raise MissingWordsError(f"{key} is not in {self.language}.json: add it to both files")
+            raise MissingWordsError(f"{key} is not in {self.language}: add it to both languages")
         return self._words[key].format(**values) if values else self._words[key]
 
     def has(self, key: str) -> bool:

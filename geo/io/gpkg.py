@@ -151,7 +151,10 @@ def _sql_table(table: Table, metadata: sa.MetaData) -> sa.Table:
 
 
 def make_metadata() -> sa.MetaData:
-    """The tables of `geo.schema` and `wangge_meta`, as SQLAlchemy knows them."""
+    """The tables of `geo.schema` and `wangge_meta`, as SQLAlchemy knows them.
+
+    `incident_changes` is not among them: its statements stand in `watch_incidents`.
+    """
     metadata = sa.MetaData()
     for table in TABLES.values():
         _sql_table(table, metadata)
@@ -189,9 +192,13 @@ def drop_first_layer(conn: sa.Connection) -> None:
 
 
 def register_table(conn: sa.Connection, name: str, description: str) -> None:
-    """Enter a table in the GeoPackage's own lists; one with a geometry gets its spatial index."""
+    """Enter a table of `geo.schema`, or one of our own, in the GeoPackage's lists."""
     table = TABLES.get(name)
-    shape = table.shape if table is not None else None
+    register_layer(conn, name, description, table.shape if table is not None else None)
+
+
+def register_layer(conn: sa.Connection, name: str, description: str, shape: str | None) -> None:
+    """Enter a table in the GeoPackage's own lists; one with a geometry gets its spatial index."""
     conn.exec_driver_sql(
         "INSERT INTO gpkg_contents (table_name, data_type, identifier, description, srs_id)"
         " VALUES (?, ?, ?, ?, ?)",
@@ -259,6 +266,51 @@ def drop_triggers(conn: sa.Connection, name: str) -> None:
     """Let a bulk load fill the spatial index itself; `create_triggers` puts them back."""
     for last in _triggers(name):
         conn.exec_driver_sql(f"DROP TRIGGER {index_name(name)}_{last}")
+
+
+CHANGES_KEPT = 100_000
+"""So many changed incidents are remembered; who asks for older ones reads everything again."""
+
+
+def watch_incidents(conn: sa.Connection) -> None:
+    """Let the database note which incidents change, whoever changes them.
+
+    A row of `incident_changes` has the `fid` of an incident that was added, changed or deleted; an
+    empty one says that a bulk load changed many. The list prunes itself.
+    """
+    conn.exec_driver_sql(
+        'CREATE TABLE incident_changes (seq INTEGER PRIMARY KEY AUTOINCREMENT, "row" INTEGER)'
+    )
+    register_layer(conn, "incident_changes", "incidents that changed lately", None)
+    watch_rows(conn)
+
+
+def watch_rows(conn: sa.Connection) -> None:
+    """Note each single change again, after `unwatch_rows`."""
+    for event, row in (("INSERT", "NEW"), ("UPDATE", "NEW"), ("DELETE", "OLD")):
+        conn.exec_driver_sql(
+            f"CREATE TRIGGER wangge_watch_{event.lower()} AFTER {event} ON incidents BEGIN"
+            f' INSERT INTO incident_changes ("row") VALUES ({row}.fid);'
+            " DELETE FROM incident_changes WHERE seq <="
+            f" (SELECT max(seq) FROM incident_changes) - {CHANGES_KEPT}; END"
+        )
+
+
+def unwatch_rows(conn: sa.Connection) -> None:
+    """Before a bulk load: note once that everything may have changed."""
+    for event in ("insert", "update", "delete"):
+        conn.exec_driver_sql(f"DROP TRIGGER wangge_watch_{event}")
+    conn.exec_driver_sql("DELETE FROM incident_changes")
+    conn.exec_driver_sql('INSERT INTO incident_changes ("row") VALUES (NULL)')
+
+
+def guard_log(conn: sa.Connection) -> None:
+    """Refuse to change or delete what a log says; QGIS meets the same refusal."""
+    for event in ("UPDATE", "DELETE"):
+        conn.exec_driver_sql(
+            f"CREATE TRIGGER wangge_guard_{event.lower()} BEFORE {event} ON incident_log"
+            " BEGIN SELECT RAISE(ABORT, 'incident_log is only ever added to'); END"
+        )
 
 
 def register_functions(connection: sqlite3.Connection) -> None:

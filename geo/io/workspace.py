@@ -18,11 +18,14 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 import pandas as pd
@@ -32,14 +35,23 @@ import sqlalchemy as sa
 from geopandas import GeoDataFrame
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from geo.errors import InputError, SchemaVersionError, StoreBusyError, StoreError
+from geo.errors import (
+    InputError,
+    SchemaVersionError,
+    SettingsError,
+    StoreBusyError,
+    StoreError,
+)
 from geo.io import gpkg, sealed
 from geo.io.frames import to_frame, to_rows
+from geo.io.migrations import MIGRATIONS, Migration
 from geo.schema import TABLES
 
 FILE = "city.gpkg"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Number of the layout of `city.gpkg`; raise it with every change of `geo.schema`."""
+
+DEFAULT_ZONE = "Asia/Shanghai"
 
 PATIENCE_S = 120.0
 """How long a writer waits for another before it gives up; a large import takes half of it."""
@@ -47,9 +59,14 @@ PATIENCE_S = 120.0
 BULK_ROWS = 500
 """From so many rows on a load fills the spatial index itself; below, the triggers are quicker."""
 
-Migration = Callable[[sa.Connection], None]
-MIGRATIONS: Mapping[int, Migration] = {}
-"""From each older schema version, the step to the next; run in one transaction, after a copy."""
+
+@dataclass(frozen=True)
+class CaseChanges:
+    """Which incidents changed since a number; ask with `seq` the next time."""
+
+    seq: int
+    fids: tuple[int, ...] | None
+    """`fid` of each incident that was added, changed or deleted; None: read everything again."""
 
 
 def create_workspace(path: str | Path) -> Workspace:
@@ -76,6 +93,8 @@ def create_workspace(path: str | Path) -> Workspace:
         for name, table in TABLES.items():
             gpkg.register_table(conn, name, table.help)
         gpkg.register_table(conn, "wangge_meta", "facts about this file")
+        gpkg.watch_incidents(conn)
+        gpkg.guard_log(conn)
         conn.execute(
             workspace.metadata.tables["wangge_meta"].insert(),
             [{"key": "schema_version", "value": str(SCHEMA_VERSION)}],
@@ -91,7 +110,7 @@ def open_workspace(
 ) -> Workspace:
     """Open the folder of a city; an older file is copied, then brought up to date.
 
-    The copy stands beside it as `city.gpkg.v<old>`.
+    The copy stands beside it as `city.gpkg.v<old>`; one that is there already is kept.
 
     Raises
     ------
@@ -129,19 +148,30 @@ def _migrate(
             f"{workspace.file} has schema version {found} and cannot be brought to {version}:"
             " open it with an older program and export its tables"
         )
-    copy = workspace.file.with_name(f"{FILE}.v{found}")
-    with (
-        contextlib.closing(sqlite3.connect(workspace.file)) as source,
-        contextlib.closing(sqlite3.connect(copy)) as target,
-    ):
-        source.backup(target)
     with workspace.writing() as conn:
+        # Another program may have done it while we waited for the lock.
+        if workspace.schema_version(conn) != found:
+            return
+        _copy(workspace.file, found)
         for step in steps:
             assert step is not None
             step(conn)
         conn.exec_driver_sql(
             "UPDATE wangge_meta SET value = ? WHERE key = 'schema_version'", (str(version),)
         )
+
+
+def _copy(file: Path, version: int) -> None:
+    """Copy the file as it was last committed, beside it, over nothing that is there."""
+    copy, number = file.with_name(f"{FILE}.v{version}"), 1
+    while copy.exists():
+        number += 1
+        copy = file.with_name(f"{FILE}.v{version}-{number}")
+    with (
+        contextlib.closing(sqlite3.connect(file)) as source,
+        contextlib.closing(sqlite3.connect(copy)) as target,
+    ):
+        source.backup(target)
 
 
 class Workspace:
@@ -176,14 +206,35 @@ class Workspace:
         """Give back all connections; the last process to do so folds the log into the file."""
         self._engine.dispose()
 
-    def schema_version(self) -> int:
+    def schema_version(self, conn: sa.Connection | None = None) -> int:
         """Number of the layout that the file has."""
         query = "SELECT value FROM wangge_meta WHERE key = 'schema_version'"
         try:
-            with self.reading() as conn:
-                return int(conn.exec_driver_sql(query).scalar_one())
+            with contextlib.ExitStack() as stack:
+                link = conn if conn is not None else stack.enter_context(self.reading())
+                return int(link.exec_driver_sql(query).scalar_one())
         except (sa.exc.DatabaseError, sa.exc.NoResultFound, ValueError) as error:
             raise StoreError(f"{self.file} is not a workspace of ours: {_cause(error)}") from error
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The zone of `settings.toml`, Asia/Shanghai where it names none.
+
+        Raises
+        ------
+        SettingsError
+            If the file cannot be read or names no zone.
+        """
+        file = self.path / "settings.toml"
+        try:
+            text = file.read_text(encoding="utf-8-sig") if file.is_file() else ""
+            return ZoneInfo(tomllib.loads(text).get("timezone", DEFAULT_ZONE))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+            raise SettingsError(f"{file} cannot be read: {error}") from error
+        except (ZoneInfoNotFoundError, ValueError, TypeError) as error:
+            raise SettingsError(
+                f"{file} names no zone as timezone: use a name such as Asia/Shanghai"
+            ) from error
 
     def table(self, name: str) -> sa.Table:
         """A table as SQLAlchemy knows it, for `where` clauses."""
@@ -293,6 +344,8 @@ class Workspace:
         is_bulk = "geom" in names and len(rows) >= BULK_ROWS
         if is_bulk:
             gpkg.drop_triggers(conn, name)
+            if name == "incidents":
+                gpkg.unwatch_rows(conn)
         marks = ", ".join("?" * len(names))
         quoted = ", ".join(f'"{column}"' for column in names)
         first = int(conn.exec_driver_sql(f"SELECT coalesce(max(fid), 0) FROM {name}").scalar_one())
@@ -300,6 +353,8 @@ class Workspace:
         if is_bulk:
             _index_rows(conn, name, first)
             gpkg.create_triggers(conn, name)
+            if name == "incidents":
+                gpkg.watch_rows(conn)
         self.touch(conn, name)
         return len(rows)
 
@@ -331,6 +386,25 @@ class Workspace:
         with self.reading() as conn:
             text = repr([tuple(row) for row in conn.execute(query)])
         return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+    def changes_since(self, seq: int | None, *, conn: sa.Connection | None = None) -> CaseChanges:
+        """Find the incidents that changed since number `seq`, in whatever process.
+
+        Without a number, or with one that is no longer remembered, or after a bulk load, `fids`
+        is None. A `fid` that `incidents` no longer has was deleted.
+        """
+        with contextlib.ExitStack() as stack:
+            link = conn if conn is not None else stack.enter_context(self.reading())
+            first, last = link.exec_driver_sql(
+                "SELECT coalesce(min(seq), 0), coalesce(max(seq), 0) FROM incident_changes"
+            ).one()
+            if seq is None or seq > last or seq < first - 1:
+                return CaseChanges(last, None)
+            found = link.exec_driver_sql(
+                'SELECT DISTINCT "row" FROM incident_changes WHERE seq > ?', (seq,)
+            ).scalars()
+            rows = tuple(found)
+        return CaseChanges(last, None if None in rows else rows)
 
     def metric_crs(self) -> pyproj.CRS:
         """The metric CRS for work in this city, by the middle of its grids (else divisions).

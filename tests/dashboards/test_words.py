@@ -15,6 +15,11 @@ def test_both_languages_have_the_same_keys_and_no_empty_text() -> None:
     assert all(text.strip() for text in [*zh.values(), *en.values()])
 
 
+def test_both_languages_have_the_same_files() -> None:
+    files = [{file.name for file in (CODE / "words" / name).iterdir()} for name in ("zh", "en")]
+    assert files[0] == files[1]
+
+
 def test_both_languages_expect_the_same_values() -> None:
     zh, en = _catalogue("zh"), _catalogue("en")
     # A month of a Chinese date is a number, so only the names may differ.
@@ -22,7 +27,7 @@ def test_both_languages_expect_the_same_values() -> None:
 
 
 def test_a_missing_key_is_an_error_that_names_it() -> None:
-    with pytest.raises(MissingWordsError, match=r"no\.such is not in en\.json"):
+    with pytest.raises(MissingWordsError, match=r"no\.such is not in en:"):
         Words("en")("no.such")
 
 

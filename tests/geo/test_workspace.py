@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import sqlite3
 import subprocess
 import sys
+import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,7 +18,16 @@ import pytest
 import shapely
 import sqlalchemy as sa
 
-from geo.errors import ColumnError, CrsError, InputError, SchemaVersionError, StoreError
+from geo.errors import (
+    ColumnError,
+    CrsError,
+    InputError,
+    SchemaVersionError,
+    SettingsError,
+    StoreError,
+)
+from geo.io import gpkg
+from geo.io.gpkg import INDEXES
 from geo.io.workspace import SCHEMA_VERSION, create_workspace, open_workspace
 from geo.schema import TABLES
 
@@ -95,6 +106,7 @@ def test_another_process_lists_every_layer_while_the_workspace_is_open(workspace
     seen = json.loads(finish(run_python(LIST_LAYERS, str(workspace.file))))
     assert {name: row[0] for name, row in seen.items()} == {
         "wangge_meta": None,
+        "incident_changes": None,
         **{n: {"Geometry": "Unknown"}.get(t.shape, t.shape) for n, t in TABLES.items()},
     }
     assert {row[1] for row in seen.values() if row[0]} == {"EPSG:4326"}
@@ -299,6 +311,95 @@ def test_an_older_file_is_copied_and_brought_up_to_date(workspace):
         open_workspace(workspace.path)
 
 
+def test_of_two_that_open_an_older_file_one_brings_it_up(workspace):
+    workspace.close()
+    newer, calls = SCHEMA_VERSION + 1, []
+
+    def slow(conn):
+        calls.append(1)
+        other.start()
+        conn.exec_driver_sql("ALTER TABLE workers ADD COLUMN badge TEXT")
+
+    def open_it():
+        with open_workspace(
+            workspace.path, migrations={SCHEMA_VERSION: slow}, version=newer
+        ) as opened:
+            assert opened.schema_version() == newer
+
+    other = threading.Thread(target=open_it)
+    open_it()
+    other.join()
+    assert calls == [1]
+    assert len(list(workspace.path.glob("city.gpkg.v*"))) == 1
+
+
+def test_a_copy_of_an_older_file_is_never_written_over(workspace):
+    workspace.close()
+    copy = workspace.file.with_name(f"city.gpkg.v{SCHEMA_VERSION}")
+    copy.write_text("the only copy of something dear")
+    steps = {SCHEMA_VERSION: lambda conn: None}
+    open_workspace(workspace.path, migrations=steps, version=SCHEMA_VERSION + 1).close()
+    assert copy.read_text() == "the only copy of something dear"
+    assert copy.with_name(f"{copy.name}-2").is_file()
+
+
+DOWN_TO_1 = """
+DROP TRIGGER wangge_guard_update; DROP TRIGGER wangge_guard_delete;
+DROP TRIGGER wangge_watch_insert; DROP TRIGGER wangge_watch_update;
+DROP TRIGGER wangge_watch_delete;
+DROP TABLE incident_changes; DROP TABLE calendar; DROP TABLE zones; DROP TABLE rtree_zones_geom;
+DELETE FROM gpkg_contents WHERE table_name IN ('incident_changes', 'calendar', 'zones');
+DELETE FROM gpkg_geometry_columns WHERE table_name = 'zones';
+DELETE FROM gpkg_extensions WHERE table_name = 'zones';
+UPDATE wangge_meta SET value = '1' WHERE key = 'schema_version';
+"""
+ADDED_IN_2 = {
+    "incidents": "condition owner level paused_until address",
+    "incident_log": "move role owner level until other_id condition",
+}
+
+
+def layout_of(file):
+    """Columns of every table with type and whether they may be empty, and what else there is."""
+    with contextlib.closing(sqlite3.connect(file)) as conn:
+        things = conn.execute(
+            "SELECT type, name, tbl_name FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'"
+        ).fetchall()
+        tables = [name for kind, name, _ in things if kind == "table"]
+        columns = {
+            table: {row[1]: row[2:4] for row in conn.execute(f"PRAGMA table_info({table})")}
+            for table in tables
+        }
+        names = conn.execute("SELECT table_name, data_type FROM gpkg_contents").fetchall()
+    return set(things), columns, set(names)
+
+
+def test_a_file_of_the_first_layout_becomes_what_a_new_one_is(workspace, tmp_path):
+    a_little_of_everything(workspace)
+    workspace.close()
+    fresh = layout_of(workspace.file)
+    logged = len(workspace.read("incident_log"))
+    workspace.close()
+    old = sqlite3.connect(workspace.file)
+    for index in INDEXES["incidents"]:
+        old.execute(f"DROP INDEX IF EXISTS ix_incidents_{'_'.join(index)}")
+    old.executescript(DOWN_TO_1)
+    for table, columns in ADDED_IN_2.items():
+        for column in columns.split():
+            old.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
+    for index in (("reported_at",), ("closed_at", "deadline"), ("stage", "reported_at")):
+        old.execute(
+            f"CREATE INDEX ix_incidents_{'_'.join(index)} ON incidents ({', '.join(index)})"
+        )
+    old.close()
+    with open_workspace(workspace.path) as opened:
+        assert len(opened.read("incident_log")) == logged
+        assert opened.changes_since(0).fids == ()
+    things, columns, names = layout_of(workspace.file)
+    assert columns == fresh[1]
+    assert (things, names) == (fresh[0], fresh[2])
+
+
 def test_a_step_that_fails_leaves_the_older_file_as_it_was(workspace):
     workspace.close()
 
@@ -307,9 +408,11 @@ def test_a_step_that_fails_leaves_the_older_file_as_it_was(workspace):
         raise RuntimeError("half way")
 
     with pytest.raises(RuntimeError, match="half way"):
-        open_workspace(workspace.path, migrations={1: fail}, version=2)
+        open_workspace(
+            workspace.path, migrations={SCHEMA_VERSION: fail}, version=SCHEMA_VERSION + 1
+        )
     with open_workspace(workspace.path) as opened:
-        assert opened.schema_version() == 1
+        assert opened.schema_version() == SCHEMA_VERSION
         assert "badge" not in opened.read("workers").columns
 
 
@@ -361,3 +464,63 @@ def test_a_copied_folder_is_the_same_city(workspace, tmp_path):
     shutil.copytree(workspace.path, tmp_path / "copy")
     with open_workspace(tmp_path / "copy") as copy:
         assert {n: copy.count(n) for n in TABLES} == {n: workspace.count(n) for n in TABLES}
+
+
+def change(workspace, statement):
+    with workspace.writing() as conn:
+        conn.exec_driver_sql(statement)
+
+
+def test_what_changed_among_incidents_is_known_to_all(workspace):
+    a_little_of_everything(workspace)
+    before = workspace.changes_since(None)
+    assert before.fids is None
+    assert workspace.count("incidents") == 1
+    change(workspace, "UPDATE incidents SET stage = 'closed'")
+    after = workspace.changes_since(before.seq)
+    assert after.fids == (1,)
+    assert workspace.changes_since(after.seq).fids == ()
+    with contextlib.closing(sqlite3.connect(workspace.file)) as other:
+        gpkg.register_functions(other)
+        other.execute("UPDATE incidents SET description = 'by QGIS'")
+        other.commit()
+    assert workspace.changes_since(after.seq).fids == (1,)
+
+
+def test_after_a_bulk_load_or_too_long_all_incidents_are_read_again(workspace, monkeypatch):
+    seen = workspace.changes_since(None)
+    rows = pd.DataFrame(
+        {
+            "incident_id": [f"I{k}" for k in range(600)],
+            "reported_at": pd.Timestamp("2026-11-20T02:00Z"),
+            "stage": "collected",
+        }
+    )
+    shaped = gpd.GeoDataFrame(rows, geometry=[None] * len(rows), crs="EPSG:4326")
+    with workspace.writing() as conn:
+        workspace.append(conn, "incidents", shaped)
+    assert workspace.changes_since(seen.seq).fids is None
+    seen = workspace.changes_since(None)
+    change(workspace, "UPDATE incidents SET stage = 'opened' WHERE fid <= 3")
+    assert set(workspace.changes_since(seen.seq).fids) == {1, 2, 3}
+    change(workspace, f"DELETE FROM incident_changes WHERE seq <= {seen.seq + 2}")
+    assert workspace.changes_since(seen.seq).fids is None
+
+
+@pytest.mark.parametrize(
+    "statement", ["UPDATE incident_log SET note = 'x'", "DELETE FROM incident_log"]
+)
+def test_nobody_edits_the_log(workspace, statement):
+    a_little_of_everything(workspace)
+    with pytest.raises(InputError, match="only ever added to"):
+        change(workspace, statement)
+
+
+def test_the_zone_is_that_of_the_settings(workspace):
+    assert str(workspace.zone) == "Asia/Shanghai"
+    file = workspace.path / "settings.toml"
+    file.write_text('timezone = "Europe/Helsinki"')
+    assert str(workspace.zone) == "Europe/Helsinki"
+    file.write_text('timezone = "Moon/Base"')
+    with pytest.raises(SettingsError, match="Asia/Shanghai"):
+        _ = workspace.zone

@@ -1,0 +1,48 @@
+"""Steps from each older layout of `city.gpkg` to the next, as plain SQL that stays as it is.
+
+A step says what it does with the names and types of its own time and never asks `geo.schema`,
+which describes today. So a file of any age comes up step by step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import sqlalchemy as sa
+
+from geo.io import gpkg
+
+Migration = Callable[[sa.Connection], None]
+
+
+def add_case_columns(conn: sa.Connection) -> None:
+    """From 1 to 2: moves in full, working calendar, zones, a list of changed incidents."""
+    for table, columns in (
+        (
+            "incident_log",
+            "move TEXT, role TEXT, owner TEXT, level TEXT, until DATETIME, other_id TEXT,"
+            " condition TEXT",
+        ),
+        (
+            "incidents",
+            "condition TEXT, owner TEXT, level TEXT, paused_until DATETIME, address TEXT",
+        ),
+    ):
+        for column in columns.split(", "):
+            conn.exec_driver_sql(f"ALTER TABLE {table} ADD COLUMN {column}")
+    conn.exec_driver_sql(
+        "CREATE TABLE calendar (fid INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, day TEXT NOT NULL,"
+        " is_workday BOOLEAN NOT NULL, name TEXT, UNIQUE (day))"
+    )
+    gpkg.register_layer(conn, "calendar", "days on which the city works otherwise", None)
+    conn.exec_driver_sql(
+        "CREATE TABLE zones (fid INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, geom MULTIPOLYGON NOT NULL,"
+        " zone_id TEXT NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL, UNIQUE (zone_id))"
+    )
+    gpkg.register_layer(conn, "zones", "areas of the city's own", "MultiPolygon")
+    gpkg.watch_incidents(conn)
+    gpkg.guard_log(conn)
+
+
+MIGRATIONS: Mapping[int, Migration] = {1: add_case_columns}
+"""From each older version, the step to the next; run in one transaction, after a copy."""
