@@ -10,11 +10,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import dash
 import flask
 from dash import Dash, dcc, html, set_props
 
+from dashboards.language import html_language, page_words
 from dashboards.pages import command
 from dashboards.server import add_routes, new_reference
 from dashboards.settings import Settings
@@ -29,7 +31,7 @@ ERROR = "app-error"
 PAGES = (command,)
 
 _INDEX = """<!DOCTYPE html>
-<html lang="zh-CN">
+<html lang="{lang}">
 <head>
 {%metas%}
 <title>{%title%}</title>
@@ -44,10 +46,21 @@ _INDEX = """<!DOCTYPE html>
 </html>"""
 
 
+class _App(Dash):
+    """A Dash app whose page says in which language it is, as its address asks."""
+
+    language = "zh"
+
+    def interpolate_index(self, **parts: Any) -> str:  # type: ignore[override]
+        """The page that every address gets, in the language of that address."""
+        page: str = super().interpolate_index(**parts)  # type: ignore[no-untyped-call]
+        return page.replace("{lang}", html_language(page_words(self.language)), 1)
+
+
 def create_app(settings: Settings, store: Store) -> Dash:
     """Build the app of one workspace: pages, callbacks, routes, headers."""
     words = Words(settings.language)
-    app = Dash(
+    app = _App(
         __name__,
         pages_folder="",
         use_pages=True,
@@ -57,9 +70,10 @@ def create_app(settings: Settings, store: Store) -> Dash:
         title=words("product"),
         update_title="",
         index_string=_INDEX,
-        on_error=_on_error(words),
+        on_error=_on_error(settings.language),
         meta_tags=[{"name": "viewport", "content": "width=device-width, initial-scale=1"}],
     )
+    app.language = settings.language
     # Map data and figures are packed by us; anything else that is large is a file of a library.
     app.server.config["SEND_FILE_MAX_AGE_DEFAULT"] = 3600
     app.layout = lambda: html.Div(
@@ -74,7 +88,7 @@ def create_app(settings: Settings, store: Store) -> Dash:
 
     @server.get("/theme.css")
     def theme() -> flask.typing.ResponseReturnValue:
-        css = f":root {{\n{css_variables('night')}\n}}\n"
+        css = f":root {{\n{css_variables('night')}\n}}\n.mood-day {{\n{css_variables('day')}\n}}\n"
         return flask.Response(css, mimetype="text/css", headers={"Cache-Control": "no-cache"})
 
     return app
@@ -100,10 +114,11 @@ def _script_hashes(app: Dash) -> list[str]:
     return list(dict.fromkeys(app.csp_hashes()))
 
 
-def _on_error(words: Words) -> Callable[[Exception], None]:
-    """Turn an error in a callback into a sentence, in one place, by class."""
+def _on_error(language: str) -> Callable[[Exception], None]:
+    """Turn an error in a callback into a sentence of the page, in one place, by class."""
 
     def show(error: Exception) -> None:
+        words = page_words(language)
         if isinstance(error, WanggeError):
             log.warning("callback: %s", error)
             text = words("error.known", text=str(error))

@@ -66,6 +66,17 @@ class Settings:
     cluster_zoom: int = _setting(
         14, "zoom of the map from which clusters of assets are drawn; nothing before"
     )
+    phones_by_role: bool = _setting(
+        False,
+        "show telephone numbers to the roles that may see them; off, all are masked, since nobody"
+        " signs in yet",
+    )
+    card_radius_m: int = _setting(
+        300, "metres around a place that its card shows at first: 100, 300, 500 or 1000"
+    )
+    card_days: int = _setting(
+        365, "days that a card looks back for what happened at a place before"
+    )
     attribution: str = _setting("", "credit for the basemap's data, shown on every map")
 
     def __post_init__(self) -> None:
@@ -91,7 +102,9 @@ _RANGES: dict[str, tuple[float, float]] = {
     "list_rows": (1, 500),
     "asset_zoom": (1, 22),
     "cluster_zoom": (0, 22),
+    "card_days": (1, 3660),
 }
+CARD_RADII_M = (100, 300, 500, 1000)
 
 
 def _require_ranges(settings: Settings) -> None:
@@ -99,6 +112,10 @@ def _require_ranges(settings: Settings) -> None:
         value = getattr(settings, name)
         if not low <= value <= high:
             raise SettingsError(f"{name} is {value}: choose a number from {low:g} to {high:g}")
+    if settings.card_radius_m not in CARD_RADII_M:
+        raise SettingsError(
+            f"card_radius_m is {settings.card_radius_m}: choose 100, 300, 500 or 1000"
+        )
     if settings.language not in LANGUAGES:
         raise SettingsError(f"language is {settings.language!r}: choose one of zh, en")
     if not settings.host:

@@ -36,8 +36,8 @@ def add_case_columns(conn: sa.Connection) -> None:
     )
     gpkg.register_layer(conn, "calendar", "days on which the city works otherwise", None)
     conn.exec_driver_sql(
-        "CREATE TABLE zones (fid INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, geom MULTIPOLYGON NOT NULL,"
-        " zone_id TEXT NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL, UNIQUE (zone_id))"
+        "CREATE TABLE zones (fid INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,"
+        " geom MULTIPOLYGON NOT NULL, zone_id TEXT NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL, UNIQUE (zone_id))"
     )
     gpkg.register_layer(conn, "zones", "areas of the city's own", "MultiPolygon")
     gpkg.watch_incidents(conn)

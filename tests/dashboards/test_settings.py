@@ -34,6 +34,7 @@ def test_the_environment_wins_over_the_file_and_the_file_over_the_defaults(tmp_p
         ("refresh_s = 90\n", "refresh_s is 90.0 and stale_s is 60: every page would be stale"),
         ("cluster_zoom = 17", "cluster_zoom is 17 and asset_zoom is 16"),
         ("check_s = 30.0", "check_s is 30.0 and refresh_s is 5.0"),
+        ("card_radius_m = 200", "choose 100, 300, 500 or 1000"),
         ("on_duty_minutes = 800", "on_duty_minutes is 800 and position_hours is 12"),
     ],
 )
