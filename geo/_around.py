@@ -17,6 +17,7 @@ import shapely
 from geo import codes
 from geo._cells import Found, PlaceLayer, PointCells
 from geo._metres import Floats, look_from
+from geo._sight import Walls, is_hidden
 from geo.errors import CodeError, ColumnError
 from geo.schema import ASSET_STATES
 
@@ -68,9 +69,12 @@ class Layer:
         self.places = PlaceLayer(frame[[*_COLUMNS[name], frame.geometry.name]], name)
         self.reported = np.empty(0, dtype=np.int64)
         self.hydrants: PointCells | None = None
+        self.walls: Walls | None = None
         self.farthest_view_m = 0.0
         if name == "assets":
             self.hydrants = _hydrants_of(frame)
+        elif name == "buildings":
+            self.walls = Walls(frame.geometry.to_numpy())
         elif name == "cameras":
             ranges = _numbers(frame, "range_m")
             ranges = ranges[np.isfinite(ranges)]
@@ -169,8 +173,14 @@ def nearest_hydrants(layer: Layer | None, lon: float, lat: float) -> pd.DataFram
     return layer.take(layer.hydrants.nearest(lon, lat, HYDRANTS, HYDRANT_M))
 
 
-def find_cameras(layer: Layer | None, lon: float, lat: float, radius_m: float) -> pd.DataFrame:
-    """Cameras that see a place, then those that would, then those that perhaps do."""
+SEES = ("yes", "damaged", "unknown", "hidden")
+"""How a camera stands to a place, in the order of `Around.cameras`."""
+
+
+def find_cameras(
+    layer: Layer | None, lon: float, lat: float, radius_m: float, buildings: Layer | None = None
+) -> pd.DataFrame:
+    """Cameras that see a place, that would, that perhaps do, and that a building keeps from it."""
     if layer is None:
         return nothing("cameras").assign(sees=pd.Series(dtype="str"))
     near = layer.places.within(lon, lat, max(layer.farthest_view_m, radius_m))
@@ -185,10 +195,13 @@ def find_cameras(layer: Layer | None, lon: float, lat: float, radius_m: float) -
     sure = np.isfinite(reach) & ((angle >= 360) | np.isfinite(bearing + angle) | (metres == 0))
     state = table["state"].to_numpy(dtype=object)
     may = ~aside & ~(metres > reach) & ~np.isin(state.astype(str), GONE_STATES)
-    word = np.where(sure, np.where(state == "damaged", "damaged", "yes"), "unknown")
+    word = np.where(sure, np.where(state == "damaged", "damaged", "yes"), "unknown").astype(object)
     may &= sure | (metres <= radius_m)
+    if buildings is not None and buildings.walls is not None:
+        hidden = is_hidden(lon, lat, near.lon[may], near.lat[may], buildings.walls)
+        word[np.flatnonzero(may)[hidden]] = "hidden"
     found = table[may].assign(sees=pd.Series(word[may], index=table.index[may], dtype="str"))
-    order = found["sees"].map({"yes": 0, "damaged": 1, "unknown": 2}).to_numpy()
+    order = found["sees"].map({name: k for k, name in enumerate(SEES)}).to_numpy()
     return found.iloc[np.lexsort((found["distance_m"].to_numpy(), order))]
 
 

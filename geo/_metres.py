@@ -77,6 +77,18 @@ def longest_chord_m(metres: float) -> float:
     return metres * (1.0 + 1e-9) + 1e-3
 
 
+def degree_m(lat: float) -> tuple[float, float]:
+    """Metres of a degree eastward and northward, in the plane that touches the ellipsoid there.
+
+    One kilometre away the plane is off by less than 0.1 m at latitudes up to 60 degrees.
+    """
+    b = float(np.radians(lat))
+    bend = 1.0 - _E2 * float(np.sin(b)) ** 2
+    north = float(np.radians(1.0)) * _A * (1.0 - _E2) / bend**1.5
+    east = float(np.radians(1.0)) * _A / bend**0.5 * float(np.cos(b))
+    return east, north
+
+
 def nearest_on(
     lon: float, lat: float, shapes: NDArray[np.object_]
 ) -> tuple[Floats, Floats, Floats]:
@@ -87,10 +99,7 @@ def nearest_on(
     """
     if not len(shapes):
         return np.empty(0), np.empty(0), np.empty(0)
-    b = float(np.radians(lat))
-    bend = 1.0 - _E2 * float(np.sin(b)) ** 2
-    north = float(np.radians(1.0)) * _A * (1.0 - _E2) / bend**1.5
-    east = float(np.radians(1.0)) * _A / bend**0.5 * float(np.cos(b))
+    east, north = degree_m(lat)
 
     def flatten(xy: Floats) -> Floats:
         flat: Floats = (xy - np.array([lon, lat])) * np.array([east, north])

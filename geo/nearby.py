@@ -86,7 +86,8 @@ class Around:
     """The nearest three within 2 km whatever the radius, lost, abandoned and removed left out."""
     cameras: pd.DataFrame
     """Those that may see the place, whatever the radius: the columns of assets and `sees`: `yes`;
-    `damaged` (it would); `unknown` (view not known, within the radius or 200 m)."""
+    `damaged` (it would); `unknown` (view not known, within the radius or 200 m); `hidden` (a
+    building stands between, whatever its height)."""
     buildings: pd.DataFrame
     houses: Houses
     places: pd.DataFrame
@@ -252,7 +253,7 @@ class NearbyIndex:
             assets=near["assets"],
             asset_counts=count_assets(near["assets"]),
             hydrants=nearest_hydrants(layers.get("assets"), lon, lat),
-            cameras=find_cameras(layers.get("cameras"), lon, lat, reach),
+            cameras=find_cameras(layers.get("cameras"), lon, lat, reach, layers.get("buildings")),
             buildings=near["buildings"],
             houses=sum_houses(near["buildings"]),
             places=near["places"],

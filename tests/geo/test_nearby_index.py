@@ -455,3 +455,54 @@ def test_boxes_and_chords_are_bounds_that_no_place_breaks(lon, lat, radius, azim
     metres = ELLIPSOID.inv(lon, lat, x, y)[2]
     straight = float(np.linalg.norm(np.subtract(to_space(lon, lat), to_space(x, y))))
     assert straight <= longest_chord_m(metres)
+
+
+def houses(*boxes: shapely.Polygon) -> gpd.GeoDataFrame:
+    count = len(boxes)
+    columns = {"name": None, "compound": None, "floors": 6, "households": 12, "population": 30}
+    return frame([f"B{k}" for k in range(count)], list(boxes), **columns)
+
+
+@pytest.mark.parametrize(
+    ("house", "sees"),
+    [
+        (box(-5, -30, 5, -20), "hidden"),
+        (box(5, -30, 15, -20), "yes"),
+        (box(-5, -5, 5, 5), "yes"),
+        (box(-5, -60, 5, -49.5), "yes"),
+        (box(0, -30, 5, -20), "yes"),
+    ],
+    ids=["between", "beside", "the place is in it", "the camera hangs on it", "touched only"],
+)
+def test_a_camera_behind_a_building_is_listed_last_as_hidden(house, sees):
+    rows = [("V1", point(0, -50), 0, 60, 80), ("V2", point(60, 60), 225, 60, 120)]
+    found = NearbyIndex(grids(), cameras=cameras(rows), buildings=houses(house)).around(
+        LON, LAT, at=NOW
+    )
+    assert found.cameras.loc["V1", "sees"] == sees
+    assert found.cameras.loc["V2", "sees"] == "yes"
+    if sees == "hidden":
+        assert found.cameras.index.tolist() == ["V2", "V1"]
+
+
+def test_cameras_behind_walls_are_those_whose_cut_sector_lacks_the_place():
+    rng = np.random.default_rng(11)
+    rows = [
+        (f"V{k}", point(*rng.uniform(-150, 150, 2)), rng.uniform(0, 360), rng.uniform(60, 200),
+         rng.uniform(60, 200))
+        for k in range(120)
+    ]  # fmt: skip
+    corners = rng.uniform(-120, 120, (25, 2))
+    walls = houses(*(box(x, y, x + 20, y + 12) for x, y in corners))
+    table = cameras(rows)
+    sectors = view_sectors(table, buildings=walls, step_deg=0.5).to_numpy()
+    here = shapely.Point(LON, LAT)
+    found = NearbyIndex(grids(), cameras=table, buildings=walls).around(LON, LAT, at=NOW)
+    inside_one = shapely.contains(walls.geometry.to_numpy(), here).any()
+    assert not inside_one
+    near = shapely.distance(shapely.boundary(sectors), here) * EAST_M < 0.5
+    drawn = table.index[shapely.contains_properly(sectors, here) & ~near]
+    seen = found.cameras.index[found.cameras["sees"] == "yes"]
+    assert set(drawn) <= set(seen)
+    assert set(seen) - set(drawn) <= set(table.index[near])
+    assert (found.cameras["sees"] == "hidden").sum() > 5
