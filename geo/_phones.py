@@ -13,6 +13,9 @@ from io import StringIO
 
 import pandas as pd
 
+from geo._units import UnitTree
+from geo.errors import InputError
+
 RELATIONS = ("self", "same", "below", "above", "other")
 """How the person stands to the viewer: oneself, the same unit, below or above it, elsewhere."""
 
@@ -69,3 +72,39 @@ def phone_rules() -> dict[str, frozenset[str]]:
     text = resources.files("geo").joinpath("data", "phone_rules.csv").read_text(encoding="utf-8")
     table = pd.read_csv(StringIO(text), dtype="str", index_col=0)
     return {str(role): frozenset(str(sees).split()) for role, sees in table["sees"].items()}
+
+
+class Sight:
+    """What one viewer may see at one moment."""
+
+    def __init__(
+        self, tree: UnitTree, moment: int, viewer: Viewer | None, relations: frozenset[str]
+    ) -> None:
+        self._tree, self._moment, self._viewer = tree, moment, viewer
+        self._relations = relations
+        own = "" if viewer is None else viewer.unit_code or ""
+        self._own = own
+        self._above = {unit.code for unit in tree.way_up(own, moment)[1:]} if own else set()
+        self._known: dict[str, str] = {}
+
+    def relation(self, unit_code: str, worker_id: str | None) -> str:
+        if self._viewer is None:
+            raise InputError("there is no viewer: give one")
+        if worker_id is not None and worker_id == self._viewer.worker_id:
+            return "self"
+        if unit_code not in self._known:
+            self._known[unit_code] = self._find(unit_code)
+        return self._known[unit_code]
+
+    def _find(self, unit_code: str) -> str:
+        if not self._own or not unit_code:
+            return "other"
+        if unit_code == self._own:
+            return "same"
+        if unit_code in self._above:
+            return "above"
+        up = self._tree.way_up(unit_code, self._moment)
+        return "below" if any(unit.code == self._own for unit in up[1:]) else "other"
+
+    def sees(self, unit_code: str, worker_id: str | None) -> bool:
+        return bool(self._relations) and self.relation(unit_code, worker_id) in self._relations

@@ -22,6 +22,15 @@ from datetime import datetime
 import pandas as pd
 import shapely
 
+from geo._chain import (
+    CHAIN_LEVELS,
+    AssetAnswer,
+    Chain,
+    Department,
+    Holder,
+    Post,
+    Step,
+)
 from geo._duty_checks import (
     DUTY_REASONS,
     check_duties,
@@ -40,14 +49,15 @@ from geo._duty_tables import (
     require_columns,
     texts,
 )
-from geo._phones import RELATIONS, Viewer, mask_phone, phone_rules
+from geo._phones import RELATIONS, Sight, Viewer, mask_phone, phone_rules
 from geo._units import Unit, UnitTree
-from geo.errors import CodeError, InputError
+from geo.errors import CodeError
 
 __all__ = [
     "CHAIN_LEVELS",
     "DUTY_REASONS",
     "RELATIONS",
+    "AssetAnswer",
     "Chain",
     "ChainIndex",
     "Department",
@@ -62,97 +72,6 @@ __all__ = [
     "mask_phone",
     "phone_rules",
 ]
-
-CHAIN_LEVELS = ("grid", "community", "street", "district", "city")
-"""Levels of a chain, from the bottom; a city without districts has four."""
-
-
-@dataclass(frozen=True, slots=True)
-class Holder:
-    """A person with an appointment; the dates are missing where it is open or not known."""
-
-    worker_id: str
-    name: str
-    role: str
-    unit_code: str
-    rank: int
-    phone: str
-    """Masked unless the viewer may see it."""
-    valid_from: datetime | None
-    valid_to: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class Post:
-    """One role at one unit: who holds it, who stands in. No holder at all is a vacant post."""
-
-    unit_code: str
-    level: str
-    role: str
-    kind: str
-    """line, fire, police, help, contact or other."""
-    holders: tuple[Holder, ...]
-    deputies: tuple[Holder, ...]
-    is_double: bool
-    """Two people hold what is for one."""
-
-    @property
-    def acting(self) -> Holder | None:
-        """Who answers now: the holder, else the first deputy, else nobody."""
-        return next(iter((*self.holders, *self.deputies)), None)
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One unit of a chain with its posts: those that answer for it first."""
-
-    level: str
-    code: str
-    name: str
-    posts: tuple[Post, ...]
-
-    @property
-    def person(self) -> Holder | None:
-        """Who answers for the unit: of the posts in line the first that somebody fills."""
-        acting = (post.acting for post in self.posts if post.kind == "line")
-        return next((holder for holder in acting if holder is not None), None)
-
-
-@dataclass(frozen=True, slots=True)
-class Chain:
-    """Who answers for a unit, from the unit itself up to the city."""
-
-    unit_code: str
-    at: datetime
-    is_in_force: bool
-    """False where the unit is known but not in force at that moment: the nearest version counts."""
-    source: str
-    """`duties`, or `workers` where there are no duties."""
-    steps: tuple[Step, ...]
-
-    def step(self, level: str) -> Step | None:
-        """The unit of a level."""
-        return next((step for step in self.steps if step.level == level), None)
-
-    def person(self, level: str) -> Holder | None:
-        """Who answers at a level, None where nobody does or the chain has no such level."""
-        step = self.step(level)
-        return None if step is None else step.person
-
-    def posts(self, kind: str) -> tuple[Post, ...]:
-        """The posts of a kind at all levels, from the bottom: fire has the three nested grids."""
-        return tuple(post for step in self.steps for post in step.posts if post.kind == kind)
-
-
-@dataclass(frozen=True, slots=True)
-class Department:
-    """A department that a case can be handed to, and whom to call there."""
-
-    code: str
-    name: str
-    phone: str
-    """Of its desk, never masked."""
-    posts: tuple[Post, ...]
 
 
 class ChainIndex:
@@ -246,6 +165,19 @@ class ChainIndex:
         point = shape if shape.geom_type == "Point" else shapely.point_on_surface(shape)
         return self.chain_at(float(point.x), float(point.y), at=at, viewer=viewer)
 
+    def asset(
+        self,
+        shape: shapely.Geometry | None,
+        owner: str | None,
+        *,
+        at: datetime,
+        viewer: Viewer | None = None,
+    ) -> AssetAnswer:
+        """Who answers for an asset: the chain of its grid, and the department that owns it."""
+        name = (owner or "").strip()
+        found = self.department(name, at=at, viewer=viewer) if name else None
+        return AssetAnswer(self.chain_of_shape(shape, at=at, viewer=viewer), name, found)
+
     def departments(self, *, at: datetime, viewer: Viewer | None = None) -> tuple[Department, ...]:
         """Every department with its contacts, in the order of the table."""
         moment = micro_of(at)
@@ -307,10 +239,10 @@ class ChainIndex:
         """Tell whether the viewer's role may see the number of a person at that unit."""
         return self._sight(viewer, micro_of(at)).sees(unit_code, worker_id)
 
-    def _sight(self, viewer: Viewer | None, moment: int) -> _Sight:
+    def _sight(self, viewer: Viewer | None, moment: int) -> Sight:
         if viewer is None:
-            return _Sight(self._tree, moment, None, frozenset())
-        return _Sight(self._tree, moment, viewer, self._rules.get(viewer.role, frozenset()))
+            return Sight(self._tree, moment, None, frozenset())
+        return Sight(self._tree, moment, viewer, self._rules.get(viewer.role, frozenset()))
 
     def _find_expected(self) -> dict[str, list[str]]:
         """For each level the roles that somebody there has, or had, and all should have."""
@@ -323,23 +255,29 @@ class ChainIndex:
                     found.setdefault(level, set()).add(role)
         return {level: sorted(roles) for level, roles in found.items()}
 
-    def _step(self, unit: Unit, moment: int, sight: _Sight) -> Step:
+    def _step(self, unit: Unit, moment: int, sight: Sight) -> Step:
         by_role: dict[str, list[_Entry]] = {r: [] for r in self._expected.get(unit.level, ())}
+        others: dict[str, list[_Entry]] = {}
         for entry in self._duties.get(unit.code, ()):
             if entry.holds(moment):
                 by_role.setdefault(entry.duty.role, []).append(entry)
+            else:
+                others.setdefault(entry.duty.role, []).append(entry)
         known = [self._roles.find(role, unit.level) for role in by_role]
         known.sort(key=lambda role: (_KINDS.get(role.kind, 9), role.order, role.role))
-        posts = tuple(_post(unit, role, by_role[role.role], sight) for role in known)
+        posts = tuple(
+            _post(unit, role, by_role[role.role], others.get(role.role, []), moment, sight)
+            for role in known
+        )
         return Step(unit.level, unit.code, unit.name, posts)
 
-    def _department(self, unit: Unit, moment: int, sight: _Sight) -> Department:
+    def _department(self, unit: Unit, moment: int, sight: Sight) -> Department:
         posts = self._step(unit, moment, sight).posts
         return Department(unit.code, unit.name, unit.phone, posts)
 
     def _names(self, code: str, moment: int, seen: dict[str, str | None]) -> list[str | None]:
         row: list[str | None] = [None] * len(CHAIN_LEVELS)
-        nobody = _Sight(self._tree, moment, None, frozenset())
+        nobody = Sight(self._tree, moment, None, frozenset())
         for unit in self._tree.way_up(code, moment):
             if unit.level not in CHAIN_LEVELS:
                 continue
@@ -375,50 +313,29 @@ def _entry(duty: Duty, people: dict[str, tuple[str, str]]) -> _Entry:
     return _Entry(duty, holder, phone)
 
 
-def _post(unit: Unit, role: Role, entries: list[_Entry], sight: _Sight) -> Post:
-    holders = tuple(sight.show(entry) for entry in entries if entry.duty.rank <= 1)
-    deputies = tuple(sight.show(entry) for entry in entries if entry.duty.rank > 1)
+def _post(
+    unit: Unit, role: Role, now: list[_Entry], others: list[_Entry], moment: int, sight: Sight
+) -> Post:
+    """A role at a unit from its appointments in force, and those before and after."""
+    holders = tuple(_show(entry, sight) for entry in now if entry.duty.rank <= 1)
+    deputies = tuple(_show(entry, sight) for entry in now if entry.duty.rank > 1)
     is_double = len(holders) > 1 and not role.many
-    return Post(unit.code, unit.level, role.role, role.kind, holders, deputies, is_double)
+    former = coming = None
+    if not holders:
+        held = [e for e in others if e.duty.rank <= 1 and e.duty.begin < e.duty.end]
+        ended = [e for e in held if e.duty.end <= moment]
+        ahead = [e for e in held if e.duty.begin > moment]
+        former = max(ended, key=lambda e: (e.duty.end, e.duty.worker_id), default=None)
+        coming = min(ahead, key=lambda e: (e.duty.begin, e.duty.worker_id), default=None)
+    return Post(
+        unit.code, unit.level, role.role, role.kind, holders, deputies, is_double,
+        None if former is None else _show(former, sight),
+        None if coming is None else _show(coming, sight),
+    )  # fmt: skip
 
 
-class _Sight:
-    """What one viewer may see at one moment."""
-
-    def __init__(
-        self, tree: UnitTree, moment: int, viewer: Viewer | None, relations: frozenset[str]
-    ) -> None:
-        self._tree, self._moment, self._viewer = tree, moment, viewer
-        self._relations = relations
-        own = "" if viewer is None else viewer.unit_code or ""
-        self._own = own
-        self._above = {unit.code for unit in tree.way_up(own, moment)[1:]} if own else set()
-        self._known: dict[str, str] = {}
-
-    def relation(self, unit_code: str, worker_id: str | None) -> str:
-        if self._viewer is None:
-            raise InputError("there is no viewer: give one")
-        if worker_id is not None and worker_id == self._viewer.worker_id:
-            return "self"
-        if unit_code not in self._known:
-            self._known[unit_code] = self._find(unit_code)
-        return self._known[unit_code]
-
-    def _find(self, unit_code: str) -> str:
-        if not self._own or not unit_code:
-            return "other"
-        if unit_code == self._own:
-            return "same"
-        if unit_code in self._above:
-            return "above"
-        up = self._tree.way_up(unit_code, self._moment)
-        return "below" if any(unit.code == self._own for unit in up[1:]) else "other"
-
-    def sees(self, unit_code: str, worker_id: str | None) -> bool:
-        return bool(self._relations) and self.relation(unit_code, worker_id) in self._relations
-
-    def show(self, entry: _Entry) -> Holder:
-        duty = entry.duty
-        if self.sees(duty.unit_code, duty.worker_id):
-            return replace(entry.masked, phone=entry.phone)
-        return entry.masked
+def _show(entry: _Entry, sight: Sight) -> Holder:
+    duty = entry.duty
+    if sight.sees(duty.unit_code, duty.worker_id):
+        return replace(entry.masked, phone=entry.phone)
+    return entry.masked

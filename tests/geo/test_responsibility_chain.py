@@ -178,6 +178,51 @@ def test_a_vacant_post_is_shown_where_the_city_has_such_posts(index):
     ]  # fmt: skip
 
 
+def test_a_vacant_post_tells_who_held_it_last_and_since_when_it_is_vacant():
+    ended = [*DUTIES, (G3, "grid_head", "W05", 1, MAY, JUNE), (G3, "grid_head", "W06", 1, MAY, MAY),
+             (G3, "grid_head", "W07", 1, AUGUST, None), (G3, "grid_head", "W08", 2, JUNE, JULY)]  # fmt: skip
+    index = ChainIndex(duties(ended), workers(), divisions(), grids())
+    post = next(p for p in index.chain(G3, at=JULY).steps[0].posts if p.role == "grid_head")
+    assert post.is_vacant
+    assert post.acting is None
+    assert (post.former.name, post.former.valid_to) == ("戊", JUNE)
+    assert (post.coming.name, post.coming.valid_from) == ("庚", AUGUST)
+    held = next(p for p in index.chain(G3, at=MAY).steps[0].posts if p.role == "grid_head")
+    assert (held.is_vacant, held.former, held.coming) == (False, None, None)
+
+
+def test_the_number_of_who_held_a_post_before_is_masked_like_all_others():
+    ended = [*DUTIES, (G3, "grid_head", "W05", 1, MAY, JUNE)]
+    index = ChainIndex(duties(ended), workers(), divisions(), grids())
+
+    def number(viewer: Viewer | None) -> str:
+        posts = index.chain(G3, at=JULY, viewer=viewer).steps[0].posts
+        return next(p for p in posts if p.role == "grid_head").former.phone
+
+    assert number(None) == "138****0005"
+    assert number(Viewer("dispatcher", "S")) == "13800000005"
+
+
+@pytest.mark.parametrize(
+    ("shape", "owner", "people", "department"),
+    [
+        (shapely.Point(111.005, 30.005), "城管局", "丙", "B01"),
+        (shapely.Point(111.005, 30.005), " B01 ", "丙", "B01"),
+        (shapely.Point(111.005, 30.005), "某公司", "丙", None),
+        (shapely.Point(111.005, 30.005), None, "丙", None),
+        (None, "城管局", None, "B01"),
+    ],
+    ids=["by name", "by code", "a company", "no owner", "no place"],
+)
+def test_an_asset_is_answered_for_by_its_grid_and_by_its_owner(
+    index, shape, owner, people, department
+):
+    answer = index.asset(shape, owner, at=JUNE)
+    assert (answer.chain.person("grid").name if answer.chain else None) == people
+    assert (answer.department.code if answer.department else None) == department
+    assert answer.owner == (owner or "").strip()
+
+
 def test_fire_safety_has_three_nested_grids_and_police_its_community(index):
     chain = index.chain(G1, at=MAY)
     assert [(p.level, p.unit_code, p.acting.worker_id) for p in chain.posts("fire")] == [

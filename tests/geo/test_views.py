@@ -85,7 +85,7 @@ def test_area_follows_the_angle_and_the_ring_turns_anticlockwise(bearing, angle,
     assert metres.area == pytest.approx(np.pi * reach**2 * min(angle, 360) / 360, rel=0.01)
 
 
-# --- walls ------------------------------------------------------------------------------------------
+# Walls.
 
 EAST_M, NORTH_M = degree_m(22.54)
 
