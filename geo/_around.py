@@ -39,11 +39,16 @@ _COLUMNS = {
     "buildings": ("name", "compound", "floors", "households", "population"),
     "places": ("kind", "name"),
     "roads": ("name", "road_class"),
+    "areas": ("kind", "name"),
     "incidents": (
         "class_code", "category", "description", "source", "reported_at", "stage", "deadline",
         "closed_at",
     ),
 }  # fmt: skip
+
+
+_IF_THERE = {"incidents": ("owner", "level", "paused_until", "address")}
+"""Columns that are handed on where a table has them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +71,8 @@ class Layer:
             there = ", ".join(map(str, frame.columns))
             raise ColumnError(f"{name} lacks {', '.join(missing)}: it has {there}")
         self.name = name
-        self.places = PlaceLayer(frame[[*_COLUMNS[name], frame.geometry.name]], name)
+        more = [column for column in _IF_THERE.get(name, ()) if column in frame.columns]
+        self.places = PlaceLayer(frame[[*_COLUMNS[name], *more, frame.geometry.name]], name)
         self.reported = np.empty(0, dtype=np.int64)
         self.hydrants: PointCells | None = None
         self.walls: Walls | None = None
@@ -213,6 +219,13 @@ def nearest_road(layer: Layer | None, lon: float, lat: float) -> pd.Series | Non
         return None
     row = layer.take(found).iloc[0]
     return pd.Series({"road_id": row.name, **row.to_dict()})
+
+
+def areas_at(layer: Layer | None, lon: float, lat: float) -> pd.DataFrame:
+    """Parks, water and squares that a place lies in."""
+    if layer is None:
+        return nothing("areas")
+    return layer.take(layer.places.within(lon, lat, 0.0))
 
 
 def sum_houses(buildings: pd.DataFrame) -> Houses:

@@ -26,6 +26,7 @@ from geo._around import (
     Choose,
     Houses,
     Layer,
+    areas_at,
     count_assets,
     count_past,
     find_cameras,
@@ -47,7 +48,7 @@ from geo.locate import GridIndex
 
 __all__ = ["TABLES_NEARBY", "Around", "Houses", "NearbyIndex"]
 
-TABLES_NEARBY = ("assets", "cameras", "buildings", "places", "roads", "incidents")
+TABLES_NEARBY = ("assets", "cameras", "buildings", "places", "roads", "areas", "incidents")
 """Tables that `NearbyIndex` takes beside the grids; each may be left out."""
 
 RADIUS_M = 200.0
@@ -77,6 +78,8 @@ class Around:
     community_code."""
     road: pd.Series | None
     """The nearest road piece: road_id, name, road_class, distance_m."""
+    areas: pd.DataFrame
+    """Parks, water and squares that the place lies in: kind, name."""
     assets: pd.DataFrame
     """class_code, name, state, owner."""
     asset_counts: pd.DataFrame
@@ -93,6 +96,8 @@ class Around:
     places: pd.DataFrame
     """kind, name."""
     open_incidents: pd.DataFrame
+    """class_code, category, description, source, reported_at, stage, deadline, closed_at; owner,
+    level, paused_until and address where the table has them."""
     past_incidents: pd.DataFrame
     """Closed or cancelled and reported in the days asked for; the latest first."""
     past_counts: pd.DataFrame
@@ -250,6 +255,7 @@ class NearbyIndex:
             grid=grids.table.iloc[row] if row >= 0 else None,
             neighbours=grids.neighbours_of(row),
             road=nearest_road(layers.get("roads"), lon, lat),
+            areas=areas_at(layers.get("areas"), lon, lat),
             assets=near["assets"],
             asset_counts=count_assets(near["assets"]),
             hydrants=nearest_hydrants(layers.get("assets"), lon, lat),

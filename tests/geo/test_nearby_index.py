@@ -506,3 +506,22 @@ def test_cameras_behind_walls_are_those_whose_cut_sector_lacks_the_place():
     assert set(drawn) <= set(seen)
     assert set(seen) - set(drawn) <= set(table.index[near])
     assert (found.cameras["sees"] == "hidden").sum() > 5
+
+
+def test_a_place_in_the_water_says_so_and_one_beside_it_does_not():
+    lake = frame(["S1"], [box(-20, -20, 20, 20)], kind=["water"], name=["东湖"])
+    index = NearbyIndex(grids(), areas=lake)
+    assert index.around(LON, LAT, at=NOW).areas["name"].tolist() == ["东湖"]
+    assert index.around(*spot(25, 0), at=NOW).areas.empty
+    assert NearbyIndex(grids()).around(LON, LAT, at=NOW).areas.columns.tolist() == [
+        "kind", "name", "distance_m", "lon", "lat",
+    ]  # fmt: skip
+
+
+def test_owner_and_pause_of_a_case_are_handed_on_where_the_table_has_them():
+    table = incidents()
+    with_owner = table.assign(owner="B01", paused_until=pd.Timestamp(NOW))
+    found = NearbyIndex(grids(), incidents=with_owner).around(LON, LAT, at=NOW, radius_m=2000)
+    assert set(found.open_incidents["owner"]) == {"B01"}
+    plain = NearbyIndex(grids(), incidents=table).around(LON, LAT, at=NOW, radius_m=2000)
+    assert "owner" not in plain.open_incidents.columns
