@@ -9,18 +9,22 @@ from typing import Any
 
 import geopandas as gpd
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import shapely
 import sqlalchemy as sa
 
+from geo.io import _gate_log
 from geo.io._gate_points import shapes_of_points
 from geo.io._gate_wishes import POINT_KINDS, Wishes
+from geo.io.frames import promote, to_rows
 from geo.io.gate_report import Ledger
 from geo.io.workspace import Workspace
 from geo.schema import STORAGE_CRS, TABLES
 
-_AT_ONCE = 500
+_AT_ONCE = 10_000
 _PIECE = 200_000
+_INDEX_ROWS = 50_000
 
 
 @contextlib.contextmanager
@@ -57,31 +61,32 @@ def shapes_of(draft: pd.DataFrame) -> Any:
     return draft["_shape"].to_numpy(dtype=object)
 
 
-def keep_unsaid(
-    workspace: Workspace, conn: sa.Connection, kind: str, frame: pd.DataFrame
-) -> pd.DataFrame:
-    """Columns and shapes that a file of updates does not have stay as the workspace has them."""
-    name = TABLES[kind].id
-    ids = set(frame[name])
-    known = workspace.read(kind, conn=conn)
-    known = known[known.index.isin(ids)]
+def keep_unsaid(frame: pd.DataFrame, old: pd.DataFrame, kind: str) -> pd.DataFrame:
+    """The rows of a file of updates, with what it does not have as the workspace has it.
+
+    `old` has the same rows in the same order. Shapes stay if the file has none at all.
+    """
     out = frame.copy()
     for column in TABLES[kind].names:
         if column not in out.columns:
-            out[column] = known[column].reindex(out[name]).to_numpy()
-    if isinstance(out, gpd.GeoDataFrame) and len(known):
-        gone = out.geometry.isna().to_numpy()
-        if gone.all():
-            kept = known.geometry.reindex(out[name]).to_numpy()
-            out = out.set_geometry(gpd.GeoSeries(kept, index=out.index, crs=STORAGE_CRS))
+            out[column] = old[column].set_axis(out.index)
+    if isinstance(out, gpd.GeoDataFrame) and out.geometry.isna().all():
+        out = out.set_geometry(gpd.GeoSeries(list(old.geometry), index=out.index, crs=STORAGE_CRS))
     return out
 
 
-def delete_ids(workspace: Workspace, conn: sa.Connection, kind: str, ids: Sequence[str]) -> None:
-    """Take rows out by id; links to them are checked at the end of the transaction."""
-    column = workspace.table(kind).c[TABLES[kind].id]
-    for start in range(0, len(ids), _AT_ONCE):
-        workspace.delete(conn, kind, column.in_(list(ids[start : start + _AT_ONCE])))
+def read_old(
+    workspace: Workspace, conn: sa.Connection, kind: str, ids: Sequence[str]
+) -> pd.DataFrame:
+    """The stored rows of these ids, one each and in their order, with the id as a column."""
+    name = TABLES[kind].id
+    column = workspace.table(kind).c[name]
+    parts = [
+        workspace.read(kind, where=column.in_(list(ids[start : start + _AT_ONCE])), conn=conn)
+        for start in range(0, len(ids), _AT_ONCE)
+    ]
+    found = pd.concat(parts) if len(parts) > 1 else parts[0]
+    return found.reindex(pd.Index(ids, name=name)).reset_index()
 
 
 def write_rows(
@@ -91,19 +96,92 @@ def write_rows(
     wishes: Wishes,
     ledger: Ledger,
 ) -> int:
-    """Store the rows; with `update` those that are there are replaced. Returns how many."""
+    """Store the rows; with `update` those that are there are changed. Returns how many."""
     frame = to_table(draft, wishes.kind)
     name = TABLES[wishes.kind].id
+    updated = 0
     if wishes.update and wishes.kind != "grids":
         there = existing_ids(workspace, wishes.kind, conn)
         old = frame[name].isin(there).to_numpy()
         if old.any():
-            ledger.facts["updated"] = int(old.sum())
-            frame_old = keep_unsaid(workspace, conn, wishes.kind, frame[old])
-            delete_ids(workspace, conn, wishes.kind, list(frame_old[name]))
-            _append_pieces(workspace, conn, wishes.kind, frame_old)
+            updated = int(old.sum())
+            ledger.facts["updated"] = updated
+            update_rows(workspace, conn, frame[old].reset_index(drop=True), wishes, ledger)
             frame = frame[~old]
-    return _append_pieces(workspace, conn, wishes.kind, frame)
+    last = _gate_log.last_row(conn) if wishes.kind == "incidents" else 0
+    with _indexes_later(workspace, conn, wishes.kind, len(frame)):
+        added = _append_pieces(workspace, conn, wishes.kind, frame)
+        if wishes.kind == "incidents" and added:
+            _gate_log.write_first_rows(workspace, conn, last)
+    return updated + added
+
+
+def update_rows(
+    workspace: Workspace,
+    conn: sa.Connection,
+    frame: pd.DataFrame,
+    wishes: Wishes,
+    ledger: Ledger,
+) -> None:
+    """Change the stored rows that differ from those of the frame; each stays the row it was."""
+    kind, name = wishes.kind, TABLES[wishes.kind].id
+    same = 0
+    for start in range(0, len(frame), _PIECE):
+        piece = frame.iloc[start : start + _PIECE].reset_index(drop=True)
+        ids = [str(i) for i in piece[name]]
+        old = read_old(workspace, conn, kind, ids)
+        new = keep_unsaid(piece, old, kind)
+        if kind == "incidents":
+            ends = _gate_log.find_ends(workspace, conn, ids)
+            new = _gate_log.keep_moved(new, old, ends, ledger)
+            _gate_log.write_changes(workspace, conn, new, old, ends, wishes)
+        changed = _gate_log.changed_rows(new, old, TABLES[kind].names)
+        moved = _moved_shapes(new, old, kind)
+        same += int((~changed & ~moved).sum())
+        flat = pd.DataFrame(new)[list(TABLES[kind].names)]
+        _change(workspace, conn, kind, flat[changed & ~moved])
+        _change(workspace, conn, kind, new[moved])
+    ledger.facts["unchanged"] = ledger.facts.get("unchanged", 0) + same
+
+
+def _moved_shapes(new: pd.DataFrame, old: pd.DataFrame, kind: str) -> npt.NDArray[np.bool_]:
+    """Rows whose shape is another one than the stored."""
+    if not isinstance(new, gpd.GeoDataFrame) or not isinstance(old, gpd.GeoDataFrame):
+        return np.zeros(len(new), dtype=bool)
+    one, two = (shapely.force_2d(np.asarray(f.geometry, dtype=object)) for f in (new, old))
+    shape = TABLES[kind].shape
+    if shape in ("MultiPolygon", "MultiLineString"):
+        one = promote(one, shape)
+    both_gone = shapely.is_missing(one) & shapely.is_missing(two)
+    return np.asarray(~(shapely.equals_exact(one, two) | both_gone), dtype=bool)
+
+
+def _change(workspace: Workspace, conn: sa.Connection, kind: str, frame: pd.DataFrame) -> None:
+    if frame.empty:
+        return
+    names, rows = to_rows(TABLES[kind], frame)
+    key = names.index(TABLES[kind].id)
+    sets = ", ".join(f'"{name}" = ?' for at, name in enumerate(names) if at != key)
+    statement = f'UPDATE {kind} SET {sets} WHERE "{names[key]}" = ?'
+    conn.exec_driver_sql(statement, [(*row[:key], *row[key + 1 :], row[key]) for row in rows])
+    workspace.touch(conn, kind)
+
+
+@contextlib.contextmanager
+def _indexes_later(
+    workspace: Workspace, conn: sa.Connection, kind: str, count: int
+) -> Iterator[None]:
+    """Build the indexes of a table after a load that at least doubles it, sorted and at once."""
+    if count < _INDEX_ROWS:
+        yield
+        return
+    there = int(conn.exec_driver_sql(f"SELECT coalesce(max(fid), 0) FROM {kind}").scalar_one())
+    indexes = list(workspace.table(kind).indexes) if count >= there else []
+    for index in indexes:
+        index.drop(conn)
+    yield
+    for index in indexes:
+        index.create(conn)
 
 
 def _append_pieces(

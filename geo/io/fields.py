@@ -24,6 +24,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from geo.errors import ColumnError, InputError
 from geo.schema import TABLES
@@ -49,6 +51,7 @@ _WORD_FIELDS = {
     ("grids", "kind"): "kind",
     ("areas", "kind"): "area_kind",
     ("divisions", "level"): "level",
+    ("incidents", "level"): "case_level",
     ("roads", "road_class"): "road_class",
 }
 _PARENT_KINDS = ("grids", "blocks")
@@ -63,6 +66,11 @@ _INVISIBLE = re.compile(
 )
 _REPEAT = re.compile(r" \(\d+\)$")
 _BLANKS = re.compile(r"[\s\u00a0\u3000]+")
+_ODD_BLANKS = (
+    r"  |^ | $|[\t-\r\x1c-\x1f\x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}"
+    r"\x{3000}]"
+)
+"""All that Python takes for a blank, as Arrow writes it."""
 _MISSING = ("", "nan", "null", "none", "<null>", "n/a", "#n/a", "\\n", "nil", "nat", "<na>")
 
 
@@ -333,10 +341,16 @@ def clean_texts(values: pd.Series) -> tuple[pd.Series, npt.NDArray[np.bool_]]:
     odd = text.str.contains(_INVISIBLE, na=False).to_numpy(dtype=bool)
     if odd.any():
         text = text.mask(odd, text.str.replace(_INVISIBLE, "", regex=True))
-    blanks = text.str.contains(r"[\s\u00a0\u3000]{2}|[^\S ]|^\s|\s$", na=False, regex=True)
+    blanks = _has_odd_blanks(text)
     if blanks.any():
         text = text.mask(blanks, text.str.replace(_BLANKS, " ", regex=True).str.strip())
     return text.where(text != ""), odd
+
+
+def _has_odd_blanks(text: pd.Series) -> npt.NDArray[np.bool_]:
+    """Which texts have outer, doubled or other than plain blanks, in compiled code."""
+    found = pc.match_substring_regex(pa.array(text, pa.string()), _ODD_BLANKS)
+    return np.asarray(pc.fill_null(found, False).to_numpy(zero_copy_only=False), dtype=bool)
 
 
 def to_numbers(

@@ -451,9 +451,7 @@ def _store_divisions(
     frame = _gate_write.to_table(draft, "divisions")
     there = frame["code"].isin(_gate_write.existing_ids(workspace, "divisions", conn)).to_numpy()
     if there.any():
-        old = _gate_write.keep_unsaid(workspace, conn, "divisions", frame[there])
-        _gate_write.delete_ids(workspace, conn, "divisions", list(old["code"]))
-        workspace.append(conn, "divisions", old)
+        _gate_write.update_rows(workspace, conn, frame[there], wishes, ledger)
         if wishes.update:
             ledger.facts["updated"] = int(there.sum())
     workspace.append(conn, "divisions", frame[~there])
