@@ -8,20 +8,19 @@ from __future__ import annotations
 
 import json
 import sys
-import tomllib
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
+from dashboards.commands._import_report import describe
+from dashboards.settings import read_settings
 from geo.errors import InputError, RuleError
 from geo.io.fields import parse_options
 from geo.io.gate import SNAP_M, import_files
-from geo.io.gate_report import describe, to_json, write_problems
+from geo.io.gate_report import to_json, write_problems
 from geo.io.workspace import open_workspace
 from geo.schema import IMPORT_KINDS
-
-DEFAULT_ZONE = "Asia/Shanghai"
 
 
 @click.command("import")
@@ -48,9 +47,7 @@ DEFAULT_ZONE = "Asia/Shanghai"
 @click.option("--make-ids", metavar="PREFIX", help="Give rows without an id one.")
 @click.option("--layer", help="Layer, sheet or file in an archive; * for all.")
 @click.option("--encoding", help="Encoding of text; else it is found out.")
-@click.option(
-    "--timezone", help="Zone of times that name none; else the workspace's, else Asia/Shanghai."
-)
+@click.option("--timezone", help="Zone of times that name none; else that of the settings.")
 @click.option(
     "--date-order", type=click.Choice(["mdy", "dmy"]), help="Order where the year comes last."
 )
@@ -114,7 +111,7 @@ def command(
             make_ids=make_ids,
             layer=layer,
             encoding=encoding,
-            timezone=timezone or workspace_zone(folder) or DEFAULT_ZONE,
+            timezone=timezone or read_settings(folder).timezone,
             date_order="mdy" if date_order == "mdy" else "dmy" if date_order else None,
             allow_gaps=allow_gaps,
             snap_m=snap_width,
@@ -132,18 +129,6 @@ def command(
         raise RuleError(report.refused)
     if not report.is_good:
         raise RuleError(f"none of {report.read:,} rows was accepted")
-
-
-def workspace_zone(folder: Path) -> str | None:
-    """The time zone that the workspace's settings name, if they name one."""
-    file = folder / "settings.toml"
-    if not file.is_file():
-        return None
-    try:
-        zone = tomllib.loads(file.read_text("utf-8")).get("timezone")
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{file} cannot be read: {error}") from error
-    return zone if isinstance(zone, str) else None
 
 
 def _refuse_overwriting(problems: Path | None, files: tuple[Path, ...], folder: Path) -> None:

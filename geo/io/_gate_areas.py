@@ -187,7 +187,7 @@ def close_cover(
     _judge_gaps(cover, set(ids), wishes, ledger)
     slivers = seams.find_slivers(cover)
     if len(slivers):
-        _list_places(slivers, "sliver", "warning", ledger)
+        list_places(slivers, "sliver", "warning", ledger)
         ledger.warn(
             f"{count_of(len(slivers), 'sliver')} thinner than a metre among the grids,"
             " nothing was done about it"
@@ -229,7 +229,7 @@ def _refuse_overlaps(cover: GeoDataFrame, new: set[Any], wishes: Wishes, ledger:
     concerned = overlaps[[bool(new & set(pair)) for pair in overlaps["ids"]]]
     if concerned.empty:
         return
-    _list_places(concerned, "overlap", "error", ledger)
+    list_places(concerned, "overlap", "error", ledger)
     with_old = any(not set(pair) <= new for pair in concerned["ids"])
     advice = "correct the borders"
     if with_old:
@@ -248,12 +248,12 @@ def _judge_gaps(cover: GeoDataFrame, new: set[Any], wishes: Wishes, ledger: Ledg
         return
     total = f"{count_of(len(concerned), 'gap')} between grids, {concerned['area_m2'].sum():,.0f} m2"
     if not wishes.allow_gaps:
-        _list_places(concerned, "gap", "error", ledger)
+        list_places(concerned, "gap", "error", ledger)
         raise CoverError(
             f"{total}, wider than {wishes.snap_m:g} m: {_name_places(concerned)}; close them, or"
             " accept them (a lake, another city) with --allow-gaps"
         )
-    _list_places(concerned, "gap", "warning", ledger)
+    list_places(concerned, "gap", "warning", ledger)
     ledger.warn(f"{total}, accepted by --allow-gaps: points in them belong to no grid")
 
 
@@ -271,7 +271,8 @@ def _few(ids: Iterable[Any]) -> Sequence[Any]:
     return listed if len(listed) <= 3 else [*listed[:3], f"{len(listed) - 3} more"]
 
 
-def _list_places(places: GeoDataFrame, reason: str, severity: str, ledger: Ledger) -> None:
+def list_places(places: GeoDataFrame, reason: str, severity: str, ledger: Ledger) -> None:
+    """Put overlaps or gaps among the problems, with ids and square metres."""
     stored = places.to_crs(STORAGE_CRS)
     details = [
         f"{', '.join(str(i) for i in _few(ids))}: {area:,.2f} m2"

@@ -39,9 +39,6 @@ def import_fixes(
     paths: Sequence[Path],
     wishes: Wishes,
     ledger: Ledger,
-    layer: str | None,
-    encoding: str | None,
-    dry_run: bool,
     say: Any,
 ) -> ImportReport:
     """Bring files of fixes into the hot table; see `geo.io.gate.import_files`."""
@@ -53,7 +50,11 @@ def import_fixes(
         with workspace.writing() as conn, _gate_write.roomy_cache(conn):
             for path in paths:
                 for source in read_sources(
-                    path, kind="fixes", layer=layer, encoding=encoding, chunk_rows=CHUNK_ROWS
+                    path,
+                    kind="fixes",
+                    layer=wishes.layer,
+                    encoding=wishes.encoding,
+                    chunk_rows=CHUNK_ROWS,
                 ):
                     draft = _check_piece(source, number, city, wishes, ledger)
                     draft, seen = _drop_seen(workspace, draft, seen, wishes, ledger)
@@ -64,13 +65,13 @@ def import_fixes(
             if ledger.read == 0:
                 raise InputError(f"{', '.join(p.name for p in paths)}: no rows")
             _add_workers(workspace, conn, workers, ledger)
-            if dry_run:
+            if wishes.dry_run:
                 raise _DryRunError
     except _DryRunError:
         pass
     if ledger.facts.get("outside"):
         ledger.warn(f"{ledger.facts['outside']:,} of {accepted:,} fixes lie outside the city: kept")
-    return ledger.finish([p.name for p in paths], accepted, dry_run=dry_run)
+    return ledger.finish([p.name for p in paths], accepted, dry_run=wishes.dry_run)
 
 
 def _check_piece(

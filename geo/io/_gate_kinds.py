@@ -2,12 +2,12 @@
 
 A value that must be there and cannot be told rejects the row; one that may be empty is emptied,
 counted and listed. Words of a source (status, condition, road class) are turned into ours by the
-tables `geo/data/stage_words.csv` and `state_words.csv`; an unknown status counts as collected.
+table `geo/data/state_words.csv`. Incidents: `geo.io._gate_cases`; people: `geo.io._gate_people`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,12 +17,11 @@ from geo import codes
 from geo.errors import InputError
 from geo.io import fields
 from geo.io._gate_wishes import Wishes
-from geo.io.gate_report import Ledger
+from geo.io.gate_report import Ledger, list_words
 from geo.io.read import Source
 from geo.schema import LEVELS, TABLES
 
 CAMERA_CLASS = "0136"
-DAY = pd.Timedelta(days=1)
 _PLACE_TAGS = ("amenity", "shop", "office", "tourism", "leisure")
 _AREA_TAGS = ("leisure", "natural", "landuse", "waterway", "place")
 _ROAD_TAGS = ("highway", "railway", "waterway")
@@ -56,13 +55,8 @@ def settle_words(draft: pd.DataFrame, ledger: Ledger, name: str, words: str) -> 
         hit = (draft[name].notna() & found.isna()).to_numpy()
         ledger.repair(f"{name} is no word that is known, left empty", int(hit.sum()))
         ledger.point_out(draft, hit, f"{name} is no word that is known", draft[name])
-        ledger.warn(f"unknown words in {name}: {_count_words(unknown)}")
+        ledger.warn(f"unknown words in {name}: {list_words(unknown)}")
     return draft.assign(**{name: found})
-
-
-def _count_words(counts: pd.Series, most: int = 8) -> str:
-    listed = [f"{word} ({n:,})" for word, n in counts.head(most).items()]
-    return ", ".join(listed) + (f" and {len(counts) - most} more" if len(counts) > most else "")
 
 
 def settle_assets(
@@ -86,6 +80,8 @@ def settle_assets(
     if wishes.kind == "cameras":
         if code.isna().any():
             ledger.note(f"cameras without a class are of class {CAMERA_CLASS}")
+            if "class_code" not in draft:
+                ledger.defaults.add("class_code")
         code = code.fillna(CAMERA_CLASS)
     local = code.dropna()
     strange = sorted({c for c in local.unique() if c not in codes.asset_classes().index})
@@ -122,79 +118,6 @@ def _settle_directions(draft: pd.DataFrame, ledger: Ledger) -> pd.DataFrame:
             ledger.point_out(draft, beyond, f"{name} beyond its range, left empty", number)
             draft = draft.assign(**{name: number.mask(beyond)})
     return draft
-
-
-def settle_incidents(draft: pd.DataFrame, wishes: Wishes, ledger: Ledger) -> pd.DataFrame:
-    """Stages, classes, and times that contradict each other."""
-    draft = draft.copy()
-    closed = draft["closed_at"].notna() if "closed_at" in draft else pd.Series(False, draft.index)
-    if "stage" in draft:
-        stage, unknown = fields.match_words("stage", draft["stage"])
-        if len(unknown):
-            hit = (draft["stage"].notna() & stage.isna()).to_numpy()
-            ledger.point_out(draft, hit, "unknown status, taken as collected", draft["stage"])
-            ledger.warn(f"unknown status taken as collected: {_count_words(unknown)}")
-        empty = draft["stage"].isna()
-        if empty.any():
-            ledger.note(
-                f"{int(empty.sum()):,} rows without a status: closed where closed_at is filled"
-            )
-    else:
-        stage = pd.Series(None, index=draft.index, dtype="str")
-        empty = pd.Series(True, index=draft.index)
-        ledger.note("no column for stage: closed where closed_at is filled, else collected")
-    stage = stage.mask(empty & closed, "closed").fillna("collected")
-    draft["stage"] = stage
-    draft = _settle_order(draft, ledger, wishes)
-    return _settle_incident_class(draft, ledger)
-
-
-def _settle_order(draft: pd.DataFrame, ledger: Ledger, wishes: Wishes) -> pd.DataFrame:
-    if "closed_at" in draft:
-        before = (draft["closed_at"] < draft["reported_at"]).to_numpy()
-        if before.any():
-            detail = draft["closed_at"].dt.strftime("%Y-%m-%d %H:%M:%S") + " UTC"
-            ledger.repair("closed before it was reported, close time left empty", int(before.sum()))
-            ledger.point_out(draft, before, "closed before it was reported", detail)
-            draft = draft.assign(closed_at=draft["closed_at"].mask(before))
-    if "deadline" in draft:
-        before = (draft["deadline"] < draft["reported_at"]).to_numpy()
-        count = ledger.point_out(draft, before, "deadline before it was reported")
-        if count:
-            ledger.warn(f"{count:,} incidents have a deadline before they were reported")
-    future = (draft["reported_at"] > pd.Timestamp(wishes.at) + DAY).to_numpy()
-    count = ledger.point_out(draft, future, "reported in the future")
-    if count:
-        ledger.warn(f"{count:,} incidents are reported after the time of this import")
-    return draft
-
-
-def _settle_incident_class(draft: pd.DataFrame, ledger: Ledger) -> pd.DataFrame:
-    table = codes.incident_classes()
-    names = {
-        fields.fold_word(name): str(code)
-        for code, row in table.iterrows()
-        for name in (row["zh"], row["en"])
-    }
-
-    def meaning(word: str) -> str | None:
-        text = str(word).strip().upper()
-        if codes.is_incident_class(text):
-            return text
-        return names.get(fields.fold_word(word))
-
-    known = pd.Series(None, index=draft.index, dtype="str")
-    for column in ("class_code", "category"):
-        if column in draft:
-            words = {w: meaning(w) for w in draft[column].dropna().unique()}
-            known = known.fillna(draft[column].map(words).astype("str"))
-    if "class_code" in draft:
-        lost = draft["class_code"].notna() & known.isna()
-        if lost.any():
-            ledger.note(f"class_code of {int(lost.sum()):,} rows is none of the table: left empty")
-            if "category" not in draft:
-                draft = draft.assign(category=draft["class_code"])
-    return draft.assign(class_code=known)
 
 
 def settle_roads(
@@ -272,34 +195,6 @@ def keep_buildings(draft: pd.DataFrame, sources: Sequence[Source], ledger: Ledge
     return ledger.reject(draft, untagged, "not tagged as a building")
 
 
-def settle_grid_fields(draft: pd.DataFrame, wishes: Wishes, ledger: Ledger) -> pd.DataFrame:
-    """Kind, version and dates of grids, with the defaults: base, 1, from now on."""
-    draft = settle_words(draft, ledger, "kind", "kind")
-    given = draft["kind"] if "kind" in draft else pd.Series(None, index=draft.index, dtype="str")
-    moment = pd.Timestamp(wishes.at).tz_convert("UTC")
-    begin = (
-        draft["valid_from"]
-        if "valid_from" in draft
-        else pd.Series(pd.NaT, index=draft.index, dtype="datetime64[us, UTC]")
-    )
-    version = draft["version"] if "version" in draft else pd.Series(pd.NA, index=draft.index)
-    return draft.assign(
-        kind=given.fillna("base"),
-        version=version.astype("Int64").fillna(1),
-        valid_from=begin.fillna(moment),
-    )
-
-
-def settle_workers(draft: pd.DataFrame, wishes: Wishes, ledger: Ledger) -> pd.DataFrame:
-    """Roles of workers by words, else as the source says; without any a grid worker."""
-    draft = ledger.reject(draft, draft["name"].isna().to_numpy(), "no name")
-    if "role" not in draft:
-        ledger.note("no column for role: all are taken as grid_worker")
-        return draft.assign(role="grid_worker")
-    known = fields.match_words("role", draft["role"])[0]
-    return draft.assign(role=known.fillna(draft["role"]).fillna("grid_worker"))
-
-
 def settle_divisions(draft: pd.DataFrame, wishes: Wishes, ledger: Ledger) -> pd.DataFrame:
     """Codes completed to 12 digits where they are national ones, levels and upper divisions.
 
@@ -346,11 +241,6 @@ def _national_codes(code: pd.Series, level: pd.Series | None) -> pd.Series | Non
     elif text.str.len().nunique() > 1 and text.str.len().min() < 6:
         return None
     return full.astype("str")
-
-
-def fill_missing(frame: pd.DataFrame, values: Mapping[str, Any]) -> pd.DataFrame:
-    """The frame with columns that it lacks."""
-    return frame.assign(**{k: v for k, v in values.items() if k not in frame.columns})
 
 
 def class_of_tags(raw: pd.DataFrame) -> pd.Series:

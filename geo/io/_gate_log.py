@@ -147,7 +147,7 @@ def _first_rows(cases: pd.DataFrame) -> pd.DataFrame:
             "at": cases["closed_at"].fillna(cases["reported_at"]).array,
             "stage": cases["stage"].to_numpy(),
             "move": RECORDED,
-            "note": np.where(cases["closed_at"].isna(), MOMENT_UNKNOWN, None),
+            "note": pd.Series(MOMENT_UNKNOWN, cases.index).mask(cases["closed_at"].notna()).array,
         }
     )
     for name in ("owner", "level", "condition"):

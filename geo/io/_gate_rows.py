@@ -29,6 +29,16 @@ _BY_TAGS = {
 }
 
 
+_YES = (
+    "true", "1", "yes", "y", "t", "是", "班", "上班", "补班", "调休上班", "工作日", "workday",
+    "working day",
+)  # fmt: skip
+_NO = (
+    "false", "0", "no", "n", "f", "否", "休", "放假", "假", "休息", "休息日", "节假日", "假日",
+    "公休", "holiday", "day off", "rest day",
+)  # fmt: skip
+
+
 def make_draft(source: Source, number: int, wishes: Wishes, ledger: Ledger) -> pd.DataFrame:
     """The rows of a source with the fields of the kind; as many rows, in the same order.
 
@@ -113,9 +123,12 @@ def _has_default(name: str, source: Source, wishes: Wishes) -> bool:
         return name in ("lon", "lat")
     if name in _BY_TAGS and set(_BY_TAGS[name]) & set(source.frame.columns):
         return True
+    if (kind, name) == ("duties", "worker_id"):
+        return fields.recognise_fields(kind, source.frame).has("worker_name")
     return (kind, name) in {
         ("grids", "kind"), ("grids", "version"), ("grids", "valid_from"), ("incidents", "stage"),
         ("cameras", "class_code"), ("divisions", "level"), ("workers", "role"),
+        ("duties", "rank"), ("zones", "name"),
     }  # fmt: skip
 
 
@@ -136,8 +149,7 @@ def _read_values(
         return text
     if sort == "bool":
         folded = fields.clean_texts(values)[0].map(fields.fold_word, na_action="ignore")
-        yes, no = ("true", "1", "yes", "y", "t", "是"), ("false", "0", "no", "n", "f", "否")
-        return folded.map({**dict.fromkeys(yes, True), **dict.fromkeys(no, False)}).astype(
+        return folded.map({**dict.fromkeys(_YES, True), **dict.fromkeys(_NO, False)}).astype(
             "boolean"
         )
     number, bad = fields.to_numbers(values)

@@ -9,7 +9,7 @@ from datetime import datetime
 from geo.io import times
 
 POINT_KINDS = ("assets", "cameras", "places", "incidents")
-AREA_KINDS = ("grids", "divisions", "blocks", "buildings", "areas")
+AREA_KINDS = ("divisions", "blocks", "buildings", "areas", "zones")
 
 
 @dataclass(frozen=True)
@@ -28,3 +28,6 @@ class Wishes:
     date_order: times.Order | None = None
     update: bool = False
     new_version: bool = False
+    layer: str | None = None
+    encoding: str | None = None
+    dry_run: bool = False

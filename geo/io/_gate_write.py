@@ -62,14 +62,18 @@ def shapes_of(draft: pd.DataFrame) -> Any:
 
 
 def keep_unsaid(frame: pd.DataFrame, old: pd.DataFrame, kind: str) -> pd.DataFrame:
-    """The rows of a file of updates, with what it does not have as the workspace has it.
+    """The rows of a file of updates, with what it does not say as the workspace has it.
 
-    `old` has the same rows in the same order. Shapes stay if the file has none at all.
+    A required value and a class that it leaves empty stay too, and shapes if it has none at all.
+    `old` has the same rows in the same order.
     """
     out = frame.copy()
-    for column in TABLES[kind].names:
-        if column not in out.columns:
-            out[column] = old[column].set_axis(out.index)
+    for column in TABLES[kind].columns:
+        stored = old[column.name].set_axis(out.index)
+        if column.name not in out.columns:
+            out[column.name] = stored
+        elif column.required or column.name == "class_code":
+            out[column.name] = out[column.name].fillna(stored)
     if isinstance(out, gpd.GeoDataFrame) and out.geometry.isna().all():
         out = out.set_geometry(gpd.GeoSeries(list(old.geometry), index=out.index, crs=STORAGE_CRS))
     return out
@@ -106,8 +110,10 @@ def write_rows(
         if old.any():
             updated = int(old.sum())
             ledger.facts["updated"] = updated
-            update_rows(workspace, conn, frame[old].reset_index(drop=True), wishes, ledger)
+            update_rows(workspace, conn, frame[old], wishes, ledger)
             frame = frame[~old]
+    if "stage" in frame:
+        frame = frame.assign(stage=frame["stage"].fillna("collected"))
     last = _gate_log.last_row(conn) if wishes.kind == "incidents" else 0
     with _indexes_later(workspace, conn, wishes.kind, len(frame)):
         added = _append_pieces(workspace, conn, wishes.kind, frame)
@@ -125,6 +131,7 @@ def update_rows(
 ) -> None:
     """Change the stored rows that differ from those of the frame; each stays the row it was."""
     kind, name = wishes.kind, TABLES[wishes.kind].id
+    frame = frame.drop(columns=list(ledger.defaults & set(frame.columns)))
     same = 0
     for start in range(0, len(frame), _PIECE):
         piece = frame.iloc[start : start + _PIECE].reset_index(drop=True)

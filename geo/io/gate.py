@@ -12,32 +12,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
-import geopandas as gpd
-import numpy as np
 import pandas as pd
-import shapely
 import sqlalchemy as sa
-from geopandas import GeoDataFrame
 
 from geo.errors import CoverError, InputError, StoreBusyError
-from geo.io import (
-    _gate_areas,
-    _gate_ids,
-    _gate_kinds,
-    _gate_parents,
-    _gate_points,
-    _gate_rows,
-    _gate_write,
-)
+from geo.io import _gate_parents, _gate_passes, _gate_rows, _gate_write
 from geo.io._gate_places import crs_name
-from geo.io._gate_wishes import AREA_KINDS, POINT_KINDS, Wishes
+from geo.io._gate_wishes import Wishes
 from geo.io.gate_report import ImportReport, Ledger
 from geo.io.read import Source, read_sources
 from geo.io.times import Order, find_zone
 from geo.io.workspace import Workspace
-from geo.schema import IMPORT_KINDS, STORAGE_CRS, TABLES
+from geo.schema import IMPORT_KINDS
 
 SNAP_M = 1.0
 """Default width up to which borders are closed: a tenth of the positions of class C, and half of
@@ -99,7 +86,8 @@ def import_files(
     update
         Replace rows whose id is there; without it they are rejected.
     new_version
-        Close the grids in force that the new ones replace, and give these the next version.
+        Close the grids in force that the new ones replace, and give these the next version from
+        now on, unless the file has a later version or beginning.
     dry_run
         Do everything but keep nothing.
 
@@ -126,25 +114,33 @@ def import_files(
         kind=kind, at=at, source_crs=source_crs, mapping=dict(mapping or {}),
         set_values=dict(set_values or {}), make_ids=make_ids, allow_gaps=allow_gaps,
         snap_m=snap_m, timezone=timezone, date_order=date_order, update=update,
-        new_version=new_version,
+        new_version=new_version, layer=layer, encoding=encoding, dry_run=dry_run,
     )  # fmt: skip
     _require_sense(wishes)
-    ledger = Ledger(kind)
     say = progress or (lambda text: None)
     if kind == "fixes":
         from geo.io._gate_fixes import import_fixes
 
-        return import_fixes(workspace, paths, wishes, ledger, layer, encoding, dry_run, say)
-    sources = _read_all(paths, kind, layer, encoding, ledger, say)
+        return import_fixes(workspace, paths, wishes, Ledger(kind), say)
+    return _import_rows(workspace, paths, wishes, Ledger(kind), say)
+
+
+def _import_rows(
+    workspace: Workspace, paths: Sequence[Path], wishes: Wishes, ledger: Ledger, say: Progress
+) -> ImportReport:
+    """Read, check and store whole files; everything but fixes."""
+    names = [p.name for p in paths]
+    sources = _read_all(paths, wishes, ledger, say)
     drafts = [_gate_rows.make_draft(s, i, wishes, ledger) for i, s in enumerate(sources)]
     draft = pd.concat(drafts, ignore_index=True) if len(drafts) > 1 else drafts[0]
+    del drafts
     before = workspace.stamp("grids", "divisions")
     say(f"{ledger.read:,} rows read, checking")
-    names = [p.name for p in paths]
     try:
-        draft = _STEPS.get(kind, _pass_points)(workspace, draft, sources, wishes, ledger)
+        draft = _gate_passes.check_rows(workspace, draft, sources, wishes, ledger)
+        del sources
         with workspace.writing() as conn, _gate_write.roomy_cache(conn):
-            if kind == "grids" and workspace.stamp("grids", "divisions") != before:
+            if wishes.kind == "grids" and workspace.stamp("grids", "divisions") != before:
                 # What was checked against is no longer what stands there.
                 raise StoreBusyError(
                     "grids or divisions changed while these were being checked, nothing is"
@@ -153,13 +149,13 @@ def import_files(
             say(f"storing {len(draft):,} rows")
             if len(draft):
                 _store(workspace, conn, draft, wishes, ledger)
-            if dry_run:
+            if wishes.dry_run:
                 raise _DryRunError
     except _DryRunError:
         pass
     except CoverError as error:
-        return ledger.finish(names, 0, refused=str(error), dry_run=dry_run)
-    return ledger.finish(names, len(draft) + ledger.joined, dry_run=dry_run)
+        return ledger.finish(names, 0, refused=str(error), dry_run=wishes.dry_run)
+    return ledger.finish(names, len(draft) + ledger.joined, dry_run=wishes.dry_run)
 
 
 class _DryRunError(Exception):
@@ -184,232 +180,18 @@ def _require_sense(wishes: Wishes) -> None:
         crs_name(wishes.source_crs)
 
 
-def _read_all(
-    paths: Sequence[Path],
-    kind: str,
-    layer: str | None,
-    encoding: str | None,
-    ledger: Ledger,
-    say: Progress,
-) -> list[Source]:
+def _read_all(paths: Sequence[Path], wishes: Wishes, ledger: Ledger, say: Progress) -> list[Source]:
     sources: list[Source] = []
     for path in paths:
         say(f"reading {path.name}")
-        for source in read_sources(path, kind=kind, layer=layer, encoding=encoding):
+        for source in read_sources(
+            path, kind=wishes.kind, layer=wishes.layer, encoding=wishes.encoding
+        ):
             _gate_rows.require_readable(source)
             ledger.read += source.read
             ledger.reject_bad(source.name, source.bad)
             sources.append(source)
     return sources
-
-
-def _pass_points(
-    workspace: Workspace,
-    draft: pd.DataFrame,
-    sources: Sequence[Source],
-    wishes: Wishes,
-    ledger: Ledger,
-) -> pd.DataFrame:
-    """Assets, cameras, places and incidents."""
-    draft = _settle_ids(workspace, draft, sources, wishes, ledger)
-    draft = _gate_kinds.settle_times(draft, wishes, ledger)
-    if wishes.kind in ("assets", "cameras"):
-        draft = _gate_kinds.settle_assets(draft, sources, wishes, ledger)
-    elif wishes.kind == "places":
-        draft = _gate_kinds.settle_named_kind(draft, sources, wishes, ledger)
-    else:
-        draft = _gate_kinds.settle_incidents(draft, wishes, ledger)
-    draft = _refuse_shapes(draft, wishes, ledger)
-    city = _gate_points.read_city(workspace)
-    draft = _gate_points.place_points(draft, city, wishes, ledger)
-    return _gate_ids.settle_same_ids(draft, wishes, ledger)
-
-
-def _refuse_shapes(draft: pd.DataFrame, wishes: Wishes, ledger: Ledger) -> pd.DataFrame:
-    """Points only, and lines for assets."""
-    if "_shape" not in draft:
-        return draft
-    shapes = draft["_shape"].to_numpy(dtype=object)
-    there = ~shapely.is_missing(shapes)
-    wanted = (1,) if wishes.kind == "assets" else ()
-    wrong = there & ~np.isin(shapely.get_type_id(shapes), [1, 5] if wanted else [])
-    kinds = np.array([getattr(s, "geom_type", "") for s in shapes], dtype=object)
-    what = "neither point nor line" if wanted else "not a point"
-    return ledger.reject(draft, wrong, what, kinds)
-
-
-def _settle_ids(
-    workspace: Workspace,
-    draft: pd.DataFrame,
-    sources: Sequence[Source],
-    wishes: Wishes,
-    ledger: Ledger,
-) -> pd.DataFrame:
-    draft = _gate_ids.clean_ids(draft, wishes, ledger)
-    draft = _gate_ids.drop_repeated(draft, sources, wishes, ledger)
-    if wishes.update or wishes.kind in ("grids", "divisions"):
-        return draft
-    there = draft[TABLES[wishes.kind].id].isin(_gate_write.existing_ids(workspace, wishes.kind))
-    return ledger.reject(
-        draft, there.to_numpy(), "already in the workspace", "--update replaces it"
-    )
-
-
-def _pass_lines(
-    workspace: Workspace,
-    draft: pd.DataFrame,
-    sources: Sequence[Source],
-    wishes: Wishes,
-    ledger: Ledger,
-) -> pd.DataFrame:
-    draft = _gate_kinds.settle_roads(draft, sources, wishes, ledger)
-    draft = _settle_ids(workspace, draft, sources, wishes, ledger)
-    draft = _gate_areas.clean_shapes(draft, wishes, ledger, 1)
-    draft = _gate_ids.settle_same_ids(draft, wishes, ledger)
-    _suspect(workspace, draft, wishes, ledger)
-    return draft
-
-
-def _pass_areas(
-    workspace: Workspace,
-    draft: pd.DataFrame,
-    sources: Sequence[Source],
-    wishes: Wishes,
-    ledger: Ledger,
-) -> pd.DataFrame:
-    if wishes.kind == "areas":
-        draft = _gate_kinds.settle_named_kind(draft, sources, wishes, ledger)
-    if wishes.kind == "buildings":
-        draft = _gate_kinds.keep_buildings(draft, sources, ledger)
-    draft = _settle_ids(workspace, draft, sources, wishes, ledger)
-    if wishes.kind == "divisions":
-        draft = _gate_kinds.settle_divisions(draft, wishes, ledger)
-    draft = _gate_kinds.settle_times(draft, wishes, ledger)
-    if "_shape" in draft:
-        draft = _gate_areas.clean_shapes(draft, wishes, ledger, 2)
-        draft = _gate_areas.require_areas_of_size(draft, ledger)
-    draft = _gate_ids.settle_same_ids(draft, wishes, ledger)
-    if wishes.kind == "divisions":
-        draft = _settle_known_divisions(workspace, draft, wishes, ledger)
-    _suspect(workspace, draft, wishes, ledger)
-    return draft
-
-
-def _settle_known_divisions(
-    workspace: Workspace, draft: pd.DataFrame, wishes: Wishes, ledger: Ledger
-) -> pd.DataFrame:
-    """A division known by its code only takes its name; others that are there are rejected."""
-    known = workspace.read("divisions", columns=["name", "geom"])
-    there = draft["code"].isin(known.index).to_numpy()
-    if not there.any():
-        return draft
-    old = known.reindex(draft["code"])
-    nameless = there & (old["name"] == old.index).to_numpy()
-    shapeless = there & shapely.is_missing(np.asarray(old["geometry"], dtype=object))
-    shapeless &= ~shapely.is_missing(_gate_write.shapes_of(draft))
-    if nameless.any():
-        ledger.facts["named"] = int(nameless.sum())
-    if wishes.update:
-        return draft
-    fixed = there & ~nameless & ~shapeless
-    return ledger.reject(draft, fixed, "already in the workspace", "--update replaces it")
-
-
-def _pass_grids(
-    workspace: Workspace,
-    draft: pd.DataFrame,
-    sources: Sequence[Source],
-    wishes: Wishes,
-    ledger: Ledger,
-) -> pd.DataFrame:
-    draft = _pass_areas(workspace, draft, sources, wishes, ledger)
-    draft = _gate_kinds.settle_grid_fields(draft, wishes, ledger)
-    standing = workspace.grids()
-    if not wishes.new_version:
-        keys = workspace.read("grids", columns=[])
-        there = draft["grid_id"].isin(keys.index).to_numpy()
-        draft = ledger.reject(
-            draft, there, "already in the workspace", "--new-version replaces the grids in force"
-        )
-    if draft.empty:
-        return draft
-    closing = _replaced_grids(draft, standing) if wishes.new_version else []
-    if closing:
-        draft = draft.assign(
-            version=int(standing.loc[closing, "version"].max()) + 1,
-            valid_from=pd.Timestamp(wishes.at).tz_convert("UTC"),
-        )
-        ledger.facts["_closing"] = closing
-    ended = (
-        draft["valid_to"].notna().to_numpy() if "valid_to" in draft else np.zeros(len(draft), bool)
-    )
-    current = draft[~ended]
-    if len(current):
-        try:
-            closed = _gate_areas.close_cover(current, standing.drop(index=closing), wishes, ledger)
-        except CoverError:
-            ledger.facts.pop("_closing", None)
-            ledger.reject(draft, np.ones(len(draft), dtype=bool), "the whole import was refused")
-            raise
-        draft = pd.concat([closed, draft[ended]]) if ended.any() else closed
-    return draft
-
-
-def _replaced_grids(draft: pd.DataFrame, standing: GeoDataFrame) -> list[Any]:
-    """Grids in force that have the id of a new one or share ground with one."""
-    if not len(standing):
-        return []
-    same = standing.index.isin(draft["grid_id"])
-    shapes = draft["_shape"].to_numpy(dtype=object)
-    held = np.asarray(standing.geometry, dtype=object)
-    one, two = shapely.STRtree(held).query(shapes, predicate="intersects")
-    common = _gate_areas.measure_areas(shapely.intersection(shapes[one], held[two]))
-    whole = _gate_areas.measure_areas(held)
-    # Sharing a hundredth of a grid is replacing it; less is a border drawn a little differently.
-    same[two[common > 0.01 * whole[two]]] = True
-    return list(standing.index[same])
-
-
-def _pass_workers(
-    workspace: Workspace,
-    draft: pd.DataFrame,
-    sources: Sequence[Source],
-    wishes: Wishes,
-    ledger: Ledger,
-) -> pd.DataFrame:
-    draft = _settle_ids(workspace, draft, sources, wishes, ledger)
-    draft = _gate_kinds.settle_workers(draft, wishes, ledger)
-    return _gate_ids.settle_same_ids(draft, wishes, ledger)
-
-
-_STEPS = {
-    **dict.fromkeys(POINT_KINDS, _pass_points),
-    **dict.fromkeys(AREA_KINDS, _pass_areas),
-    "roads": _pass_lines,
-    "grids": _pass_grids,
-    "workers": _pass_workers,
-}
-
-
-def _suspect(workspace: Workspace, draft: pd.DataFrame, wishes: Wishes, ledger: Ledger) -> None:
-    """Compare a new layer of lines or polygons with what the workspace has."""
-    if draft.empty or "_shape" not in draft:
-        return
-    city = _gate_points.read_city(workspace)
-    roads = workspace.read("roads", columns=["geom"], limit=50_000)
-    assets = workspace.read("assets", columns=["geom"], limit=50_000)
-    shapes = draft["_shape"].to_numpy(dtype=object)
-    layer = gpd.GeoDataFrame(geometry=list(shapes[~shapely.is_missing(shapes)]), crs=STORAGE_CRS)
-    if layer.empty:
-        return
-    _gate_points.warn_of_shift(
-        layer,
-        city,
-        wishes,
-        ledger,
-        lines=GeoDataFrame(roads) if len(roads) else None,
-        points=GeoDataFrame(assets) if len(assets) else None,
-    )
 
 
 def _store(
@@ -430,11 +212,9 @@ def _store(
             _gate_write.add_missing_divisions(
                 workspace, conn, draft["community_code"], "community", ledger
             )
-    if kind == "grids" and "_closing" in ledger.facts:
-        closing = ledger.facts.pop("_closing")
-        ledger.facts["closed_versions"] = _gate_write.close_grids(
-            workspace, conn, closing, wishes.at
-        )
+    if ledger.closing is not None:
+        closing, moment = ledger.closing
+        ledger.facts["closed_versions"] = _gate_write.close_grids(workspace, conn, closing, moment)
     if kind == "divisions":
         _store_divisions(workspace, conn, draft, wishes, ledger)
         return

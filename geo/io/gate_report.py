@@ -7,9 +7,9 @@ A repaired row is an accepted one; a warning is about an accepted one.
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +25,8 @@ from geo.errors import InputError
 from geo.schema import STORAGE_CRS
 
 PROBLEM_COLUMNS = ("file", "row", "id", "reason", "detail", "severity")
+CLASS_COLUMNS = ("category", "class_code", "sure", "rows")
 _REPAIR_COLUMNS = ("repair", "rows", "area_m2", "detail")
-_MOST_SHOWN = 12
-_WIDTH = 100
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,9 @@ class ImportReport:
     `repaired` has one row a repair: repair, rows, area_m2 (missing where it is none of area),
     detail. `rejected` has one row a rejected row: file, row, id, reason, detail. `problems` holds
     rejected rows and warnings with their places (EPSG:4326; missing where there is no place).
-    `refused` names the hard rule that kept the whole import out, empty if none.
+    `classes` tells what became of categories of other systems: category, class_code (empty: none of
+    ours, missing: unknown), sure, rows. `refused` names the hard rule that kept the whole import
+    out, empty if none.
     """
 
     kind: str
@@ -56,6 +57,7 @@ class ImportReport:
     crs: tuple[str, ...]
     timezone: str
     facts: Mapping[str, Any] = field(default_factory=dict)
+    classes: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=CLASS_COLUMNS))
     refused: str = ""
     dry_run: bool = False
 
@@ -79,6 +81,11 @@ class Ledger:
         self.fields: list[tuple[str, str, str]] = []
         self.unused: dict[str, tuple[str, ...]] = {}
         self.facts: dict[str, Any] = {}
+        self.classes = pd.DataFrame(columns=list(CLASS_COLUMNS))
+        self.closing: tuple[list[Any], datetime] | None = None
+        """Grids that end, and when."""
+        self.defaults: set[str] = set()
+        """Fields that no file had: an update leaves them as they are."""
         self._repairs: dict[str, list[Any]] = {}
         self._rejected: list[pd.DataFrame] = []
         self._warned: list[pd.DataFrame] = []
@@ -209,6 +216,7 @@ class Ledger:
             crs=tuple(dict.fromkeys(self.crs)),
             timezone=self.zone,
             facts=dict(self.facts),
+            classes=self.classes,
             refused=refused,
             dry_run=dry_run,
         )
@@ -291,113 +299,15 @@ def _as_multi(shapes: gpd.GeoSeries) -> npt.NDArray[Any]:
     return out
 
 
-def describe(report: ImportReport) -> str:
-    """The report as a person reads it, for a terminal of 100 columns."""
-    head = f"{report.kind}: {report.read:,} read = {report.accepted:,} accepted"
-    head += f" + {report.rejected.shape[0]:,} rejected"
-    lines = [head]
-    if report.joined:
-        lines.append(
-            f"  {report.accepted:,} accepted rows are {report.stored:,} features"
-            f" ({report.joined:,} rows joined as parts)"
-        )
-    lines += [f"  {text}" for text in _fact_lines(report)]
-    lines += _section("Repaired", _repair_lines(report.repaired))
-    lines += _section("Rejected", _reason_lines(report.rejected))
-    lines += _section("Warnings", _bullets(report.warnings))
-    lines += _section("How it was read", _how_lines(report))
-    if report.refused:
-        lines += ["", f"REFUSED: {report.refused}", "The workspace is unchanged."]
-    elif report.dry_run:
-        lines += ["", "Dry run: the workspace is unchanged."]
-    return "\n".join(lines)
-
-
 def count_of(count: int, word: str) -> str:
     """`1 gap`, `2 gaps`."""
     return f"{count:,} {word}" + ("" if count == 1 else "s")
 
 
-def _fact_lines(report: ImportReport) -> list[str]:
-    words = {
-        "unplaced": ("row", "without a usable place kept as unplaced"),
-        "outside": ("row", "outside the city"),
-        "updated": ("row", "replaced"),
-        "named": ("division", "known by its code only got a name"),
-        "divisions_made": ("division", "made"),
-        "workers_made": ("worker", "made, known by the number only"),
-        "closed_versions": ("grid", "of the old version closed"),
-    }
-    return [
-        f"{count_of(count, words[key][0])} {words[key][1]}"
-        for key, count in report.facts.items()
-        if key in words
-    ]
-
-
-def _section(title: str, lines: Sequence[str]) -> list[str]:
-    return ["", title, *lines] if lines else []
-
-
-def _repair_lines(repaired: pd.DataFrame) -> list[str]:
-    out = []
-    for name, rows, area, detail in repaired.itertuples(index=False):
-        size = "" if pd.isna(area) else f", {area:,.2f} m2"
-        out.append(f"  {rows:>9,}  {name}{size}" + (f" ({detail})" if detail else ""))
-    return out
-
-
-def _reason_lines(rejected: pd.DataFrame) -> list[str]:
-    out = []
-    for reason, rows in rejected.groupby("reason", sort=False):
-        first = rows.head(3)
-        details = set(rows["detail"])
-        if len(details) == 1:
-            shared = f" ({details.pop()})" if details != {""} else ""
-            examples = [f"row {row}" for row in first["row"]]
-        else:
-            shared = ""
-            examples = [
-                f"row {row}" + (f" ({detail})" if detail else "")
-                for row, detail in zip(first["row"], first["detail"], strict=True)
-            ]
-        more = ", …" if len(rows) > len(examples) else ""
-        out.append(f"  {len(rows):>9,}  {reason}{shared}: {', '.join(examples)}{more}")
-    return out
-
-
-def _bullets(texts: Sequence[str]) -> list[str]:
-    return [f"  - {text}" for text in texts]
-
-
-def _how_lines(report: ImportReport) -> list[str]:
-    out = [f"  files     {', '.join(report.files)}"]
-    out += [f"  crs       {text}" for text in report.crs]
-    if report.timezone:
-        out.append(f"  zone      {report.timezone}")
-    for file, rows in report.fields.groupby("file", sort=False):
-        pairs = [f"{f} <- {c}" for f, c in zip(rows["field"], rows["column"], strict=True)]
-        out += _wrapped("fields", pairs, "" if report.fields["file"].nunique() == 1 else str(file))
-    for file, names in report.unused.items():
-        if names:
-            out += _wrapped("not used", list(names), "" if len(report.unused) == 1 else file)
-    return out + _bullets(report.notes)
-
-
-def _wrapped(title: str, items: Sequence[str], file: str) -> list[str]:
-    lines, line = [], f"  {title:<9} " + (f"[{file}] " if file else "")
-    for at, item in enumerate(items):
-        piece = item + (", " if at < len(items) - 1 else "")
-        if _width(line) + _width(piece) > _WIDTH and line.strip():
-            lines.append(line.rstrip())
-            line = " " * 12
-        line += piece
-    return [*lines, line.rstrip()]
-
-
-def _width(text: str) -> int:
-    """Columns of a terminal that a text takes: two for a Chinese character."""
-    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+def list_words(counts: pd.Series, most: int = 8) -> str:
+    """`red (12), blue (3) and 4 more`: words with their counts, the first of them."""
+    listed = [f"{word} ({n:,})" for word, n in counts.head(most).items()]
+    return ", ".join(listed) + (f" and {len(counts) - most} more" if len(counts) > most else "")
 
 
 def to_json(report: ImportReport) -> dict[str, Any]:
@@ -427,6 +337,12 @@ def to_json(report: ImportReport) -> dict[str, Any]:
         "crs": list(report.crs),
         "timezone": report.timezone,
         "facts": dict(report.facts),
+        "classes": [
+            {"category": c, "class_code": None if pd.isna(k) else k, "rows": int(r)}
+            for c, k, r in report.classes[["category", "class_code", "rows"]].itertuples(
+                index=False
+            )
+        ],
         "refused": report.refused,
         "dry_run": report.dry_run,
     }

@@ -20,10 +20,11 @@ import shapely
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from dashboards.commands._import_report import describe
 from geo import datum
 from geo.errors import ColumnError, InputError
 from geo.io.gate import import_files
-from geo.io.gate_report import ImportReport, describe, to_json, write_problems
+from geo.io.gate_report import ImportReport, to_json, write_problems
 from geo.io.workspace import Workspace
 
 AT = datetime(2026, 11, 21, 4, tzinfo=UTC)
