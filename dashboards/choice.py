@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dashboards.figures import FIGURES
+from dashboards.components.city_map import LAYER_NAMES
 from dashboards.settings import LANGUAGES
 
-LAYER_NAMES = ("incidents", "workers", "assets", "borders", "labels")
+FIGURES = (
+    "open", "overdue", "per_1000", "rounds", "coverage", "households", "population", "assets",
+)  # fmt: skip
+"""What units can be shaded by, in the order of the switch."""
+
+TOUR_S = (5, 3600)
+"""Shortest and longest stay at a view of the tour, seconds."""
+TOUR_DEFAULT_S = 20
 
 
 @dataclass(frozen=True)
@@ -20,6 +27,13 @@ class Choice:
     layers: tuple[str, ...] = LAYER_NAMES
     view: tuple[float, float, float] | None = None
     """Longitude, latitude, zoom (of a screen with 1080 lines)."""
+    unit: str | None = None
+    """Code of the unit that the page is about; None is the whole city."""
+    level: str | None = None
+    """Level to shade, or `zone:` and a kind of custom areas; None is the next one below."""
+    kiosk: bool = False
+    """A wall without hands: no controls, and a tour through the views."""
+    tour_s: int = TOUR_DEFAULT_S
 
 
 def read_choice(query: dict[str, str], default_language: str) -> Choice:
@@ -36,7 +50,16 @@ def read_choice(query: dict[str, str], default_language: str) -> Choice:
         figure=figure if figure in FIGURES else FIGURES[0],
         layers=layers,
         view=_read_view(query.get("view", "")),
+        unit=query.get("unit") or None,
+        level=query.get("level") or None,
+        kiosk=query.get("kiosk") == "1",
+        tour_s=_read_tour(query.get("tour", "")),
     )
+
+
+def _read_tour(text: str) -> int:
+    low, high = TOUR_S
+    return min(max(int(text), low), high) if text.isdecimal() else TOUR_DEFAULT_S
 
 
 def _read_view(text: str) -> tuple[float, float, float] | None:

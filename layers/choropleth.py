@@ -7,11 +7,13 @@ zero. Differences around zero use purple to orange.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 import pandas as pd
 from geopandas import GeoDataFrame
+from numpy.typing import ArrayLike, NDArray
 
 from layers.classes import Classes, as_numbers, find_classes, roundest
 from layers.colours import Mood, diverging, sequential, tokens
@@ -21,6 +23,43 @@ from layers.words import Language, word
 
 OPACITY = 0.82
 """Roads, water and parks show through a fill without muddying the order of its classes."""
+
+
+@dataclass(frozen=True, eq=False)
+class Shade:
+    """Classes and colours of values whose shapes are drawn elsewhere.
+
+    `codes` has the class of each value, -1 for no data; `palette` the colour of each class from
+    the smallest up; `legend` the lines of the legend, "no data" last.
+    """
+
+    codes: NDArray[np.int8]
+    palette: tuple[str, ...]
+    legend: tuple[LegendItem, ...]
+
+
+def shade(
+    values: ArrayLike | pd.Series,
+    *,
+    mood: Mood = "night",
+    language: Language = "zh",
+    ramp: str = "blue",
+    most: int = 6,
+    classes: Classes | None = None,
+    no_data: str | None = None,
+) -> Shade:
+    """Put values into classes with colours, as `choropleth` does, without any shape.
+
+    For a map whose shapes the browser has already: only the small class numbers travel. Arguments
+    are those of `choropleth`; `codes` come in the order of `values`.
+    """
+    numbers = as_numbers(values)
+    found = find_classes(numbers, most=most) if classes is None else classes
+    palette = sequential(mood, max(len(found), 1), ramp)
+    return _shade(
+        found.assign(numbers), palette, found.labels(language),
+        mood=mood, no_data=no_data or word("no_data", language),
+    )  # fmt: skip
 
 
 def choropleth(
@@ -130,16 +169,8 @@ def _shaded(
     id: str,
 ) -> MapLayer:
     """The layer of grids whose classes are known."""
-    grey = tokens(mood).no_data
-    colours = np.array([*palette, grey], dtype=object)
-    counts = np.bincount(codes[codes >= 0], minlength=len(labels))
-    legend = [
-        LegendItem(label, colour, "fill", int(count))
-        for label, colour, count in zip(labels, palette, counts, strict=False)
-    ]
-    unknown = codes < 0
-    if unknown.any():
-        legend.append(LegendItem(no_data, grey, "hatch", int(unknown.sum())))
+    shaded = _shade(codes, palette, labels, mood=mood, no_data=no_data)
+    colours = np.array([*palette, tokens(mood).no_data], dtype=object)
     features = GeoDataFrame(
         {
             "name": _names(grids),
@@ -152,7 +183,27 @@ def _shaded(
         geometry=grids.geometry.to_numpy(),
         crs=grids.crs,
     )
-    return MapLayer(id, title, "fill", features, tuple(legend), unit, mood, opacity=OPACITY)
+    return MapLayer(id, title, "fill", features, shaded.legend, unit, mood, opacity=OPACITY)
+
+
+def _shade(
+    codes: NDArray[np.int8],
+    palette: Sequence[str],
+    labels: Sequence[str],
+    *,
+    mood: Mood,
+    no_data: str,
+) -> Shade:
+    """Colours and legend of classes that are known."""
+    counts = np.bincount(codes[codes >= 0], minlength=len(labels))
+    legend = [
+        LegendItem(label, colour, "fill", int(count))
+        for label, colour, count in zip(labels, palette, counts, strict=False)
+    ]
+    unknown = int((codes < 0).sum())
+    if unknown:
+        legend.append(LegendItem(no_data, tokens(mood).no_data, "hatch", unknown))
+    return Shade(codes, tuple(palette), tuple(legend))
 
 
 def _names(grids: GeoDataFrame) -> list[str]:

@@ -7,19 +7,19 @@
   const BREATH_MS = 4200;
   const FRAME_MS = 50;
   const MOST = 250;
-  const p = { late: [], fresh: new Map(), started: false, timer: 0 };
+  const p = { late: [], fresh: new Map(), started: false };
+  const colours = { late: "", text: "", accent: "" };
 
-  w.loadPulses = async function () {
-    const answer = await fetch("/data/incidents.geojson?v=" + encodeURIComponent(w.s.versions.incidents) + "&lang=" + w.s.config.lang);
-    if (!answer.ok) return;
-    const features = (await answer.json()).features;
-    p.late = features.filter((f) => f.properties.state === "late").map((f) => f.geometry.coordinates);
+  /* Take the incidents on the map: which breathe, and which are new since the last look. */
+  w.loadPulses = function () {
     const now = performance.now();
     const fresh = new Map();
-    for (const f of features) {
+    p.late = [];
+    for (const f of w.map.cases.values()) {
+      if (f.properties.state === "late") p.late.push(f.geometry.coordinates);
       if (!f.properties.new) continue;
       const known = p.fresh.get(f.properties.id);
-      fresh.set(f.properties.id, known || { at: now, where: f.geometry.coordinates, state: f.properties.state });
+      fresh.set(f.properties.id, known || { at: now, where: f.geometry.coordinates });
     }
     p.fresh = fresh;
     w.pulse();
@@ -36,7 +36,7 @@
 
   function draw() {
     const map = w.s.map;
-    const canvas = document.getElementById("command-pulses");
+    const canvas = document.getElementById("map-pulses");
     if (!map || !canvas) return;
     const ratio = window.devicePixelRatio || 1;
     const width = canvas.clientWidth;
@@ -58,30 +58,36 @@
       for (const where of p.late) {
         const q = map.project(where);
         if (!inside(q) || ++count > MOST) continue;
-        ring(g, q, (8 + 4 * breath) * k * near, "#fb7185", 0.2 + 0.45 * (1 - breath), 1.6 * k);
+        ring(g, q, (8 + 4 * breath) * k * near, colours.late, 0.2 + 0.45 * (1 - breath), 1.6 * k);
       }
       for (const item of p.fresh.values()) {
         const q = map.project(item.where);
         if (!inside(q)) continue;
         const age = now - item.at;
         if (w.still() || age > 2 * PULSE_MS) {
-          ring(g, q, 10 * k * near, "#e8eef8", 0.7, 1.4 * k);
+          ring(g, q, 10 * k * near, colours.text, 0.7, 1.4 * k);
         } else {
           const t = (age % PULSE_MS) / PULSE_MS;
-          ring(g, q, (8 + 26 * t) * k, "#e8eef8", 1 - t, 2.4 * k);
+          ring(g, q, (8 + 26 * t) * k, colours.text, 1 - t, 2.4 * k);
         }
       }
     }
-    if (w.s.incident) {
-      const q = map.project(w.s.incident);
-      if (inside(q)) ring(g, q, 15 * k, "#38bdf8", 1, 2.4 * k);
+    if (w.s.mark) {
+      const q = map.project(w.s.mark);
+      if (inside(q)) ring(g, q, 15 * k, colours.accent, 1, 2.4 * k);
     }
     g.globalAlpha = 1;
   }
 
   w.pulse = draw;
+  let resizing = 0;
+  window.addEventListener("resize", () => {
+    window.clearTimeout(resizing);
+    resizing = window.setTimeout(draw, 200);
+  });
 
   w.startPulses = function (map) {
+    for (const name of Object.keys(colours)) colours[name] = w.colour(name);
     map.on("move", draw);
     map.on("resize", draw);
     w.loadPulses();

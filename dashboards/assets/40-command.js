@@ -1,234 +1,279 @@
-/* The command page in the browser: address, clock, freshness, and the callbacks of dash. */
+/* The command page in the browser: drilling, the chosen place, the address, and the callbacks of dash. */
 (function () {
   "use strict";
   const w = (window.wangge = window.wangge || {});
   const s = w.s;
-  const clock = { offset: 0, newest: null, heard: 0 };
+  const m = w.map;
+  const page = (w.command = { unit: "", level: null, figure: null, place: null, shownUnit: undefined });
+  const here = () => Boolean(document.getElementById("command-page"));
+  const set = (id, props) => window.dash_clientside.set_props(id, props);
 
-  w.now = function () {
-    return Date.now() + clock.offset;
-  };
-
-  w.span = function (ms) {
-    const words = s.config.words;
-    const seconds = Math.max(0, Math.round(ms / 1000));
-    const say = (unit, n) => words["span." + unit].replace("{n}", n);
-    if (seconds < 60) return say("s", seconds);
-    if (seconds < 3600) return say("m", Math.floor(seconds / 60));
-    if (seconds < 86400) return say("h", Math.floor(seconds / 3600));
-    return say("d", Math.floor(seconds / 86400));
-  };
-
-  w.notice = function (text) {
-    const place = document.getElementById("app-error");
-    if (place) place.textContent = text;
-  };
-
-  /* --- address ----------------------------------------------------------------------------------- */
+  /* --- address -------------------------------------------------------------------------------------- */
 
   let writing = 0;
   function choice() {
     const query = new URLSearchParams();
     const base = s.config.defaults;
     if (s.config.lang !== base.lang) query.set("lang", s.config.lang);
-    if (s.grid) query.set("grid", s.grid);
-    if (s.figureName && s.figureName !== base.figure) query.set("figure", s.figureName);
+    if (page.unit) query.set("unit", page.unit);
+    if (page.level) query.set("level", page.level);
+    if (page.place && page.place.grid_id) query.set("grid", page.place.grid_id);
+    if (page.figure && page.figure !== base.figure) query.set("figure", page.figure);
     if (s.layers.length !== base.layers.length) query.set("layers", base.layers.filter((n) => s.layers.includes(n)).join(","));
     if (s.map && s.moved) {
-      const v = w.currentView();
+      const v = m.view();
       query.set("view", [v.center.lon.toFixed(5), v.center.lat.toFixed(5), (v.zoom - w.shift()).toFixed(2)].join(","));
-    } else if (s.config.view) query.set("view", s.config.view.join(","));
+    } else if (s.config.view && !page.drilled) query.set("view", s.config.view.join(","));
+    if (s.config.kiosk) {
+      query.set("kiosk", "1");
+      query.set("tour", s.config.tourS);
+    }
     return query;
   }
-  function href(query) {
-    const text = query.toString().replaceAll("%2C", ",");
-    return window.location.pathname + (text ? "?" + text : "");
-  }
-  w.writeAddress = function () {
+  function write() {
+    if (!here()) return;
     window.clearTimeout(writing);
-    writing = window.setTimeout(() => window.history.replaceState(window.history.state, "", href(choice())), 150);
+    writing = window.setTimeout(() => window.history.replaceState(window.history.state, "", w.href(choice())), 150);
+  }
+
+  /* --- drilling -------------------------------------------------------------------------------------- */
+
+  /* Look at another unit; "" is the whole city. */
+  page.go = function (unit, options) {
+    if (unit === page.unit && !page.level) return page.showUnit();
+    window.clearTimeout(writing);
+    window.history.replaceState(window.history.state, "", w.href(choice()));
+    page.unit = unit;
+    page.level = null;
+    page.drilled = true;
+    s.moved = false;
+    page.choose(null);
+    if (!options || !options.silent) window.history.pushState(window.history.state, "", w.href(choice()));
+    set("command-level", { data: null });
+    set("command-unit", { data: unit });
   };
 
-  /* --- clock and freshness ------------------------------------------------------------------------ */
+  page.up = function () {
+    const steps = [...document.querySelectorAll("#command-crumbs [data-unit]")];
+    if (steps.length) page.go(steps[steps.length - 1].dataset.unit);
+  };
 
-  function parts() {
-    const format = new Intl.DateTimeFormat("en-GB", {
-      timeZone: s.config.timezone, hourCycle: "h23", year: "numeric", month: "numeric", day: "numeric",
-      hour: "2-digit", minute: "2-digit", second: "2-digit", weekday: "short",
-    });
-    const found = {};
-    for (const part of format.formatToParts(new Date(w.now()))) found[part.type] = part.value;
-    return found;
-  }
-
-  function tick() {
-    const time = document.getElementById("command-time");
-    if (!time || !s.config) return;
-    const p = parts();
-    time.textContent = p.hour + ":" + p.minute + ":" + p.second;
-    const weekday = s.config.weekdays[["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"].indexOf(p.weekday)];
-    const month = s.config.months[Number(p.month) - 1];
-    document.getElementById("command-date").textContent =
-      s.config.lang === "zh" ? p.year + "年" + month + p.day + "日 " + weekday : weekday + " " + p.day + " " + month + " " + p.year;
-    showFresh();
-  }
-
-  function showFresh() {
-    const place = document.getElementById("command-freshness");
-    const words = s.config.words;
-    const lost = performance.now() - clock.heard > (3 * s.config.refreshS + 10) * 1000;
-    let state = "none";
-    let text = words["fresh.none"];
-    if (clock.newest !== null) {
-      const age = w.now() - clock.newest;
-      state = lost ? "lost" : age > s.config.staleS * 1000 ? "stale" : "live";
-      text = words["fresh." + state].replace("{span}", w.span(age));
+  /* Bring the unit that the page is about into view. */
+  page.showUnit = async function () {
+    const scope = s.spec && s.spec.scope;
+    if (!scope) {
+      s.home = null;
+      m.fit(s.config.bounds);
+      return;
     }
-    place.className = "freshness is-" + state;
-    if (place.textContent !== text) place.textContent = text;
-  }
+    const unit = (await m.units(scope.level)).get(scope.code);
+    if (!unit) return;
+    const [west, south, east, north] = unit.box;
+    s.home = [west - (east - west) * 0.03, south - (north - south) * 0.03, east + (east - west) * 0.03, north + (north - south) * 0.03];
+    m.fit(s.home);
+  };
 
-  /* --- clicks on lists and buttons ------------------------------------------------------------------ */
+  // dash would build the whole page anew for a step back; the page only looks elsewhere.
+  window.addEventListener("popstate", (event) => {
+    if (!here() || !s.config || window.location.pathname !== "/command") return;
+    event.stopImmediatePropagation();
+    const query = new URLSearchParams(window.location.search);
+    const unit = query.get("unit") || "";
+    const level = query.get("level") || null;
+    page.drilled = true;
+    s.moved = false;
+    if (unit !== page.unit || level !== page.level) {
+      page.unit = unit;
+      page.level = level;
+      set("command-level", { data: level });
+      set("command-unit", { data: unit });
+    }
+    const grid = query.get("grid");
+    page.choose(grid ? { grid_id: grid } : null);
+  });
+
+  /* --- the chosen place -------------------------------------------------------------------------------- */
+
+  page.choose = function (place) {
+    if (JSON.stringify(place) === JSON.stringify(page.place)) return;
+    page.place = place;
+    m.mark(place && place.incident_id ? [place.lon, place.lat] : null);
+    set("command-place", { data: place });
+  };
+
+  m.onClick((hit) => {
+    if (!here()) return;
+    const place = { grid_id: hit.grid_id, lon: hit.lon, lat: hit.lat, incident_id: hit.incident_id };
+    if (hit.kind === "incident" || hit.kind === "worker" || hit.kind === "asset") page.choose(place);
+    else if (hit.kind === "unit" && hit.unit.level !== "grid") page.go(hit.unit.code);
+    else if (hit.kind === "unit") page.choose(place);
+    else if (page.unit) page.up();
+    else if (hit.grid_id) page.choose(place);
+  });
+  m.onMove(() => write());
+  m.onReady(() => {
+    if (!here() || s.config.view) return;
+    if (page.place) m.flyToUnit("grid", page.place.grid_id);
+    else if (page.unit) page.showUnit();
+  });
+
+  /* --- clicks on lists and buttons ------------------------------------------------------------------------ */
 
   function onClick(event) {
-    const target = event.target.closest("button[data-select],button[data-case],button[data-fly],button[data-map],a[data-lang],a.skip");
-    if (!target || !s.config) return;
-    if (target.classList.contains("skip")) {
-      // A change of the hash would make dash build the page anew.
-      event.preventDefault();
-      document.getElementById("command-search").focus();
-    } else if (target.dataset.lang) {
-      event.preventDefault();
-      const query = choice();
-      query.set("lang", target.dataset.lang);
-      window.location.assign(href(query));
-    } else if (target.dataset.map) steer(target.dataset.map);
-    else if (target.dataset.case) showCase(target.dataset);
-    else if (target.dataset.fly) w.flyToGrid(target.dataset.fly);
+    if (!here() || !s.config) return;
+    const target = event.target.closest("[data-select],[data-case],[data-fly],[data-unit],[data-rank]");
+    if (!target || target.disabled) return;
+    const data = target.dataset;
+    if (data.case !== undefined) showCase(data);
+    else if (data.fly !== undefined) m.flyToUnit("grid", data.fly);
+    else if (data.unit !== undefined) page.go(data.unit);
+    else if (data.rank !== undefined) set("command-rank-order", { data: data.rank });
     else {
-      w.chooseGrid(target.dataset.select);
-      s.incident = null;
-      w.pulse();
-      if (target.dataset.select) w.flyToGrid(target.dataset.select);
-    }
-  }
-
-  function steer(action) {
-    if (!s.map) return;
-    if (action === "home") w.move(w.fit(s.config.bounds));
-    else {
-      const view = w.currentView();
-      w.move({ center: view.center, zoom: view.zoom + (action === "in" ? 1 : -1) });
+      page.choose(data.select ? { grid_id: data.select } : null);
+      if (data.select) m.flyToUnit("grid", data.select);
     }
   }
 
   function showCase(data) {
-    s.incident = [Number(data.lon), Number(data.lat)];
-    if (data.grid) w.chooseGrid(data.grid);
-    w.move({ center: { lon: s.incident[0], lat: s.incident[1] }, zoom: 15.6 + w.shift() });
+    const lon = Number(data.lon);
+    const lat = Number(data.lat);
+    const placed = data.lon !== undefined && Number.isFinite(lon);
+    page.choose({ grid_id: data.grid || null, lon: placed ? lon : null, lat: placed ? lat : null, incident_id: data.case });
+    if (placed) m.fly({ center: { lon, lat }, zoom: Math.max(15.6 + w.shift(), s.map ? s.map.getZoom() : 0) });
   }
+  page.showCase = showCase;
 
   function onKey(event) {
-    if (event.key === "Escape" && s.grid && !event.target.closest(".search")) w.chooseGrid(null);
+    if (!here() || !s.config || event.defaultPrevented) return;
+    const typing = event.target.closest && event.target.closest("input,textarea,.search");
+    const back = event.key === "Escape" || (event.key === "Backspace" && !typing);
+    if (!back || typing) return;
+    if (page.place) page.choose(null);
+    else if (page.unit) page.up();
   }
+  document.addEventListener("click", onClick);
+  document.addEventListener("keydown", onKey);
 
-  /* Every callback calls this first: the first one of a page load sets the state up. */
-  function ready(config, versions) {
-    if (!config) return false;
-    if (s.config && s.config.key === config.key) return true;
-    s.config = config;
-    s.versions = versions || config.versions;
-    s.layers = config.layers;
-    s.grid = config.grid;
-    s.figureName = config.figure;
-    document.title = config.title;
-    document.documentElement.lang = config.lang === "zh" ? "zh-CN" : "en";
-    if (!w.begun) {
-      document.addEventListener("click", onClick);
-      document.addEventListener("keydown", onKey);
-      window.setInterval(tick, 1000);
-      w.begun = true;
-    }
-    return true;
-  }
+  /* --- news from the server ---------------------------------------------------------------------------------- */
 
-  /* --- callbacks of dash ----------------------------------------------------------------------------- */
+  let pings = 0;
+  let asked = 0;
+  const ask = () => {
+    asked = 0;
+    set("command-ping", { data: ++pings });
+  };
+  w.onBegin((config) => {
+    if (!here()) return;
+    page.unit = config.chosen.unit;
+    page.level = config.chosen.level;
+    page.figure = config.chosen.figure;
+    page.place = config.grid ? { grid_id: config.grid } : null;
+    w.address = choice;
+    if (page.listening || !w.live) return;
+    page.listening = true;
+    // Many versions a second become one question.
+    w.live.on("version", () => {
+      if (here() && !asked) asked = window.setTimeout(ask, 400);
+    });
+    w.live.on("hello", () => here() && ask());
+    w.live.on("reset", () => {
+      if (!here()) return;
+      m.loadMoving();
+      ask();
+    });
+  });
+  // While the live connection works the interval rests.
+  let resting = null;
+  w.eachSecond(() => {
+    if (!here() || !w.live) return;
+    const live = w.live.state === "live";
+    if (live === resting) return;
+    resting = live;
+    set("command-tick", { disabled: live });
+    if (!live) ask();
+  });
 
-  function decode(array) {
-    const bytes = Uint8Array.from(window.atob(array.bdata), (c) => c.charCodeAt(0));
-    return new Float32Array(bytes.buffer);
-  }
+  /* --- callbacks of dash --------------------------------------------------------------------------------------- */
 
   const same = () => window.dash_clientside.no_update;
-
   window.dash_clientside = window.dash_clientside || {};
   window.dash_clientside.command = {
-    drawMap(spec, config, versions) {
-      if (!spec || !ready(config, versions)) return same();
-      s.values = decode(spec.values);
-      s.noData = spec.noData;
-      s.unit = spec.unit;
-      s.figure = spec.figure;
-      const view = w.currentView();
-      w.attach().then(w.showNoData);
-      const style = "/map/style.json?scale=" + w.scale().toFixed(3);
-      return { data: spec.data, layout: { ...spec.layout, map: { style, ...view } } };
-    },
-    drawCharts(specs) {
-      if (!specs) return [same(), same()];
+    drawCharts(specs, config) {
+      if (!specs || !w.begin(config)) return [same(), same()];
       return [w.chart(specs.days), w.chart(specs.hours)];
     },
-    refreshData(versions, config) {
-      if (!ready(config, versions)) return same();
-      const old = s.versions;
-      if (versions && JSON.stringify(old) !== JSON.stringify(versions)) {
-        s.versions = versions;
-        w.refreshSources(old);
-      }
-      return Object.values(versions || {}).join(" ");
+    chooseLayers(layers, config) {
+      if (!w.begin(config)) return same();
+      s.layers = layers || [];
+      write();
+      return s.layers;
     },
-    chooseGrid(grid, config) {
-      if (!ready(config)) return same();
-      s.grid = grid || null;
-      w.showSelection();
+    choosePlace(place, config) {
+      if (!w.begin(config)) return same();
+      page.place = place || null;
+      m.select(place ? place.grid_id : null);
       const side = document.getElementById("command-side");
-      if (side) side.classList.toggle("has-grid", Boolean(grid));
-      w.writeAddress();
-      return grid || "";
+      if (side) side.classList.toggle("has-place", Boolean(place));
+      write();
+      return place ? String(place.grid_id) : "";
+    },
+    chooseUnit(unit, config) {
+      if (!w.begin(config)) return same();
+      page.unit = unit || "";
+      return page.unit;
     },
     chooseFigure(figure, config) {
-      if (!ready(config)) return same();
-      s.figureName = figure;
-      w.writeAddress();
+      if (!w.begin(config)) return same();
+      page.figure = figure;
+      write();
       return figure;
     },
-    chooseLayers(layers, config) {
-      if (!ready(config)) return same();
-      s.layers = layers || [];
-      w.showLayers();
-      w.pulse();
-      w.writeAddress();
-      return s.layers.join(",");
+    chooseLevel(level, config) {
+      if (!w.begin(config) || !s.spec || level === s.spec.level) return same();
+      page.level = level;
+      const above = s.spec.scope && document.querySelector("#command-crumbs [data-unit]");
+      if (above && !config.levels.slice(config.levels.indexOf(s.spec.scope.level) + 1).includes(level)) {
+        page.unit = "";
+        set("command-unit", { data: "" });
+      }
+      set("command-level", { data: level });
+      window.history.pushState(window.history.state, "", w.href(choice()));
+      return level;
     },
     chooseFound(grid, config) {
-      if (!grid || !ready(config) || grid === s.grid) return same();
-      w.chooseGrid(grid);
-      w.flyToGrid(grid);
+      if (!grid || !w.begin(config) || (page.place && grid === page.place.grid_id)) return same();
+      page.choose({ grid_id: grid });
+      m.flyToUnit("grid", grid);
       return grid;
     },
-    setFresh(fresh, config) {
-      if (!fresh || !ready(config)) return same();
-      clock.offset = fresh.now - Date.now();
-      clock.newest = fresh.newest;
-      clock.heard = performance.now();
-      tick();
-      return String(fresh.newest);
+    chooseRow(rows, config) {
+      if (!rows || !rows.length || !w.begin(config)) return same();
+      if (rows[0].level === "grid") {
+        page.choose({ grid_id: rows[0].code });
+        m.flyToUnit("grid", rows[0].code);
+      } else if (rows[0].code) page.go(rows[0].code);
+      return rows[0].code;
+    },
+    setTour(stops, config) {
+      if (!stops || !w.begin(config)) return same();
+      w.setTour(stops);
+      return stops.join(",");
+    },
+    hearAlarms(alarms, config) {
+      if (!alarms || !w.begin(config)) return same();
+      alarms.forEach((alarm) => w.alarm(alarm));
+      return String(alarms.length);
     },
   };
 
-  let resizing = 0;
-  window.addEventListener("resize", () => {
-    window.clearTimeout(resizing);
-    resizing = window.setTimeout(() => w.pulse && w.pulse(), 200);
-  });
+  /* A new shade has come: if it is of another unit, move there; keep the switch in step. */
+  m.onShade = function (spec) {
+    if (!here()) return;
+    const control = document.getElementById("command-level-switch");
+    if (control && page.shown !== spec.level) set("command-level-switch", { value: spec.level });
+    page.shown = spec.level;
+    const shown = spec.scope ? spec.scope.code : "";
+    if (page.shownUnit !== undefined && page.shownUnit !== shown) page.showUnit();
+    page.shownUnit = shown;
+  };
 })();

@@ -1,36 +1,43 @@
-"""The row of indicator cards: one lead figure each, its unit, and one line that gives it scale."""
+"""The row of indicator cards: one lead figure each, its unit, and one line that gives it scale.
+
+What is not known is said so, with hatching and a word; it is never a zero and never a dash that
+could be read as one.
+"""
 
 from __future__ import annotations
+
+import math
+from datetime import datetime
 
 from dash import html
 
 from dashboards.components.marks import attrs, mark
-from dashboards.figures import Snapshot
 from dashboards.settings import Settings
 from dashboards.words import WEEKDAYS, Words
 
+Totals = dict[str, float]
 
-def build_cards(snapshot: Snapshot, words: Words, settings: Settings) -> list[html.Div]:
-    """Seven cards in the order of the questions: where, who, what, late, how well, with what."""
-    totals = snapshot.totals
+
+def build_cards(totals: Totals, at: datetime, words: Words, settings: Settings) -> list[html.Div]:
+    """Eight cards in the order of the questions: what, how late, how well, who, done, where.
+
+    Parameters
+    ----------
+    totals
+        The figures of a unit, as `Snapshot.scope` gives them.
+    at
+        The moment of the figures, in the city's zone.
+    """
     return [
-        _card(words("card.grids"), words.short_number(totals["grids"]), words("unit.grids"),
-              words("card.grids.note",
-                    population=words.short_number(totals["population"]),
-                    households=words.short_number(totals["households"])),
-              exact=words.number(totals["grids"])),
-        _duty(snapshot, words, settings),
-        _today(snapshot, words),
-        _card(words("card.open"), words.short_number(totals["open"]), words("unit.incidents"),
-              words("card.open.note", unplaced=words.short_number(totals["unplaced"]),
-                    outside=words.short_number(totals["outside"])),
-              exact=words.number(totals["open"])),
-        _overdue(snapshot, words),
-        _on_time(snapshot, words),
-        _card(words("card.assets"), words.short_number(totals["assets"]), words("unit.assets"),
-              words("card.assets.note", cameras=words.short_number(totals["cameras"])),
-              exact=words.number(totals["assets"])),
-    ]  # fmt: skip
+        _today(totals, at, words),
+        _open(totals, words),
+        _overdue(totals, words),
+        _on_time(totals, words),
+        _duty(totals, words, settings),
+        _rounds(totals, words),
+        _coverage(totals, words),
+        _grids(totals, words),
+    ]
 
 
 def _card(
@@ -54,18 +61,47 @@ def _card(
                 className="card-value",
                 title=f"{exact} {unit}".strip(),
             ),
-            html.Div(note, className="card-note"),
+            html.Div(note, className="card-note", title=note),
         ],
         className=f"card {tone}".strip(),
         role="group",
-        **attrs({"aria-label": f"{label} {figure} {unit}"}),
+        **attrs({"aria-label": f"{label} {figure} {unit}".strip()}),
     )
 
 
-def _duty(snapshot: Snapshot, words: Words, settings: Settings) -> html.Div:
-    totals = snapshot.totals
+def _unknown(label: str, word: str, note: str) -> html.Div:
+    return _card(label, word, "", note, tone="is-unknown", sign=mark("unknown"))
+
+
+def _known(value: float | None) -> bool:
+    return value is not None and not math.isnan(value)
+
+
+def _grids(totals: Totals, words: Words) -> html.Div:
+    """Grids and households; how many grids lack their households is said."""
+    lacking = int(totals.get("households_unknown", 0))
+    households = totals["households"]
+    if not _known(households):
+        note = words("card.grids.unknown")
+    else:
+        said = words.short_number(households)
+        note = (
+            words("card.grids.partly", households=said, n=words.number(lacking))
+            if lacking
+            else words("card.grids.note", households=said)
+        )
+    return _card(
+        words("card.grids"),
+        words.short_number(totals["grids"]),
+        words("unit.grids"),
+        note,
+        exact=words.number(totals["grids"]),
+    )
+
+
+def _duty(totals: Totals, words: Words, settings: Settings) -> html.Div:
     if not totals["workers"]:
-        return _card(words("card.duty"), words("none"), "", words("card.duty.empty"))
+        return _unknown(words("card.duty"), words("card.none"), words("card.duty.empty"))
     return _card(
         words("card.duty"),
         words.short_number(totals["on_duty"]),
@@ -75,8 +111,8 @@ def _duty(snapshot: Snapshot, words: Words, settings: Settings) -> html.Div:
     )
 
 
-def _today(snapshot: Snapshot, words: Words) -> html.Div:
-    today, before = snapshot.totals["today"], snapshot.totals["week_ago"]
+def _today(totals: Totals, at: datetime, words: Words) -> html.Div:
+    today, before = totals["today"], totals["week_ago"]
     change = ""
     if before:
         share = (today - before) / before * 100
@@ -88,16 +124,35 @@ def _today(snapshot: Snapshot, words: Words) -> html.Div:
         words("unit.incidents"),
         words(
             "card.today.note",
-            weekday=words(f"short.{WEEKDAYS[snapshot.at.weekday()]}"),
+            weekday=words(f"short.{WEEKDAYS[at.weekday()]}"),
             count=words.number(before),
             change=change,
-        ),
+        ).strip(),
         exact=words.number(today),
     )
 
 
-def _overdue(snapshot: Snapshot, words: Words) -> html.Div:
-    totals = snapshot.totals
+def _open(totals: Totals, words: Words) -> html.Div:
+    unplaced, outside = totals.get("unplaced", 0), totals.get("outside", 0)
+    note = (
+        words(
+            "card.open.note",
+            unplaced=words.short_number(unplaced),
+            outside=words.short_number(outside),
+        )
+        if unplaced or outside
+        else words("card.open.soon", soon=words.short_number(totals["soon"]))
+    )
+    return _card(
+        words("card.open"),
+        words.short_number(totals["open"]),
+        words("unit.incidents"),
+        note,
+        exact=words.number(totals["open"]),
+    )
+
+
+def _overdue(totals: Totals, words: Words) -> html.Div:
     soon = words.short_number(totals["soon"])
     late = totals["overdue"] > 0
     note = (
@@ -116,13 +171,38 @@ def _overdue(snapshot: Snapshot, words: Words) -> html.Div:
     )
 
 
-def _on_time(snapshot: Snapshot, words: Words) -> html.Div:
-    due, done = snapshot.totals["due_30d"], snapshot.totals["in_time_30d"]
+def _on_time(totals: Totals, words: Words) -> html.Div:
+    due, done = totals["due_30d"], totals["in_time_30d"]
     if not due:
-        return _card(words("card.ontime"), words("none"), "", words("card.ontime.empty"))
+        return _unknown(words("card.ontime"), words("card.none"), words("card.ontime.empty"))
     return _card(
         words("card.ontime"),
         words.number(done / due * 100, 1),
         words("unit.percent"),
         words("card.ontime.note", due=words.short_number(due), done=words.short_number(done)),
+    )
+
+
+def _rounds(totals: Totals, words: Words) -> html.Div:
+    required, done = totals.get("rounds_required"), totals.get("rounds_done")
+    label = words("card.rounds")
+    if required is None or done is None or not _known(required) or not _known(done):
+        return _unknown(label, words("card.unknown"), words("card.rounds.unknown"))
+    if not required:
+        return _unknown(label, words("card.none"), words("card.rounds.none"))
+    return _card(
+        label,
+        words.number(done / required * 100, 1),
+        words("unit.percent"),
+        words("card.rounds.note", required=words.number(required), done=words.number(done)),
+    )
+
+
+def _coverage(totals: Totals, words: Words) -> html.Div:
+    share = totals.get("covered_share")
+    label = words("card.coverage")
+    if share is None or not _known(share):
+        return _unknown(label, words("card.unknown"), words("card.coverage.unknown"))
+    return _card(
+        label, words.number(share * 100, 1), words("unit.percent"), words("card.coverage.note")
     )

@@ -6,25 +6,28 @@ that a screen of 2160 lines shows the same chart at twice the size.
 
 from __future__ import annotations
 
+from datetime import datetime
 from functools import cache
 from typing import Any
 
+import pandas as pd
 from dash import html
 
-from dashboards.figures import Snapshot
+from dashboards.components.marks import attrs
+from dashboards.figures import Trend
 from dashboards.words import Words
 from layers.colours import FONT_STACK, tokens
 
 GRAPH_CONFIG: Any = {"displayModeBar": False, "responsive": True, "doubleClick": False}
 
 
-def trend_specs(snapshot: Snapshot, words: Words) -> dict[str, Any]:
+def trend_specs(trend: Trend, at: datetime, words: Words) -> dict[str, Any]:
     """Figures of the two charts by name, ready for the browser."""
-    return {"days": _days(snapshot, words), "hours": _hours(snapshot, words)}
+    return {"days": _days(trend, words), "hours": _hours(trend, at, words)}
 
 
-def _days(snapshot: Snapshot, words: Words) -> dict[str, Any]:
-    trend, colours = snapshot.trend, tokens("night")
+def _days(trend: Trend, words: Words) -> dict[str, Any]:
+    colours = tokens("night")
     labels = [f"{day:%m-%d}" for day in trend.days]
     names = [f"{day:%m-%d} {words.weekday(day.weekday())}" for day in trend.days]
     last = len(labels) - 1
@@ -68,11 +71,11 @@ def _days(snapshot: Snapshot, words: Words) -> dict[str, Any]:
     }
 
 
-def _hours(snapshot: Snapshot, words: Words) -> dict[str, Any]:
-    trend, colours = snapshot.trend, tokens("night")
+def _hours(trend: Trend, at: datetime, words: Words) -> dict[str, Any]:
+    colours = tokens("night")
     hours = list(range(24))
     begun = len(trend.today_by_hour)
-    weekday = words.weekday(snapshot.at.weekday())
+    weekday = words.weekday(at.weekday())
     return {
         "data": [
             {
@@ -175,9 +178,9 @@ def _with(colour: str, alpha: float) -> str:
     return f"rgba({red},{green},{blue},{alpha:g})"
 
 
-def keys(snapshot: Snapshot, words: Words) -> dict[str, list[html.Span]]:
+def keys(at: datetime, words: Words) -> dict[str, list[html.Span]]:
     """The legends of the charts, set in the line of their titles."""
-    weekday = words.weekday(snapshot.at.weekday())
+    weekday = words.weekday(at.weekday())
     return {
         "days": [
             _key("bar", words("trend.reported")),
@@ -187,9 +190,9 @@ def keys(snapshot: Snapshot, words: Words) -> dict[str, list[html.Span]]:
             _key("bar", words("trend.today")),
             _key("dots", words("trend.typical", weekday=weekday)),
         ],
-        "streets": [
-            _key("late", words("trend.streets.late")),
-            _key("rest", words("trend.streets.rest")),
+        "bars": [
+            _key("late", words("trend.bars.late")),
+            _key("rest", words("trend.bars.rest")),
         ],
     }
 
@@ -198,40 +201,32 @@ def _key(kind: str, text: str) -> html.Span:
     return html.Span([html.I(className=f"key key-{kind}"), text], className="chart-key")
 
 
-def build_streets(snapshot: Snapshot, words: Words, rows: int = 6) -> html.Div:
-    """The ranking of streets (or districts) by open incidents, the overdue part set apart."""
-    ranking = snapshot.trend.ranking[:rows]
-    if not ranking:
-        return html.Div(words("rank.empty"), className="empty")
-    most = max(count for _, count, _ in ranking) or 1
-    return html.Div(
-        html.Ol(
+def build_bars(units: pd.DataFrame, words: Words, *, level: str, rows: int = 6) -> html.Div:
+    """The units with the most overdue and open incidents; the overdue part set apart."""
+    real = units[~units["is_rest"].astype(bool)]
+    ranked = real.sort_values(["overdue", "open"], ascending=False, kind="stable").head(rows)
+    ranked = ranked[ranked["open"] > 0]
+    if not len(ranked):
+        return html.Div(words("trend.bars.empty"), className="empty")
+    most = float(ranked["open"].max())
+    lead = "data-select" if level == "grid" else "data-unit"
+    lines = []
+    for code, unit in ranked.iterrows():
+        late, count, name = float(unit["overdue"]), float(unit["open"]), str(unit["name"])
+        bars = [
+            html.I(className="bar-late", style={"width": f"{late / most:.2%}"}),
+            html.I(className="bar-rest", style={"width": f"{(count - late) / most:.2%}"}),
+        ]
+        button = html.Button(
             [
-                html.Li(
-                    [
-                        html.Span(name, className="street-name", title=name),
-                        html.Span(
-                            [
-                                html.I(className="bar-late", style={"width": f"{late / most:.2%}"}),
-                                html.I(
-                                    className="bar-rest",
-                                    style={"width": f"{(count - late) / most:.2%}"},
-                                ),
-                            ],
-                            className="street-bar",
-                        ),
-                        html.Span(words.number(count), className="street-value"),
-                        html.Span(words.number(late), className="street-late"),
-                    ]
-                )
-                for name, count, late in ranking
+                html.Span(name, className="bar-name", title=name),
+                html.Span(bars, className="bar-line"),
+                html.Span(words.number(count), className="bar-value"),
+                html.Span(words.number(late), className="bar-late-value"),
             ],
-            className="streets",
+            type="button",
+            className="bar",
+            **attrs({lead: str(code)}),
         )
-    )
-
-
-def streets_title(snapshot: Snapshot, words: Words) -> str:
-    """Which level is ranked, in words."""
-    level = snapshot.trend.ranking_level or "street"
-    return words("trend.streets", level=words(f"level.{level}").lower())
+        lines.append(html.Li(button, key=str(code)))
+    return html.Div(html.Ol(lines, className="bars"))

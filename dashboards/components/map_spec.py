@@ -1,8 +1,8 @@
-"""The map of grids as plotly takes it: shapes by address, colours as class numbers by row.
+"""The shade of units by a figure, as the browser takes it: class numbers by row, no geometry.
 
-A figure holds no geometry and no text, only one small number a grid, so its size and the time to
-make it follow the number of grids and nothing else. The browser's part adds the view, hatches the
-grids without data, and shows name and value under the pointer.
+Shapes travel apart, by address, and stay in the browser (`unit_shapes`). So the size of a shade and
+the time to make it follow the number of units and nothing else, and a new figure changes colours
+only. A unit without a value is its own class, hatched, and never zero.
 """
 
 from __future__ import annotations
@@ -15,28 +15,44 @@ import numpy as np
 import pandas as pd
 from dash import html
 
-from dashboards.figures import UNITS, Snapshot
+from dashboards.components.unit_shapes import unit_codes
+from dashboards.figures import Snapshot
 from dashboards.words import Words
-from layers.basemap import BELOW_DATA
-from layers.choropleth import choropleth
-from layers.colours import FONT_STACK, tokens
+from layers.choropleth import shade
 from layers.maplayer import LegendItem
+
+UNITS = {
+    "open": "unit.incidents",
+    "overdue": "unit.incidents",
+    "per_1000": "unit.per_1000",
+    "rounds": "unit.percent",
+    "coverage": "unit.percent",
+    "households": "unit.households",
+    "population": "unit.people",
+    "assets": "unit.assets",
+}
 
 RAMPS = {
     "open": "blue",
     "overdue": "violet",
     "per_1000": "blue",
-    "households": "teal",
-    "population": "teal",
+    "rounds": "teal",
+    "coverage": "teal",
+    "households": "ochre",
+    "population": "ochre",
     "assets": "blue",
 }
-OPACITY = 0.78
-NO_CLASS = -1
+"""The same figure has the same ramp on every page."""
+
+LABELLED = 60
+"""Up to so many units above the grid carry name and value on the map; more would crowd it."""
+
+_DIGITS = {"per_1000": 1, "rounds": 1, "coverage": 1}
 
 
 @dataclass(frozen=True)
-class GridMap:
-    """A map of one figure: the plotly figure, its legend, and the values for the pointer."""
+class UnitMap:
+    """A map of one figure: what the browser draws, the legend, and the title."""
 
     spec: dict[str, Any]
     legend: tuple[LegendItem, ...]
@@ -44,89 +60,97 @@ class GridMap:
     unit: str
 
 
-def build_grid_map(snapshot: Snapshot, figure: str, words: Words, shapes: str) -> GridMap:
-    """Shade the grids by a figure.
+def values_of(table: pd.DataFrame, figure: str) -> pd.Series:
+    """The figure of each unit of a table as numbers, NaN where it is not known."""
+    if figure == "rounds":
+        required = table["rounds_required"].astype(float)
+        return (table["rounds_done"].astype(float) / required.where(required > 0) * 100).round(1)
+    if figure == "coverage":
+        return (table["covered_share"].astype(float) * 100).round(1)
+    return table[figure].astype(float)
+
+
+def figure_text(value: float, figure: str, words: Words) -> str:
+    """A value of a figure as people read it, without its unit; a dash for no number."""
+    if figure in _DIGITS:
+        return words.number(value, _DIGITS[figure])
+    return words.short_number(value)
+
+
+def build_shade(
+    snapshot: Snapshot,
+    table: pd.DataFrame,
+    figure: str,
+    words: Words,
+    *,
+    level: str,
+    level_name: str,
+    scope: tuple[str, str] | None = None,
+) -> UnitMap:
+    """Shade units of a level by a figure.
 
     Parameters
     ----------
+    table
+        Units by their code with the columns of `Snapshot.table`; a row that is the rest of a
+        level has no shape and is left out.
     figure
-        One of `dashboards.figures.FIGURES`.
-    shapes
-        Address of the GeoJSON of the grids, whose features carry their row as `properties.r`.
+        One of `UNITS`.
+    level, level_name
+        Level of the units, and what it is called on the screen.
+    scope
+        Level and code of the unit that holds them, to outline it; None for the whole city.
     """
-    city = snapshot.city
+    units = table[~table["is_rest"].astype(bool)] if "is_rest" in table else table
+    position = {code: row for row, code in enumerate(unit_codes(snapshot, level))}
+    units = units[units.index.isin(list(position))]
+    rows = np.array([position[str(code)] for code in units.index], dtype=np.int32)
+    values = values_of(units, figure).to_numpy(np.float64, na_value=np.nan)
+    found = shade(
+        values, language=words.language, ramp=RAMPS[figure], no_data=words("legend.nodata")
+    )
     unit = words(UNITS[figure])
-    title = words(f"figure.{figure}.title", time=f"{snapshot.at:%H:%M}")
-    values = pd.Series(snapshot.figures[figure], index=city.grids.index)
-    layer = choropleth(
-        city.grids, values, title=words(f"figure.{figure}"), unit=unit,
-        language=words.language,
-        ramp=RAMPS[figure], no_data=words("legend.nodata"),
-    )  # fmt: skip
-    codes = layer.features["code"].to_numpy(dtype=np.int8)
-    palette = [item.colour for item in layer.legend if item.shape != "hatch"]
-    colours = [tokens("night").no_data, *palette]
-    steps = len(colours)
-    scale = [[edge / steps, colour] for k, colour in enumerate(colours) for edge in (k, k + 1)]
-    trace = {
-        "type": "choroplethmap",
-        "geojson": shapes,
-        "featureidkey": "properties.r",
-        "locations": _typed(np.arange(len(codes), dtype=np.int32)),
-        "z": _typed(codes),
-        "zmin": NO_CLASS - 0.5,
-        "zmax": steps - 1.5,
-        "colorscale": scale,
-        "showscale": False,
-        "hoverinfo": "none",
-        "marker": {"opacity": OPACITY, "line": {"width": 0}},
-        "below": BELOW_DATA,
-    }
-    return GridMap(
+    labels = None
+    if level != "grid" and len(units) <= LABELLED:
+        labels = {
+            str(row): figure_text(value, figure, words)
+            if np.isfinite(value)
+            else words("legend.nodata")
+            for row, value in zip(rows, values, strict=True)
+        }
+    return UnitMap(
         spec={
-            "data": [trace if len(codes) else _NOTHING],
-            "layout": _layout(),
-            "values": _typed(np.round(snapshot.figures[figure], 1).astype(np.float32)),
-            "noData": np.flatnonzero(codes == NO_CLASS).tolist(),
+            "level": level,
+            "scope": None if scope is None else {"level": scope[0], "code": scope[1]},
+            "rows": _typed(rows),
+            "classes": _typed(found.codes),
+            "values": _typed(np.round(values, 1).astype(np.float32)),
+            "palette": list(found.palette),
+            "labels": labels,
             "unit": unit,
             "figure": words(f"figure.{figure}"),
         },
-        legend=layer.legend,
-        title=title,
+        legend=found.legend,
+        title=words(
+            f"figure.{figure}.title",
+            level=level_name,
+            time=f"{snapshot.at:%H:%M}",
+        ),
         unit=unit,
     )
 
 
-_NOTHING = {"type": "scattermap", "lon": [0], "lat": [0], "opacity": 0, "hoverinfo": "skip"}
-"""plotly makes no map for a figure without a trace; the ground and the incidents need one."""
-
-
-def _layout() -> dict[str, Any]:
-    colours = tokens("night")
-    return {
-        "map": {},
-        "margin": {"l": 0, "r": 0, "t": 0, "b": 0},
-        "paper_bgcolor": colours.land,
-        "plot_bgcolor": colours.land,
-        "showlegend": False,
-        "hovermode": "closest",
-        "dragmode": "pan",
-        "clickmode": "event",
-        "font": {"family": FONT_STACK, "color": colours.text, "size": 14},
-    }
-
-
 def _typed(values: np.ndarray) -> dict[str, str]:
-    """Numbers as plotly's base64 typed array."""
+    """Numbers as base64 of their bytes, smallest first as every browser has them."""
     names = {"int8": "i1", "int32": "i4", "float32": "f4"}
     data = base64.b64encode(np.ascontiguousarray(values).tobytes()).decode()
     return {"dtype": names[values.dtype.name], "bdata": data}
 
 
-def build_legend(grid_map: GridMap, words: Words) -> list[Any]:
-    """The classes from the strongest down with how many grids each holds, and "no data" last."""
-    items = [item for item in reversed(grid_map.legend) if item.shape != "hatch"]
-    items += [item for item in grid_map.legend if item.shape == "hatch"]
+def build_legend(unit_map: UnitMap, words: Words) -> list[Any]:
+    """The classes from the strongest down with how many units each holds, "no data" last."""
+    items = [item for item in reversed(unit_map.legend) if item.shape != "hatch"]
+    items += [item for item in unit_map.legend if item.shape == "hatch"]
     lines = [
         html.Li(
             [
@@ -141,9 +165,9 @@ def build_legend(grid_map: GridMap, words: Words) -> list[Any]:
         for item in items
     ]
     head = [
-        html.Span(grid_map.spec["figure"], className="legend-title"),
-        html.Span(f" ({grid_map.unit})", className="quiet"),
-        html.Span(words("legend.grids"), className="quiet legend-count"),
+        html.Span(unit_map.spec["figure"], className="legend-title"),
+        html.Span(f" ({unit_map.unit})", className="quiet"),
+        html.Span(words("legend.units"), className="quiet legend-count"),
     ]
     return [
         html.Div(head, className="legend-head"),

@@ -1,13 +1,14 @@
-"""The table twin of the map: every grid with every figure, to sort, filter and choose from."""
+"""The table twin of the map: every shaded unit with every figure, to sort, filter and choose from."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import dash_ag_grid as dag
 import pandas as pd
 
-from dashboards.figures import FIGURES, UNITS, Snapshot
+from dashboards.components.map_spec import UNITS, values_of
 from dashboards.words import Words
 
 _THEME = (
@@ -23,19 +24,38 @@ _THEME = (
 """The grid's look in our variables and in rem, so that it grows with the screen."""
 
 
-def build_table(snapshot: Snapshot, words: Words, component_id: str) -> Any:
-    """All grids in the order of their ids; choosing a row chooses the grid."""
-    city = snapshot.city
-    frame = pd.DataFrame({"grid": city.grids.index.astype(str), "name": city.names})
-    texts = [name for name in ("street", "community") if name in city.places]
-    for name in texts:
-        frame[name] = city.places[name].to_numpy()
-    for name in FIGURES:
-        frame[name] = snapshot.figures[name]
+def build_table(
+    units: pd.DataFrame, words: Words, component_id: str, *, level: str, figures: Sequence[str]
+) -> Any:
+    """All units of a map; choosing a row does what a click on the map does.
+
+    Parameters
+    ----------
+    units
+        Units by their code with the columns of `Snapshot.table`.
+    level
+        Their level, which each row carries so that a chosen row can be told apart.
+    figures
+        The figures of the map, a column each.
+    """
+    rest = words("rank.rest.short")
+    frame = pd.DataFrame(
+        {
+            "code": [str(code) for code in units.index],
+            "name": [
+                rest if is_rest else str(name)
+                for name, is_rest in zip(units["name"], units["is_rest"], strict=True)
+            ],
+            "person": [str(person) if person else "" for person in units["person"]],
+        }
+    )
+    for name in figures:
+        frame[name] = values_of(units, name).to_numpy()
+    frame["level"] = level
     frame = frame.astype(object).where(frame.notna(), None)
     columns = [
         {"field": name, "headerName": words(f"table.{name}"), "filter": "agTextColumnFilter"}
-        for name in ("grid", "name", *texts)
+        for name in ("code", "name", "person")
     ] + [
         {
             "field": name,
@@ -43,13 +63,13 @@ def build_table(snapshot: Snapshot, words: Words, component_id: str) -> Any:
             "filter": "agNumberColumnFilter",
             "type": "rightAligned",
         }
-        for name in FIGURES
+        for name in figures
     ]
     return dag.AgGrid(
         id=component_id,
         rowData=frame.to_dict("records"),
         columnDefs=columns,
-        getRowId="params.data.grid",
+        getRowId="params.data.code",
         columnSize="responsiveSizeToFit",
         defaultColDef={"sortable": True, "resizable": True, "floatingFilter": True},
         dashGridOptions={

@@ -1,9 +1,10 @@
 """The command centre's screen, `/command`.
 
-The layout comes finished from the newest snapshot in one answer; afterwards a small callback asks
-every few seconds whether there is a newer one, and only then sends cards, list and trends again.
-Map data travels apart, by address. What the person chose (grid, figure, layers, language, view) is
-in the address: the layout reads it, and the browser's part keeps it up to date.
+The layout comes finished from the newest snapshot in one answer. Afterwards a small callback is
+asked when the server says that there is something new (`/live`), or every few seconds while that
+connection is away; only what is newer is sent. Map data travels apart, by address. What the person
+chose (unit, grid, figure, layers, language, view) is in the address: the layout reads it, and the
+browser's part keeps it up to date.
 """
 
 from __future__ import annotations
@@ -13,50 +14,66 @@ from typing import Any
 import dash
 from dash import ClientsideFunction, Dash, Input, Output, State, no_update
 
-from dashboards.choice import read_choice
-from dashboards.components.charts import build_streets, keys
+from dashboards.choice import FIGURES, read_choice
+from dashboards.components.cards import build_cards
+from dashboards.components.charts import keys, trend_specs
+from dashboards.components.alarms import alarms_since
+from dashboards.components.city_map import (
+    MAP_CONFIG,
+    MAP_LAYERS,
+    MAP_LEGEND,
+    MAP_NOTES,
+    MAP_SHADE,
+    MAP_TITLE,
+    MAP_VERSIONS,
+    map_notes,
+    register_city_map,
+    versions_of,
+)
 from dashboards.components.grid_search import find_grids
 from dashboards.components.map_spec import build_legend
+from dashboards.components.page_head import FRESH, freshness, register_head
 from dashboards.components.table_twin import build_table
-from dashboards.figures import FIGURES
 from dashboards.pages import add_layout
 from dashboards.pages.command_ids import (
+    ALARMS,
+    BARS,
     CARDS,
-    CONFIG,
+    CRUMBS,
     DETAIL,
     DONE,
     FIGURE,
-    FRESH,
-    GRID,
     KEYS_HOURS,
     LAYERS,
-    LEGEND,
+    LEVEL,
+    LEVEL_SWITCH,
     LIST,
-    MAP,
-    MAP_NOTES,
-    MAP_SPEC,
-    MAP_TITLE,
+    LIST_ORDER,
+    PING,
+    PLACE,
+    RANK,
+    RANK_ORDER,
     SEARCH,
-    STREETS,
     TABLE,
     TABLE_GRID,
     TABLE_OPEN,
     TICK,
+    TOUR,
     TREND,
     TREND_DAYS,
     TREND_HOURS,
-    VERSIONS,
+    UNIT,
 )
 from dashboards.pages.command_layout import (
+    bars_of,
     build_detail,
     build_page,
-    cards_of,
-    freshness,
-    grid_map_of,
+    crumbs_of,
     list_of,
-    trends_of,
+    rank_of,
+    unit_map_of,
 )
-from dashboards.pages.command_map import map_notes
+from dashboards.pages.command_look import look_at, tour_stops
 from dashboards.settings import LANGUAGES
 from dashboards.store import Store
 from dashboards.words import Words
@@ -75,7 +92,10 @@ def register(app: Dash, store: Store) -> None:
     dash.register_page(  # type: ignore[no-untyped-call]
         NAME, path=PATH, name=NAME, title=title, layout=add_layout(app, NAME, layout)
     )
+    register_city_map(app, store)
+    register_head(app)
     _register_updates(app, store)
+    _register_map(app, store)
     _register_choices(app, store)
     _register_browser(app)
 
@@ -84,86 +104,127 @@ def _language(config: dict[str, Any] | None) -> Words:
     return Words((config or {}).get("lang", LANGUAGES[0]))
 
 
+def _figure(figure: str | None) -> str:
+    return figure if figure in FIGURES else FIGURES[0]
+
+
 def _register_updates(app: Dash, store: Store) -> None:
     @app.callback(
         output={
             "fresh": Output(FRESH, "data"),
-            "versions": Output(VERSIONS, "data"),
-            "cards": Output(CARDS, "children"),
-            "newest": Output(LIST, "children"),
-            "trend": Output(TREND, "data"),
-            "streets": Output(STREETS, "children"),
-            "keys_hours": Output(KEYS_HOURS, "children"),
-            "notes": Output(MAP_NOTES, "children"),
+            "versions": Output(MAP_VERSIONS, "data"),
+            "alarms": Output(ALARMS, "data"),
         },
-        inputs={"tick": Input(TICK, "n_intervals")},
-        state={"known": State(VERSIONS, "data"), "config": State(CONFIG, "data")},
+        inputs={"tick": Input(TICK, "n_intervals"), "ping": Input(PING, "data")},
+        state={
+            "known": State(MAP_VERSIONS, "data"),
+            "heard": State(FRESH, "data"),
+            "config": State(MAP_CONFIG, "data"),
+        },
         prevent_initial_call=True,
     )
-    def update(tick: int, known: dict[str, str], config: dict[str, Any]) -> dict[str, Any]:
-        snapshot, words = store.snapshot(), _language(config)
-        versions = store.versions()
-        answer: dict[str, Any] = dict.fromkeys(
-            ("versions", "cards", "newest", "trend", "streets", "keys_hours", "notes"), no_update
-        )
-        if versions != known:
-            answer |= {
-                "versions": versions,
-                "cards": cards_of(store, snapshot, words),
-                "newest": list_of(store, snapshot, words),
-                "trend": trends_of(store, snapshot, words),
-                "streets": build_streets(snapshot, words),
-                "keys_hours": keys(snapshot, words)["hours"],
-                "notes": map_notes(store, snapshot, words),
-            }
-        return {"fresh": freshness(store, snapshot), **answer}
-
-
-def _register_choices(app: Dash, store: Store) -> None:
-    @app.callback(
-        output={
-            "spec": Output(MAP_SPEC, "data"),
-            "legend": Output(LEGEND, "children"),
-            "title": Output(MAP_TITLE, "children"),
-        },
-        inputs={"figure": Input(FIGURE, "value"), "versions": Input(VERSIONS, "data")},
-        state={"config": State(CONFIG, "data")},
-        prevent_initial_call=True,
-    )
-    def show_figure(figure: str, versions: Any, config: dict[str, Any]) -> dict[str, Any]:
-        words = _language(config)
-        figure = figure if figure in FIGURES else FIGURES[0]
-        grid_map = grid_map_of(store, store.snapshot(), figure, words)
+    def update(
+        tick: int,
+        ping: int,
+        known: dict[str, str],
+        heard: dict[str, Any] | None,
+        config: dict[str, Any] | None,
+    ) -> dict[str, Any]:
+        snapshot = store.snapshot()
+        versions = versions_of(store, snapshot)
+        alarms = alarms_since(snapshot, (heard or {}).get("now"), _language(config))
         return {
-            "spec": grid_map.spec,
-            "legend": build_legend(grid_map, words),
-            "title": grid_map.title,
+            "fresh": freshness(store, snapshot),
+            "versions": no_update if versions == known else versions,
+            "alarms": alarms or no_update,
         }
 
     @app.callback(
-        output={"detail": Output(DETAIL, "children")},
-        inputs={
-            "grid_id": Input(GRID, "data"),
-            "figure": Input(FIGURE, "value"),
-            "versions": Input(VERSIONS, "data"),
+        output={
+            "cards": Output(CARDS, "children"),
+            "crumbs": Output(CRUMBS, "children"),
+            "trend": Output(TREND, "data"),
+            "keys_hours": Output(KEYS_HOURS, "children"),
+            "bars": Output(BARS, "children"),
+            "notes": Output(MAP_NOTES, "children"),
+            "tour": Output(TOUR, "data"),
         },
-        state={"config": State(CONFIG, "data")},
+        inputs={
+            "versions": Input(MAP_VERSIONS, "data"),
+            "unit": Input(UNIT, "data"),
+            "level": Input(LEVEL, "data"),
+        },
+        state={"config": State(MAP_CONFIG, "data")},
         prevent_initial_call=True,
     )
-    def show_detail(
-        grid_id: str | None, figure: str, versions: Any, config: dict[str, Any]
+    def show_unit(
+        versions: Any, unit: str | None, level: str | None, config: dict[str, Any]
     ) -> dict[str, Any]:
-        figure = figure if figure in FIGURES else FIGURES[0]
-        words = _language(config)
-        return {"detail": build_detail(store, store.snapshot(), grid_id, figure, words)}
+        snapshot, words = store.snapshot(), _language(config)
+        look = look_at(snapshot, unit, level)
+        marks = keys(snapshot.at, words)
+        return {
+            "cards": build_cards(look.scope.totals, snapshot.at, words, store.settings),
+            "crumbs": crumbs_of(store, snapshot, look, words),
+            "trend": trend_specs(look.scope.trend, snapshot.at, words),
+            "keys_hours": marks["hours"],
+            "bars": bars_of(look, words, marks),
+            "notes": map_notes(store, snapshot, words),
+            "tour": tour_stops(snapshot) if (config or {}).get("kiosk") else no_update,
+        }
 
     @app.callback(
-        output={"options": Output(SEARCH, "data")},
-        inputs={"text": Input(SEARCH, "searchValue"), "grid_id": Input(GRID, "data")},
+        output={"cases": Output(LIST, "children")},
+        inputs={
+            "versions": Input(MAP_VERSIONS, "data"),
+            "unit": Input(UNIT, "data"),
+            "order": Input(LIST_ORDER, "value"),
+        },
+        state={"config": State(MAP_CONFIG, "data")},
         prevent_initial_call=True,
     )
-    def search(text: str | None, grid_id: str | None) -> dict[str, Any]:
-        return {"options": find_grids(store.snapshot(), text or "", grid_id)}
+    def show_cases(
+        versions: Any, unit: str | None, order: str | None, config: dict[str, Any]
+    ) -> dict[str, Any]:
+        snapshot, words = store.snapshot(), _language(config)
+        return {"cases": list_of(store, snapshot, words, look_at(snapshot, unit, None), order)}
+
+
+def _register_map(app: Dash, store: Store) -> None:
+    @app.callback(
+        output={
+            "shade": Output(MAP_SHADE, "data"),
+            "legend": Output(MAP_LEGEND, "children"),
+            "title": Output(MAP_TITLE, "children"),
+            "rank": Output(RANK, "children"),
+        },
+        inputs={
+            "versions": Input(MAP_VERSIONS, "data"),
+            "unit": Input(UNIT, "data"),
+            "level": Input(LEVEL, "data"),
+            "figure": Input(FIGURE, "value"),
+            "order": Input(RANK_ORDER, "data"),
+        },
+        state={"config": State(MAP_CONFIG, "data")},
+        prevent_initial_call=True,
+    )
+    def show_figure(
+        versions: Any,
+        unit: str | None,
+        level: str | None,
+        figure: str | None,
+        order: str | None,
+        config: dict[str, Any],
+    ) -> dict[str, Any]:
+        snapshot, words, figure = store.snapshot(), _language(config), _figure(figure)
+        look = look_at(snapshot, unit, level)
+        unit_map = unit_map_of(snapshot, look, figure, words)
+        return {
+            "shade": unit_map.spec,
+            "legend": build_legend(unit_map, words),
+            "title": unit_map.title,
+            "rank": rank_of(look, words, figure, order),
+        }
 
     @app.callback(
         output={
@@ -171,56 +232,74 @@ def _register_choices(app: Dash, store: Store) -> None:
             "hidden": Output(TABLE, "hidden"),
             "label": Output(TABLE_OPEN, "children"),
         },
-        inputs={"clicks": Input(TABLE_OPEN, "n_clicks")},
-        state={"config": State(CONFIG, "data")},
+        inputs={
+            "clicks": Input(TABLE_OPEN, "n_clicks"),
+            "unit": Input(UNIT, "data"),
+            "level": Input(LEVEL, "data"),
+        },
+        state={"config": State(MAP_CONFIG, "data")},
         prevent_initial_call=True,
     )
-    def show_table(clicks: int, config: dict[str, Any]) -> dict[str, Any]:
+    def show_table(
+        clicks: int, unit: str | None, level: str | None, config: dict[str, Any]
+    ) -> dict[str, Any]:
         words = _language(config)
         if clicks % 2 == 0:
             return {"table": None, "hidden": True, "label": words("button.table")}
-        return {
-            "table": build_table(store.snapshot(), words, TABLE_GRID),
-            "hidden": False,
-            "label": words("button.map"),
-        }
+        look = look_at(store.snapshot(), unit, level)
+        table = build_table(look.units, words, TABLE_GRID, level=look.level, figures=FIGURES)
+        return {"table": table, "hidden": False, "label": words("button.map")}
 
+
+def _register_choices(app: Dash, store: Store) -> None:
     @app.callback(
-        output={"grid": Output(GRID, "data", allow_duplicate=True)},
-        inputs={"rows": Input(TABLE_GRID, "selectedRows")},
+        output={"detail": Output(DETAIL, "children")},
+        inputs={"place": Input(PLACE, "data"), "versions": Input(MAP_VERSIONS, "data")},
+        state={"config": State(MAP_CONFIG, "data")},
         prevent_initial_call=True,
     )
-    def choose_row(rows: list[dict[str, Any]] | None) -> dict[str, Any]:
-        return {"grid": rows[0]["grid"] if rows else no_update}
+    def show_detail(
+        place: dict[str, Any] | None, versions: Any, config: dict[str, Any]
+    ) -> dict[str, Any]:
+        return {"detail": build_detail(store, store.snapshot(), place, _language(config))}
+
+    @app.callback(
+        output={"options": Output(SEARCH, "data")},
+        inputs={"text": Input(SEARCH, "searchValue"), "place": Input(PLACE, "data")},
+        prevent_initial_call=True,
+    )
+    def search(text: str | None, place: dict[str, Any] | None) -> dict[str, Any]:
+        grid_id = (place or {}).get("grid_id")
+        return {"options": find_grids(store.snapshot(), text or "", grid_id)}
 
 
 def _register_browser(app: Dash) -> None:
-    """What runs in the browser: drawing, layers, selection, address, clock (assets/*.js)."""
+    """What runs in the browser: layers, selection, address, alarms, tour (assets/4*.js)."""
 
     def run(name: str) -> ClientsideFunction:
         return ClientsideFunction(namespace="command", function_name=name)
 
-    app.clientside_callback(  # type: ignore[no-untyped-call]
-        run("drawMap"),
-        Output(MAP, "figure"),
-        Input(MAP_SPEC, "data"),
-        State(CONFIG, "data"),
-        State(VERSIONS, "data"),
-    )
+    config = State(MAP_CONFIG, "data")
     app.clientside_callback(  # type: ignore[no-untyped-call]
         run("drawCharts"),
         Output(TREND_DAYS, "figure"),
         Output(TREND_HOURS, "figure"),
         Input(TREND, "data"),
+        config,
+    )
+    app.clientside_callback(  # type: ignore[no-untyped-call]
+        run("chooseLayers"), Output(MAP_LAYERS, "data"), Input(LAYERS, "value"), config
     )
     for function, prop, source in (
-        ("refreshData", "data-versions", Input(VERSIONS, "data")),
-        ("chooseGrid", "data-grid", Input(GRID, "data")),
+        ("choosePlace", "data-place", Input(PLACE, "data")),
+        ("chooseUnit", "data-unit", Input(UNIT, "data")),
         ("chooseFigure", "data-figure", Input(FIGURE, "value")),
-        ("chooseLayers", "data-layers", Input(LAYERS, "value")),
+        ("chooseLevel", "data-level", Input(LEVEL_SWITCH, "value")),
         ("chooseFound", "data-found", Input(SEARCH, "value")),
-        ("setFresh", "data-fresh", Input(FRESH, "data")),
+        ("chooseRow", "data-row", Input(TABLE_GRID, "selectedRows")),
+        ("setTour", "data-tour", Input(TOUR, "data")),
+        ("hearAlarms", "data-alarms", Input(ALARMS, "data")),
     ):
         app.clientside_callback(  # type: ignore[no-untyped-call]
-            run(function), Output(DONE, prop), source, State(CONFIG, "data")
+            run(function), Output(DONE, prop), source, config
         )

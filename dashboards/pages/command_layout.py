@@ -2,47 +2,48 @@
 
 from __future__ import annotations
 
-import secrets
 from typing import Any
 
-import dash
 import dash_mantine_components as dmc
 from dash import dcc, html
 
-from dashboards.choice import LAYER_NAMES, Choice
+from dashboards.choice import FIGURES, Choice
 from dashboards.components.cards import build_cards
-from dashboards.components.charts import (
-    GRAPH_CONFIG,
-    build_streets,
-    keys,
-    streets_title,
-    trend_specs,
-)
-from dashboards.components.grid_card import build_grid_card, build_ranking
-from dashboards.components.live_list import build_list
-from dashboards.components.map_spec import GridMap, build_grid_map
+from dashboards.components.charts import GRAPH_CONFIG, build_bars, keys, trend_specs
+from dashboards.components.city_map import LAYER_NAMES, map_config
+from dashboards.components.grid_card import build_grid_card
+from dashboards.components.live_list import ORDERS, Order, build_list
+from dashboards.components.map_spec import UnitMap, build_shade
 from dashboards.components.marks import attrs
-from dashboards.figures import FIGURES, Snapshot
+from dashboards.components.page_head import city_name, fresh_store, page_head
+from dashboards.components.rank_table import build_rank
+from dashboards.figures import Snapshot
 from dashboards.pages.command_ids import (
+    ALARMS,
+    BARS,
     CARDS,
-    CONFIG,
+    CRUMBS,
     DETAIL,
     DONE,
-    FRESH,
-    GRID,
     KEYS_DAYS,
     KEYS_HOURS,
+    LEVEL,
     LIST,
-    MAP_SPEC,
+    LIST_ORDER,
     PAGE,
+    PING,
+    PLACE,
+    RANK,
+    RANK_ORDER,
     SEARCH,
-    STREETS,
     TICK,
+    TOUR,
     TREND,
     TREND_DAYS,
     TREND_HOURS,
-    VERSIONS,
+    UNIT,
 )
+from dashboards.pages.command_look import Look, level_name, levels_below, look_at, tour_stops
 from dashboards.pages.command_map import map_panel
 from dashboards.store import Store
 from dashboards.words import Words
@@ -51,24 +52,27 @@ from dashboards.words import Words
 def build_page(store: Store, choice: Choice) -> Any:
     """The whole page for a choice. No callback is needed before a person sees all of it."""
     snapshot, words = store.snapshot(), Words(choice.language)
-    grid_map = grid_map_of(store, snapshot, choice.figure, words)
+    look = look_at(snapshot, choice.unit, choice.level)
+    unit_map = unit_map_of(snapshot, look, choice.figure, words)
+    config = _config(store, snapshot, words, choice, look)
     page = html.Div(
         [
             html.A(words("skip"), href=f"#{SEARCH}", className="skip"),
-            _header(store, snapshot, words, choice),
+            _head(store, snapshot, words, look),
             html.Section(
-                cards_of(store, snapshot, words),
+                build_cards(look.scope.totals, snapshot.at, words, store.settings),
                 id=CARDS,
                 className="cards",
                 **attrs({"aria-label": words("cards")}),
             ),
-            map_panel(store, snapshot, words, choice, grid_map),
-            _side(store, snapshot, words, choice),
-            _trends(snapshot, words),
-            *_stores(store, snapshot, words, choice, grid_map.spec),
+            map_panel(store, snapshot, words, choice, look, unit_map, config),
+            _side(store, snapshot, words, choice, look),
+            _trends(snapshot, words, look),
+            *([_tour()] if choice.kiosk else []),
+            *_stores(store, snapshot, words, choice, look),
         ],
         id=PAGE,
-        className="command",
+        className="command" + (" is-kiosk" if choice.kiosk else ""),
         lang="zh-CN" if choice.language == "zh" else "en",
     )
     return dmc.MantineProvider(
@@ -83,137 +87,137 @@ def build_page(store: Store, choice: Choice) -> Any:
     )
 
 
-def city_name(store: Store, snapshot: Snapshot, words: Words) -> str:
-    """The setting, else the topmost division, else that the city has no name."""
-    return store.settings.city_name or snapshot.city.name or words("city.unnamed")
-
-
-def _header(store: Store, snapshot: Snapshot, words: Words, choice: Choice) -> html.Header:
-    other = "en" if choice.language == "zh" else "zh"
-    return html.Header(
-        [
-            html.Div(
-                [
-                    html.Span(className="brand-mark", **attrs({"aria-hidden": "true"})),
-                    html.H1(city_name(store, snapshot, words)),
-                    html.Span(words("product"), className="brand-product"),
-                ],
-                className="brand",
-            ),
-            _nav(words),
-            html.Div(id="command-freshness", className="freshness", role="status"),
-            html.Div(
-                [
-                    html.Span(words.date(snapshot.at), id="command-date", className="clock-date"),
-                    html.Span(f"{snapshot.at:%H:%M:%S}", id="command-time", className="clock-time"),
-                ],
-                className="clock",
-            ),
-            html.A(
-                words("language.switch"),
-                href=f"?lang={other}",
-                id="command-language",
-                className="language",
-                title=words("language.switch.help"),
-                lang="en" if other == "en" else "zh-CN",
-                **attrs({"data-lang": other}),
-            ),
-        ],
-        className="top",
+def _head(store: Store, snapshot: Snapshot, words: Words, look: Look) -> html.Header:
+    """Crumbs at the left, an alarm in the middle, age of the data and the clock at the right."""
+    alarm = html.Div(
+        id="command-alarm", className="alarm", role="alert", **attrs({"aria-live": "assertive"})
+    )
+    sound = html.Button(
+        html.I(className="icon-sound"),
+        id="command-sound",
+        type="button",
+        className="tool-button",
+        title=words("sound.off"),
+        **attrs({"aria-label": words("sound"), "aria-pressed": "false"}),
+    )
+    return page_head(
+        store,
+        snapshot,
+        words,
+        crumbs=html.Nav(
+            crumbs_of(store, snapshot, look, words),
+            id=CRUMBS,
+            className="crumbs",
+            **attrs({"aria-label": words("crumbs")}),
+        ),
+        middle=[alarm],
+        tools=[sound],
     )
 
 
-def _nav(words: Words) -> html.Nav | None:
-    """Links to the pages that exist; with only this one there is nothing to choose."""
-    pages = [page for page in dash.page_registry.values() if words.has(f"page.{page['name']}")]
-    if len(pages) < 2:
-        return None
-    return html.Nav(
-        [dcc.Link(words(f"page.{page['name']}"), href=page["path"]) for page in pages],
-        className="nav",
-        **attrs({"aria-label": words("nav")}),
+def crumbs_of(store: Store, snapshot: Snapshot, look: Look, words: Words) -> html.Ol:
+    """From the city down to the unit that the page is about; each but the last leads back."""
+    steps = [("", city_name(store, snapshot, words))]
+    steps += [(str(code), str(name)) for code, level, name in look.scope.crumbs if level != "city"]
+    items = []
+    for k, (code, name) in enumerate(steps):
+        last = k == len(steps) - 1
+        if last:
+            item: Any = html.H1(name, **attrs({"aria-current": "location"}))
+        else:
+            item = html.Button(name, type="button", **attrs({"data-unit": code}))
+        items.append(html.Li(item, key=code or "city"))
+    return html.Ol(items)
+
+
+def unit_map_of(snapshot: Snapshot, look: Look, figure: str, words: Words) -> UnitMap:
+    """The shade of the units of a look."""
+    return build_shade(
+        snapshot,
+        look.units,
+        figure,
+        words,
+        level=look.level,
+        level_name=level_name(look.level, words),
+        scope=look.outline,
     )
 
 
-def _side(store: Store, snapshot: Snapshot, words: Words, choice: Choice) -> html.Aside:
-    note = words("list.note", n=store.settings.list_rows)
+def list_of(
+    store: Store, snapshot: Snapshot, words: Words, look: Look, order: str | None
+) -> html.Div | html.Ol:
+    """The incidents of a look."""
+    chosen: Order = "urgent" if order == "urgent" else "newest"
+    among = None if look.code is None else look.scope.case_rows
+    return build_list(snapshot, words, store.settings.list_rows, order=chosen, among=among)
+
+
+def rank_of(look: Look, words: Words, figure: str, order: str | None) -> list[Any]:
+    """The units of a look side by side."""
+    return build_rank(
+        look.units,
+        words,
+        level=look.level,
+        level_name=level_name(look.level, words),
+        figure=figure,
+        order=order or figure,
+    )
+
+
+def build_detail(
+    store: Store, snapshot: Snapshot, place: dict[str, Any] | None, words: Words
+) -> list[Any]:
+    """The card of the chosen place, or how to choose one."""
+    if place and place.get("grid_id"):
+        return build_grid_card(snapshot, place["grid_id"], words, store.settings)
+    return [
+        html.Div(html.H2(words("detail.title")), className="panel-head"),
+        html.Div(words("detail.hint"), className="empty"),
+    ]
+
+
+def _side(store: Store, snapshot: Snapshot, words: Words, choice: Choice, look: Look) -> html.Aside:
+    place = {"grid_id": choice.grid} if choice.grid else None
+    order = dmc.SegmentedControl(
+        id=LIST_ORDER,
+        value=ORDERS[0],
+        data=[{"value": name, "label": words(f"list.{name}")} for name in ORDERS],
+        size="xs",
+        className="figures is-small",
+        **attrs({"aria-label": words("list.order")}),
+    )
     return html.Aside(
         [
             html.Section(
                 [
+                    html.Div([html.H2(words("list.title")), order], className="panel-head"),
                     html.Div(
-                        [html.H2(words("list.title")), html.Span(note, className="panel-note")],
-                        className="panel-head",
-                    ),
-                    html.Div(
-                        list_of(store, snapshot, words),
+                        list_of(store, snapshot, words, look, None),
                         id=LIST,
                         className="panel-body",
-                        **attrs({"aria-live": "polite"}),
                     ),
                 ],
                 className="panel list-panel",
             ),
             html.Section(
-                build_detail(store, snapshot, choice.grid, choice.figure, words),
+                rank_of(look, words, choice.figure, None),
+                id=RANK,
+                className="panel rank-panel",
+            ),
+            html.Section(
+                build_detail(store, snapshot, place, words),
                 id=DETAIL,
                 className="panel detail-panel",
                 **attrs({"aria-live": "polite"}),
             ),
         ],
-        className="side" + (" has-grid" if choice.grid else ""),
+        className="side" + (" has-place" if place else ""),
         id="command-side",
     )
 
 
-def build_detail(
-    store: Store, snapshot: Snapshot, grid_id: str | None, figure: str, words: Words
-) -> list[Any]:
-    """The card of the chosen grid, or the grids with the most while none is chosen."""
-    if grid_id:
-        return build_grid_card(snapshot, grid_id, words, store.settings)
-    return store.remember(
-        ("ranking", figure, words.language),
-        snapshot,
-        lambda: build_ranking(snapshot, figure, words),
-    )
-
-
-# Parts that every screen shows alike are built once for each snapshot and language, so that a
-# room full of screens costs no more than one.
-
-
-def grid_map_of(store: Store, snapshot: Snapshot, figure: str, words: Words) -> GridMap:
-    """The map of a figure."""
-    return store.remember(
-        ("map", figure, words.language),
-        snapshot,
-        lambda: build_grid_map(snapshot, figure, words, grids_url(store)),
-    )
-
-
-def cards_of(store: Store, snapshot: Snapshot, words: Words) -> Any:
-    """The indicator cards."""
-    return store.remember(
-        ("cards", words.language), snapshot, lambda: build_cards(snapshot, words, store.settings)
-    )
-
-
-def list_of(store: Store, snapshot: Snapshot, words: Words) -> Any:
-    """The list of the newest incidents."""
-    rows = store.settings.list_rows
-    return store.remember(
-        ("list", words.language), snapshot, lambda: build_list(snapshot, words, rows)
-    )
-
-
-def trends_of(store: Store, snapshot: Snapshot, words: Words) -> dict[str, Any]:
-    """The specs of the charts."""
-    return store.remember(("trend", words.language), snapshot, lambda: trend_specs(snapshot, words))
-
-
-def _trends(snapshot: Snapshot, words: Words) -> html.Section:
-    marks = keys(snapshot, words)
+def _trends(snapshot: Snapshot, words: Words, look: Look) -> html.Section:
+    marks = keys(snapshot.at, words)
 
     def panel(title: Any, legend: Any, body: Any) -> html.Div:
         return html.Div(
@@ -236,61 +240,65 @@ def _trends(snapshot: Snapshot, words: Words) -> html.Section:
                 html.Div(marks["hours"], id=KEYS_HOURS, className="chart-keys"),
                 graph(TREND_HOURS),
             ),
-            panel(
-                streets_title(snapshot, words),
-                html.Div(marks["streets"], className="chart-keys"),
-                html.Div(build_streets(snapshot, words), id=STREETS, className="panel-body"),
-            ),
+            html.Div(bars_of(look, words, marks), id=BARS, className="panel trend"),
         ],
         className="trends",
     )
 
 
-def _stores(
-    store: Store, snapshot: Snapshot, words: Words, choice: Choice, spec: dict[str, Any]
-) -> list[Any]:
-    settings = store.settings
-    config = {
-        "key": secrets.token_hex(4),
-        "versions": store.versions(),
-        "lang": choice.language,
-        "words": words.starting("js."),
-        "title": words("page.title", city=city_name(store, snapshot, words)),
-        "timezone": settings.timezone,
-        "bounds": snapshot.city.bounds,
-        "view": choice.view,
-        "grid": choice.grid,
-        "layers": choice.layers,
-        "figure": choice.figure,
-        "defaults": {"lang": settings.language, "figure": FIGURES[0], "layers": LAYER_NAMES},
-        "staleS": settings.stale_s,
-        "refreshS": settings.refresh_s,
-        "onDutyS": settings.on_duty_minutes * 60,
-        "assetZoom": settings.asset_zoom,
-        "clusterZoom": settings.cluster_zoom,
-        "weekdays": [words.weekday(day) for day in range(7)],
-        "months": [words(f"month.{month}") for month in range(1, 13)],
-        "hasGrids": len(snapshot.city.grids) > 0,
-    }
+def bars_of(look: Look, words: Words, marks: dict[str, Any]) -> list[Any]:
+    """The panel of the units that have the most to do."""
+    title = words("trend.bars", level=level_name(look.level, words))
     return [
-        dcc.Store(id=CONFIG, data=config),
-        dcc.Store(id=MAP_SPEC, data=spec),
-        dcc.Store(id=TREND, data=trends_of(store, snapshot, words)),
-        dcc.Store(id=VERSIONS, data=store.versions()),
-        dcc.Store(id=FRESH, data=freshness(store, snapshot)),
-        dcc.Store(id=GRID, data=choice.grid),
-        html.Div(id=DONE, hidden=True),
-        dcc.Interval(id=TICK, interval=int(settings.refresh_s * 1000)),
+        html.Div(
+            [html.H2(title), html.Div(marks["bars"], className="chart-keys")],
+            className="panel-head",
+        ),
+        html.Div(build_bars(look.units, words, level=look.level), className="panel-body"),
     ]
 
 
-def freshness(store: Store, snapshot: Snapshot) -> dict[str, Any]:
-    """The server's clock and the time of the newest data, milliseconds since 1970."""
-    now = store.clock().timestamp() * 1000
-    newest = None if snapshot.newest is None else snapshot.newest.timestamp() * 1000
-    return {"now": now, "newest": newest}
+def _tour() -> html.Div:
+    """How far the tour of a wall without hands is."""
+    return html.Div([html.Span(""), html.I()], id="command-tour", className="tour")
 
 
-def grids_url(store: Store) -> str:
-    """Address of the shapes of the grids, with their version."""
-    return f"/data/grids.geojson?v={store.versions()['city']}"
+def _config(
+    store: Store, snapshot: Snapshot, words: Words, choice: Choice, look: Look
+) -> dict[str, Any]:
+    return map_config(
+        store,
+        snapshot,
+        words,
+        layers=choice.layers,
+        view=choice.view,
+        grid=choice.grid,
+        title=words("page.title", city=city_name(store, snapshot, words)),
+        defaults={
+            "lang": store.settings.language, "figure": FIGURES[0], "layers": list(LAYER_NAMES),
+        },
+        chosen={"figure": choice.figure, "unit": look.code or "", "level": look.asked},
+        soonS=store.settings.soon_minutes * 60,
+        levels=[*levels_below(snapshot, "city")],
+        kiosk=choice.kiosk,
+        tourS=choice.tour_s,
+        hasGrids=len(snapshot.city.grids) > 0,
+    )  # fmt: skip
+
+
+def _stores(
+    store: Store, snapshot: Snapshot, words: Words, choice: Choice, look: Look
+) -> list[Any]:
+    return [
+        fresh_store(store, snapshot),
+        dcc.Store(id=TREND, data=trend_specs(look.scope.trend, snapshot.at, words)),
+        dcc.Store(id=UNIT, data=look.code or ""),
+        dcc.Store(id=PLACE, data={"grid_id": choice.grid} if choice.grid else None),
+        dcc.Store(id=LEVEL, data=look.asked),
+        dcc.Store(id=RANK_ORDER, data=None),
+        dcc.Store(id=TOUR, data=tour_stops(snapshot) if choice.kiosk else None),
+        dcc.Store(id=PING, data=0),
+        dcc.Store(id=ALARMS, data=None),
+        html.Div(id=DONE, hidden=True),
+        dcc.Interval(id=TICK, interval=int(store.settings.refresh_s * 1000)),
+    ]

@@ -1,111 +1,76 @@
-"""The map of `/command` with all that stands over it: title, switches, search, legend, scale."""
+"""The map of `/command` with its switches: figure, levels or areas, search, layers, table twin."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import dash_mantine_components as dmc
-from dash import dcc, html
+from dash import html
 
-from dashboards.choice import LAYER_NAMES, Choice
-from dashboards.components.map_spec import build_legend
-from dashboards.components.marks import attrs, mark
-from dashboards.figures import FIGURES, Snapshot
-from dashboards.pages.command_ids import (
-    FIGURE,
-    LAYERS,
-    LEGEND,
-    MAP,
-    MAP_NOTES,
-    MAP_TITLE,
-    SEARCH,
-    TABLE,
-    TABLE_OPEN,
+from dashboards.choice import FIGURES, Choice
+from dashboards.components.city_map import (
+    city_map,
+    layer_chips,
+    map_empty,
+    map_notes,
 )
+from dashboards.components.map_spec import UnitMap, build_legend
+from dashboards.components.marks import attrs
+from dashboards.figures import Snapshot
+from dashboards.pages.command_ids import FIGURE, LAYERS, LEVEL_SWITCH, SEARCH, TABLE, TABLE_OPEN
+from dashboards.pages.command_look import Look, level_short, shadeable
 from dashboards.store import Store
 from dashboards.words import Words
 
-_MAP_CONFIG: Any = {
-    "displayModeBar": False,
-    "displaylogo": False,
-    "scrollZoom": True,
-    "doubleClick": False,
-    "responsive": True,
-}
-
 
 def map_panel(
-    store: Store, snapshot: Snapshot, words: Words, choice: Choice, grid_map: Any
+    store: Store,
+    snapshot: Snapshot,
+    words: Words,
+    choice: Choice,
+    look: Look,
+    unit_map: UnitMap,
+    config: dict[str, Any],
 ) -> html.Section:
-    has_grids = len(snapshot.city.grids) > 0
-    empty = (
-        None
-        if has_grids
-        else html.Div(
-            [html.H2(words("map.empty.title")), html.P(words("map.empty.text"))],
-            className="map-empty",
-        )
-    )
-    return html.Section(
-        [
-            html.Div(
-                dcc.Graph(id=MAP, config=_MAP_CONFIG, className="map-graph", responsive=True),
-                className="map-canvas",
-                role="application",
-                **attrs({"aria-label": words("map.label")}),
-            ),
-            html.Canvas(id="command-pulses", className="map-pulses"),
-            html.Div(id="command-cross", className="map-cross", **attrs({"aria-hidden": "true"})),
-            empty,
-            html.Div(id="command-tip", className="map-tip"),
-            html.Div(
-                [
-                    html.H2(grid_map.title, id=MAP_TITLE, className="map-title"),
-                    dmc.SegmentedControl(
-                        id=FIGURE,
-                        value=choice.figure,
-                        data=[{"value": f, "label": words(f"figure.{f}")} for f in FIGURES],
-                        size="xs",
-                        className="figures",
-                        **attrs({"aria-label": words("figure")}),
-                    ),
-                ],
-                className="map-top-left",
-            ),
-            html.Div(
-                [_search(words), _layer_chips(words, choice), _table_button(words)],
-                className="map-top-right",
-            ),
-            html.Div(
-                [
-                    _map_button("in", "+", words("button.in")),
-                    _map_button("out", "−", words("button.out")),
-                    _map_button("home", "⌂", words("button.home")),
-                ],
-                className="map-zoom",
-            ),
-            html.Div(
-                [
-                    html.Div(build_legend(grid_map, words), id=LEGEND),
-                    html.Ul(_marks_legend(words), className="marks-legend"),
-                ],
-                className="legend",
-                role="group",
-                **attrs({"aria-label": words("legend.title")}),
-            ),
-            html.Div(
-                [
-                    html.Div(map_notes(store, snapshot, words), id=MAP_NOTES),
-                    html.Div(
-                        [html.Span(id="command-scale-text"), html.I(id="command-scale-bar")],
-                        className="scale",
-                    ),
-                ],
-                className="map-bottom-right",
-            ),
-            html.Div(id=TABLE, className="map-table", hidden=True),
+    """The map as the choice has it."""
+    empty = [] if len(snapshot.city.grids) else [map_empty(words)]
+    return city_map(
+        words,
+        label=words("map.label"),
+        config=config,
+        spec=unit_map.spec,
+        title=unit_map.title,
+        legend=build_legend(unit_map, words),
+        notes=map_notes(store, snapshot, words),
+        top_left=[
+            html.Div([_figures(words, choice), _levels(snapshot, words, look)], className="map-row")
         ],
-        className="map-panel",
+        top_right=[_search(words), layer_chips(words, LAYERS, choice.layers), _table_button(words)],
+        over=[*empty, html.Div(id=TABLE, className="map-table", hidden=True)],
+    )
+
+
+def _figures(words: Words, choice: Choice) -> Any:
+    return dmc.SegmentedControl(
+        id=FIGURE,
+        value=choice.figure,
+        data=[{"value": f, "label": words(f"figure.{f}.short")} for f in FIGURES],
+        size="xs",
+        className="figures",
+        **attrs({"aria-label": words("figure")}),
+    )
+
+
+def _levels(snapshot: Snapshot, words: Words, look: Look) -> Any:
+    """The levels below the city, and the kinds of custom areas after them."""
+    names = shadeable(snapshot)
+    return dmc.SegmentedControl(
+        id=LEVEL_SWITCH,
+        value=look.level,
+        data=[{"value": name, "label": level_short(name, words)} for name in names],
+        size="xs",
+        className="figures",
+        **attrs({"aria-label": words("levels")}),
     )
 
 
@@ -125,19 +90,6 @@ def _search(words: Words) -> Any:
     )
 
 
-def _layer_chips(words: Words, choice: Choice) -> Any:
-    chips = [
-        dmc.Chip(words(f"layer.{name}"), value=name, size="xs", variant="outline")
-        for name in LAYER_NAMES
-    ]
-    return html.Div(
-        dmc.ChipGroup(chips, id=LAYERS, multiple=True, value=list(choice.layers)),
-        className="layer-chips",
-        role="group",
-        **attrs({"aria-label": words("layers")}),
-    )
-
-
 def _table_button(words: Words) -> html.Button:
     return html.Button(
         words("button.table"),
@@ -148,47 +100,3 @@ def _table_button(words: Words) -> html.Button:
         title=words("button.table.help"),
         **attrs({"aria-expanded": "false"}),
     )
-
-
-def _map_button(action: str, sign: str, label: str) -> html.Button:
-    return html.Button(
-        sign,
-        className="map-button",
-        type="button",
-        title=label,
-        **attrs({"aria-label": label, "data-map": action}),
-    )
-
-
-def _marks_legend(words: Words) -> list[Any]:
-    """Shape and word of each state of an open incident, and of a worker."""
-    states = ("late", "soon", "fine", "none")
-    items = [html.Li([mark(state), words(f"state.{state}")]) for state in states]
-    worker = html.I(className="mark mark-worker")
-    unseen = mark("unknown")
-    return [
-        html.Li(words("legend.incidents"), className="legend-title"),
-        *items,
-        html.Li([worker, words("legend.workers")]),
-        html.Li([unseen, words("legend.workers.old")]),
-    ]
-
-
-def map_notes(store: Store, snapshot: Snapshot, words: Words) -> list[Any]:
-    """What is not on the map, which boundaries, whose ground."""
-    totals, city = snapshot.totals, snapshot.city
-    notes = []
-    if totals["unplaced"] or totals["outside"]:
-        notes.append(
-            words(
-                "map.outside",
-                unplaced=words.number(totals["unplaced"]),
-                outside=words.number(totals["outside"]),
-            )
-        )
-    if city.version is not None and city.since is not None:
-        since = city.since.astimezone(snapshot.at.tzinfo)
-        notes.append(words("map.version", version=city.version, date=f"{since:%Y-%m-%d}"))
-    if store.settings.attribution:
-        notes.append(words("map.attribution", credit=store.settings.attribution))
-    return [html.Span(note) for note in notes]
