@@ -17,24 +17,32 @@ import numpy.typing as npt
 import pandas as pd
 from geopandas import GeoDataFrame
 
+from geo.deadlines import WorkingCalendar, overrides_from_table
 from geo.errors import CoverError, InputError
 from geo.synth import names, tables
 from geo.synth.assets import describe_assets, place_assets
 from geo.synth.blocks import Ground, make_ground
 from geo.synth.cameras import place_cameras
-from geo.synth.incidents import report_incidents
+from geo.synth.incidents import draw_cases, find_blocks, find_planted
+from geo.synth.kinds import list_limits
+from geo.synth.moves import Places, move_cases
 from geo.synth.patrols import walk_rounds
 from geo.synth.place import Place
 from geo.synth.places import place_places
 from geo.synth.plan import Plan, make_plan
 from geo.synth.presets import PRESETS, Preset
+from geo.synth.roster import OFFICIAL_ROLES, Roster, Units, list_officials, make_roster
 from geo.synth.streets import draw_sheet
 from geo.synth.workers import choose_patrols, hire_workers
+from geo.synth.zones import draw_zones, name_blocks
 
 PARTS = ("ground", "assets", "places", "workers", "incidents", "fixes")
-"""What a city is made of, in order of making; each needs `ground`, incidents need assets too."""
+"""What a city is made of, in order of making; each needs `ground`. Workers come with departments
+and their posts, incidents with their log."""
 
 ATTEMPTS = 40
+
+Frames = dict[str, pd.DataFrame | GeoDataFrame]
 
 Progress = Callable[[str, int, int], None]
 """Called with the name of a step, its number from 1 and the number of steps."""
@@ -48,7 +56,11 @@ class City:
     title: str
     seed: int
     at: datetime
-    tables: dict[str, pd.DataFrame | GeoDataFrame]
+    tables: Frames
+    truth: dict[str, pd.DataFrame]
+    """What was planted, so that it can be looked for: `duty_flaws`, `black_spots`, `similar`."""
+    limits: pd.DataFrame
+    """The time limits of the city, a table like `geo.deadlines.time_limits`."""
 
     def __getitem__(self, name: str) -> pd.DataFrame | GeoDataFrame:
         """A table by name; KeyError for a part that was not built."""
@@ -76,7 +88,8 @@ def build_city(
     progress
         Told of each step as it begins.
     parts
-        Which of `PARTS` to build; `ground` (divisions, grids, blocks, buildings, areas, roads)
+        Which of `PARTS` to build; `ground` (divisions, grids, blocks, buildings, areas, roads,
+        zones, calendar)
         always is.
 
     Raises
@@ -113,6 +126,12 @@ class _Builder:
         self.preset, self.seed, self.at = preset, seed, at
         self.progress, self.parts = progress, parts
         self.place = Place(preset.lon, preset.lat)
+        self.truth: dict[str, pd.DataFrame] = {}
+        china = WorkingCalendar()
+        years = range(at.year - 2, at.year + 2)
+        self.holidays = tables.calendar([year for year in years if not china.knows(year)])
+        told = self.holidays.reset_index().rename(columns={"day": "date"})
+        self.calendar = WorkingCalendar(overrides=overrides_from_table(told))
         self.step, self.steps = 0, 3 + len(parts - {"ground"})
 
     def tell(self, text: str) -> None:
@@ -128,7 +147,7 @@ class _Builder:
         self.tell("streets, blocks and buildings")
         ground, plan = self._lay_out()
         self.tell("divisions and grids")
-        out: dict[str, pd.DataFrame | GeoDataFrame] = {}
+        out: Frames = {}
         ids = tables.make_ids(self.preset, plan)
         rng = self.rng("names")
         edge_names = self._road_names(rng, ground)
@@ -145,7 +164,9 @@ class _Builder:
         areas, area_names = tables.areas(rng, self.place, ground, plan)
         out["areas"] = areas
         self._furnish(out, ground, plan, ids, edge_names, area_names)
-        return City(self.preset.name, self.preset.title, self.seed, self.at, out)
+        out["calendar"] = self.holidays
+        named = (self.preset.name, self.preset.title, self.seed, self.at)
+        return City(*named, out, self.truth, list_limits())
 
     def _lay_out(self) -> tuple[Ground, Plan]:
         preset = self.preset
@@ -176,7 +197,7 @@ class _Builder:
 
     def _furnish(
         self,
-        out: dict[str, pd.DataFrame | GeoDataFrame],
+        out: Frames,
         ground: Ground,
         plan: Plan,
         ids: tables.Ids,
@@ -197,34 +218,84 @@ class _Builder:
                 cameras = describe_assets(self.rng("camera words"), cameras, edge_names)
                 cameras["owner"] = owner
                 out["cameras"] = tables.cameras(place, cameras, ids)
+        self._mark_zones(out, ground, plan, ids, edge_names)
         if "places" in self.parts:
             self.tell("shops and schools")
             divisions = out["divisions"]
             communities = list(divisions.loc[list(ids.communities), "name"])
             found = place_places(self.rng("places"), preset, ground, plan, communities, area_names)
             out["places"] = tables.places(place, found)
-        crew = hire_workers(self.rng("workers"), preset, list(ids.grids), list(ids.communities))
-        patrols = choose_patrols(crew, list(ids.grids), preset.fix_workers)
+        roster = self._staff(out, ids)
         if "workers" in self.parts:
-            self.tell("workers")
-            out["workers"] = crew
+            self.tell("workers and their posts")
+            out["workers"] = roster.workers
+            out["departments"] = roster.departments
+            out["duties"] = tables.duties(roster.duties)
+            self.truth["duty_flaws"] = tables.flaws(roster.flaws)
         if "incidents" in self.parts:
-            self.tell("incidents of thirty days")
-            cases = report_incidents(
-                self.rng("incidents"),
-                preset,
-                ground,
-                assets,
-                list(patrols.index),
-                edge_names,
-                at=self.at,
-                prefix=ids.county,
-            )
-            out |= tables.incidents(place, cases)
+            self.tell("incidents of sixty days, and of a year ago")
+            self._let_things_happen(out, ground, plan, ids, edge_names, assets, roster)
         if "fixes" in self.parts:
             self.tell("rounds and their GPS fixes")
+            crew = roster.workers[~roster.workers["role"].isin(OFFICIAL_ROLES)]
+            patrols = choose_patrols(crew, list(ids.grids), preset.fix_workers)
             grid = pd.Series(
                 pd.Index(ids.grids).get_indexer(patrols["unit_code"]), index=patrols.index
             )
             fixes = walk_rounds(self.rng("fixes"), preset, ground, plan, grid, at=self.at)
             out["fixes"] = tables.fixes(place, fixes)
+
+    def _mark_zones(
+        self,
+        out: Frames,
+        ground: Ground,
+        plan: Plan,
+        ids: tables.Ids,
+        edge_names: npt.NDArray[np.object_],
+    ) -> None:
+        names = list(out["divisions"].loc[list(ids.communities), "name"])
+        beside = name_blocks(ground, edge_names)
+        out["zones"] = tables.zones(self.place, draw_zones(ground, plan, names, beside))
+
+    def _staff(self, out: Frames, ids: tables.Ids) -> Roster:
+        """Field staff, officials and all posts."""
+        units = Units(ids.city, ids.districts, ids.streets, ids.communities, ids.grids)
+        officials = len(list_officials(self.preset, units))
+        crew = hire_workers(
+            self.rng("workers"), self.preset, list(ids.grids), list(ids.communities), officials
+        )
+        return make_roster(self.rng("roster"), self.preset, units, crew, at=self.at)
+
+    def _let_things_happen(
+        self,
+        out: Frames,
+        ground: Ground,
+        plan: Plan,
+        ids: tables.Ids,
+        edge_names: npt.NDArray[np.object_],
+        assets: pd.DataFrame,
+        roster: Roster,
+    ) -> None:
+        cases = draw_cases(self.rng("incidents"), self.preset, ground, assets, at=self.at)
+        block = find_blocks(ground, cases["x"].to_numpy(), cases["y"].to_numpy())
+        district = np.array(ids.districts, dtype=object)[plan.district[block]]
+        street = np.array(ids.streets, dtype=object)[plan.street[block]]
+        community = np.array(ids.communities, dtype=object)[plan.community[block]]
+        grid = np.array(ids.grids, dtype=object)[plan.grid[block]]
+        names = tables.name_cases(cases)
+        log, moved = move_cases(
+            self.rng("moves"), cases, names, Places(grid, community, street, district), roster,
+            ids.city, self.calendar, at=self.at,
+        )  # fmt: skip
+        called = out["divisions"]["name"]
+        edge = cases["edge"].to_numpy()
+        road = np.where(edge >= 0, edge_names[np.maximum(edge, 0)], None)
+        where = pd.DataFrame(
+            {
+                "street": called.reindex(street).to_numpy(),
+                "community": called.reindex(community).to_numpy(),
+                "road": [word or "" for word in road],
+            }
+        )
+        out |= tables.incidents(self.place, cases, moved, log, where)
+        self.truth |= find_planted(cases, out["incidents"])

@@ -1,14 +1,16 @@
-"""Thirty days of cases: by the hour and the day of the week, with places that flare up.
+"""Cases of sixty days and of the same month a year ago: when and where they are reported.
 
-Each class has its own hours (vendors in the evening, noise at night), its time limit and its
-places: a fault of an asset happens at an asset. A few spots draw the same class again and again.
-A case moves through the stages with delays of their own; nothing lies behind `at`, so the newest
-cases are still open, and some are late.
+Each class has its own hours (vendors in the evening, noise at night) and its places: a fault of an
+asset happens at an asset. A few spots draw the same class again and again for some days. What
+then becomes of a case is the matter of `geo.synth.moves`.
+
+Two things are planted with their truth. A black spot (黑点) has a handful of cases of one class
+within some metres, each reported some days after the one before was closed. A pair of similar cases
+is one thing reported twice, metres and hours apart; about half of the pairs were merged.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -17,193 +19,116 @@ import numpy.typing as npt
 import pandas as pd
 import shapely
 
-from geo.codes import class_name
 from geo.synth.assets import Spots, find_inside, line_up, on_land
 from geo.synth.blocks import HALF_WIDTH_M, Ground
+from geo.synth.kinds import FLARING, HOURS, KINDS, LIGHT, WEEK
 from geo.synth.presets import Preset
 
 Reals = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
-DAYS = 30
-UTC_OFFSET_S = 8 * 3600
+DAYS = 60
+"""Cases of so many days before the city is looked at."""
+YEAR_DAYS, MONTH_DAYS = 364, 33
+"""And of the month that ended 52 weeks before, on the same weekdays, with a day to spare each way
+of the same dates of the year before."""
+LAST_YEAR = 0.9
+"""How many cases there were then, as a share of today's."""
 ZONE = ZoneInfo("Asia/Shanghai")
-WEEK = (1.12, 1.04, 1.0, 1.0, 1.06, 0.86, 0.78)
-"""How busy the days from Monday to Sunday are."""
+DAY_S = 86_400
 
-_DAY = "2 1 1 1 1 3 8 16 22 24 22 18 13 15 20 22 21 18 13 9 6 4 3 2"
-_EVENING = "3 1 1 1 1 4 9 10 8 7 7 9 10 8 8 9 13 20 26 28 26 20 12 6"
-_NIGHT = "16 10 6 4 3 3 4 5 6 6 6 7 8 7 6 6 7 9 12 16 22 26 26 22"
-_COMMUTE = "2 1 1 1 1 3 10 24 26 16 11 12 13 11 11 12 16 24 26 18 12 8 5 3"
-HOURS = {
-    name: np.array(text.split(), dtype=float)
-    for name, text in (
-        ("day", _DAY),
-        ("evening", _EVENING),
-        ("night", _NIGHT),
-        ("commute", _COMMUTE),
-    )
-}
+SPOTS_A_GRID, PAIRS_A_GRID = 0.03, 0.04
+"""Planted black spots and similar pairs, a grid; three of each at least."""
+SPOT_M, PAIR_M, PAIR_H = 8.0, 30.0, 3.0
+"""Planted cases of a spot lie within so many metres of its middle, those of a pair within so many
+metres and hours of each other."""
 
 
-@dataclass(frozen=True)
-class _Kind:
-    code: str
-    weight: float
-    hours: str
-    limit_h: float
-    """Time limit; those of one city where it published them (standards.md 1.5), else ours."""
-    weekend: float = 1.0
-    urgent: bool = False
-
-
-KINDS = (
-    _Kind("E0102", 13, "day", 4),
-    _Kind("E0103", 4, "day", 48),
-    _Kind("E0104", 5, "day", 2),
-    _Kind("E0106", 3, "day", 4),
-    _Kind("E0108", 3, "day", 24),
-    _Kind("E0110", 3, "day", 72),
-    _Kind("E0116", 2, "evening", 48),
-    _Kind("E0101", 1.5, "day", 160),
-    _Kind("E0201", 6, "day", 12),
-    _Kind("E0203", 3, "evening", 8),
-    _Kind("E0205", 1.5, "day", 48),
-    _Kind("E0301", 2.5, "night", 4),
-    _Kind("E0302", 1.5, "day", 8),
-    _Kind("E0304", 1.5, "day", 24),
-    _Kind("E0401", 0.4, "day", 6, urgent=True),
-    _Kind("E0404", 2, "day", 12, urgent=True),
-    _Kind("E0406", 1.2, "commute", 4, urgent=True),
-    _Kind("E0408", 0.6, "day", 6, urgent=True),
-    _Kind("E0501", 8, "evening", 2, 1.5),
-    _Kind("E0504", 7, "evening", 4, 1.3),
-    _Kind("E0505", 11, "commute", 2, 0.9),
-    _Kind("E0506", 9, "commute", 4, 0.8),
-    _Kind("E0507", 4, "day", 12),
-    _Kind("E0508", 3, "night", 4, 1.4),
-    _Kind("E0510", 1.5, "night", 3, 1.5),
-    _Kind("E0511", 2, "day", 8),
-    _Kind("C0102", 2.2, "day", 24, urgent=True),
-    _Kind("C0103", 1.8, "day", 24, urgent=True),
-    _Kind("C0107", 0.8, "day", 48),
-    _Kind("C0118", 2.6, "evening", 48),
-    _Kind("C0113", 0.6, "day", 24, urgent=True),
-    _Kind("C0209", 0.6, "day", 72),
-    _Kind("C0210", 0.6, "commute", 8, urgent=True),
-    _Kind("C0305", 1.6, "day", 24),
-    _Kind("C0402", 1.2, "day", 72),
-    _Kind("C0117", 0.6, "day", 48),
-)
-FLARING = ("E0102", "E0501", "E0504", "E0505", "E0506", "E0508", "E0404", "E0510")
-"""Classes that come back to the same place."""
-
-DEPARTMENTS = (
-    "城管局",
-    "环卫处",
-    "住建局",
-    "公安局",
-    "街道办事处",
-    "社区居委会",
-    "供电公司",
-    "排水管理处",
-)
-
-
-@dataclass(frozen=True)
-class Cases:
-    """Cases in metres, in order of reporting, and the moves of each."""
-
-    table: pd.DataFrame
-    log: pd.DataFrame
-
-
-def report_incidents(
+def draw_cases(
     rng: np.random.Generator,
     preset: Preset,
     ground: Ground,
     assets: pd.DataFrame,
-    workers: list[str],
-    road_names: npt.NDArray[np.object_],
     *,
     at: datetime,
-    prefix: str,
-) -> Cases:
-    """Draw all cases of the thirty days before `at`, with their logs.
+) -> pd.DataFrame:
+    """Draw all cases, in order of time.
 
-    `assets` have class_code and shape in metres. The table has x, y (metres, NaN if unplaced).
+    `assets` have class_code and shape in metres.
+
+    Returns
+    -------
+    DataFrame
+        Numbered from 0: `kind` (number in `KINDS`), `when` (epoch seconds), `x`, `y` (metres, the
+        true place), `edge` (-1 if none), `placed` (False: nobody wrote the place down), `spot`
+        (number of the planted black spot, else -1), `pair` and `twin` (number of the planted pair,
+        and 1 for the first, 2 for the second report, else 0), `merged`.
     """
-    kind, day, reported = _draw_times(rng, preset, at)
-    n = len(kind)
+    kind, day, when = _draw_times(rng, preset, at)
     x, y, edge, kind = _draw_places(rng, preset, ground, assets, kind, day)
-    log, deadline = _move(rng, kind, reported, workers, at)
-    last = log.groupby("case").tail(1)
-    codes = np.array([KINDS[k].code for k in kind])
-    names = {k.code: class_name(k.code) for k in KINDS}
-    words = np.array([names[code] for code in codes], dtype=object)
-    street = road_names[np.maximum(edge, 0)]
-    street[edge < 0] = None
-    date = pd.to_datetime(reported, unit="s", utc=True).tz_convert(ZONE)
-    number = pd.Series(date.strftime("%Y%m%d"))
-    ids = prefix + number + (number.groupby(number).cumcount() + 1).map("{:05d}".format)
-    unplaced = rng.random(n) < 0.015
+    n = len(kind)
     table = pd.DataFrame(
-        {
-            "incident_id": ids.to_numpy(),
-            "class_code": codes,
-            "category": words,
-            "description": [
-                f"{road}附近{word}" if isinstance(road, str) else str(word)
-                for road, word in zip(street, words, strict=True)
-            ],
-            "x": np.where(unplaced, np.nan, x),
-            "y": np.where(unplaced, np.nan, y),
-            "source": rng.choice(
-                ["collector", "hotline", "app", "video", "patrol"],
-                n,
-                p=[0.46, 0.2, 0.16, 0.12, 0.06],
-            ),
-            "reported_at": reported,
-            "stage": last["stage"].to_numpy(),
-            "deadline": deadline,
-            "closed_at": np.where(
-                last["stage"].isin(["closed"]), last["at"], np.iinfo(np.int64).min
-            ),
-        }
+        {"kind": kind, "when": when, "x": x, "y": y, "edge": edge, "placed": rng.random(n) >= 0.015}
     )
-    log["incident_id"] = table["incident_id"].to_numpy()[log["case"].to_numpy()]
-    return Cases(table, log.drop(columns="case"))
+    table = table.assign(spot=-1, pair=-1, twin=0, merged=False)
+    planted = [table, _plant_spots(rng, preset, ground, at)]
+    planted.append(_plant_twins(rng, preset, ground, table, at))
+    whole = pd.concat([part for part in planted if len(part)], ignore_index=True)
+    whole = whole[whole["when"] <= int(at.timestamp())]
+    return whole.sort_values("when", kind="stable", ignore_index=True)
 
 
 def _draw_times(rng: np.random.Generator, preset: Preset, at: datetime) -> tuple[Ints, Ints, Ints]:
-    """Kind, day (0 is 30 days ago) and second of reporting of each case, in order of time."""
+    """Kind, day (0 is the oldest) and second of reporting of each case, in order of time."""
     end = int(at.timestamp())
-    midnight = int(
-        at.astimezone(ZONE).replace(hour=0, minute=0, second=0, microsecond=0).timestamp()
-    )
+    midnight = _midnight(at)
     weekday = at.astimezone(ZONE).weekday()
     kinds, days, seconds = [], [], []
     weight = np.array([k.weight for k in KINDS])
     weekend = np.array([k.weekend for k in KINDS])
-    for day in range(DAYS + 1):
-        of_week = (weekday - (DAYS - day)) % 7
+    hours = np.array([k.hours for k in KINDS])
+    ago = [*range(YEAR_DAYS + MONTH_DAYS - 2, YEAR_DAYS - 3, -1), *range(DAYS, -1, -1)]
+    for number, back in enumerate(ago):
+        of_week = (weekday - back) % 7
         odds = weight * (weekend if of_week >= 5 else 1.0)
-        busy = WEEK[of_week] * np.exp(rng.normal(0, 0.10)) * (0.92 + 0.16 * day / DAYS)
+        trend = LAST_YEAR if back > DAYS else 1.08 - 0.16 * back / DAYS
+        busy = WEEK[of_week] * np.exp(rng.normal(0, 0.10)) * trend
         count = int(rng.poisson(preset.grids * preset.incidents_a_day * busy))
         kind = rng.choice(len(KINDS), count, p=odds / odds.sum())
         second = np.zeros(count, dtype=np.int64)
         for name, profile in HOURS.items():
-            mine = np.array([KINDS[k].hours == name for k in kind], dtype=bool)
+            mine = hours[kind] == name
             hour = rng.choice(24, int(mine.sum()), p=profile / profile.sum())
             second[mine] = hour * 3600 + rng.integers(0, 3600, int(mine.sum()))
         kinds.append(kind)
-        days.append(np.full(count, day, dtype=np.int64))
-        seconds.append(midnight - (DAYS - day) * 86_400 + second)
+        days.append(np.full(count, number, dtype=np.int64))
+        seconds.append(midnight - back * DAY_S + second)
     when = np.concatenate(seconds)
-    keep = np.flatnonzero((when <= end) & (when > end - DAYS * 86_400))
+    fresh = (when <= end) & (when > end - DAYS * DAY_S)
+    keep = np.flatnonzero(fresh | (when < midnight - (DAYS + 1) * DAY_S))
     keep = keep[np.argsort(when[keep], kind="stable")]
     return np.concatenate(kinds)[keep], np.concatenate(days)[keep], when[keep]
+
+
+def _midnight(at: datetime) -> int:
+    local = at.astimezone(ZONE).replace(hour=0, minute=0, second=0, microsecond=0)
+    return int(local.timestamp())
+
+
+def _line_spots(rng: np.random.Generator, ground: Ground) -> tuple[Spots, Reals]:
+    """Points along all streets where something may happen, and how likely each is."""
+    edges = on_land(ground)
+    half = np.array([HALF_WIDTH_M[str(k)] for k in ground.edge_class[edges]])
+    spots = line_up(
+        rng, ground, edges, spacing_m=18, offset_m=half + rng.uniform(0.5, 5, len(edges))
+    )
+    spots = spots.keep(find_inside(ground, shapely.points(spots.x, spots.y)))
+    pull = {"arterial": 1.6, "main": 1.4, "minor": 1.0, "path": 0.5}
+    weight = np.array([pull[str(k)] for k in ground.edge_class[spots.edge]])
+    block = np.where(spots.side > 0, ground.left[spots.edge], ground.right[spots.edge])
+    weight = weight / (0.5 + ground.far[block])
+    return spots, weight / weight.sum()
 
 
 def _draw_places(
@@ -216,22 +141,13 @@ def _draw_places(
 ) -> tuple[Reals, Reals, Ints, Ints]:
     """Where each case is: along a street, at an asset of its class, or at a spot that flares."""
     n = len(kind)
-    edges = on_land(ground)
-    half = np.array([HALF_WIDTH_M[str(k)] for k in ground.edge_class[edges]])
-    spots = line_up(
-        rng, ground, edges, spacing_m=18, offset_m=half + rng.uniform(0.5, 5, len(edges))
-    )
-    spots = spots.keep(find_inside(ground, shapely.points(spots.x, spots.y)))
-    pull = {"arterial": 1.6, "main": 1.4, "minor": 1.0, "path": 0.5}
-    weight = np.array([pull[str(k)] for k in ground.edge_class[spots.edge]])
-    block = np.where(spots.side > 0, ground.left[spots.edge], ground.right[spots.edge])
-    weight = weight / (0.5 + ground.far[block])
-    pick = rng.choice(len(weight), n, p=weight / weight.sum())
+    spots, weight = _line_spots(rng, ground)
+    pick = rng.choice(len(weight), n, p=weight)
     x, y, edge = spots.x[pick], spots.y[pick], spots.edge[pick]
     kind = kind.copy()
     _flare(rng, preset, ground, spots, weight, kind, day, x, y, edge)
-    for code in sorted({k.code for k in KINDS if k.code[0] == "C"}):
-        mine = np.flatnonzero(np.array([KINDS[k].code == code for k in kind]))
+    for number, code in enumerate(k.code for k in KINDS):
+        mine = np.flatnonzero(kind == number) if code[0] == "C" else np.empty(0, dtype=np.int64)
         pieces = np.flatnonzero((assets["class_code"] == code[1:]).to_numpy())
         if len(mine) and len(pieces):
             chosen = rng.choice(pieces, len(mine))
@@ -255,11 +171,11 @@ def _flare(
 ) -> None:
     """Move about a quarter of the cases to spots that flare up for some days (in place)."""
     count = max(4, round(preset.grids * 0.05))
-    place = rng.choice(len(weight), count, p=weight / weight.sum())
+    place = rng.choice(len(weight), count, p=weight)
     code_of = np.array([k.code for k in KINDS])
     topic = rng.choice(np.flatnonzero(np.isin(code_of, FLARING)), count)
     strength = rng.pareto(1.6, count) + 0.4
-    begin, length = rng.integers(-10, DAYS, count), rng.integers(6, 30, count)
+    begin, length = rng.integers(-10, DAYS + MONTH_DAYS, count), rng.integers(6, 30, count)
     hot = np.flatnonzero(rng.random(len(kind)) < 0.24)
     for d in np.unique(day[hot]):
         alive = strength * (np.where((begin <= d) & (d < begin + length), 1.0, 0.03))
@@ -275,93 +191,117 @@ def _flare(
         x[mine], y[mine] = np.where(inside[:, None], moved, here).T
 
 
-def _move(
-    rng: np.random.Generator,
-    kind: Ints,
-    reported: Ints,
-    workers: list[str],
-    at: datetime,
-) -> tuple[pd.DataFrame, Ints]:
-    """The log (`case`, `seq`, `at` in epoch seconds, `stage`, `by`, `note`), and the deadlines.
+def _plant_spots(
+    rng: np.random.Generator, preset: Preset, ground: Ground, at: datetime
+) -> pd.DataFrame:
+    """Black spots: cases of a light class at one place, three to six days apart."""
+    count = max(3, round(preset.grids * SPOTS_A_GRID))
+    spots, weight = _line_spots(rng, ground)
+    place = rng.choice(len(weight), count, replace=False, p=weight)
+    codes = [k.code for k in KINDS]
+    topics = [codes.index(code) for code in LIGHT]
+    size = rng.integers(3, 6, count)
+    spot = np.repeat(np.arange(count), size)
+    gap = rng.integers(3, 7, len(spot)) * DAY_S
+    # Counted back from a day of the last two weeks, reported in working hours.
+    last = _midnight(at) - rng.integers(1, 14, count) * DAY_S
+    reach = pd.Series(gap).groupby(spot).cumsum().to_numpy() - gap
+    when = last[spot] - reach + rng.integers(9 * 3600, 15 * 3600, len(spot))
+    here = np.column_stack([spots.x[place], spots.y[place]])[spot]
+    x, y = _scatter(rng, ground, here, SPOT_M / 2, SPOT_M).T
+    return pd.DataFrame(
+        {
+            "kind": rng.choice(topics, count)[spot],
+            "when": when,
+            "x": x,
+            "y": y,
+            "edge": spots.edge[place][spot],
+            "placed": True,
+            "spot": spot,
+            "pair": -1,
+            "twin": 0,
+            "merged": False,
+        }
+    )
 
-    The clock starts with the dispatch (standards.md 1.5) and, for what is not urgent and due
-    within a day, stands still in the night.
+
+def _plant_twins(
+    rng: np.random.Generator, preset: Preset, ground: Ground, table: pd.DataFrame, at: datetime
+) -> pd.DataFrame:
+    """Second reports of cases of `table`, which is marked in place; a third of them is of today."""
+    count = max(3, round(preset.grids * PAIRS_A_GRID))
+    code = np.array([k.code for k in KINDS])[table["kind"]]
+    fits = table["placed"].to_numpy() & np.char.startswith(code, "E")
+    age = int(at.timestamp()) - table["when"].to_numpy()
+    fresh = np.flatnonzero(fits & (age > 1800) & (age < 6 * 3600))
+    older = np.flatnonzero(fits & (age > 2 * DAY_S) & (age < (DAYS - 5) * DAY_S))
+    now = rng.permutation(fresh)[: -(-count // 3)]
+    first = np.concatenate([now, rng.permutation(older)[: count - len(now)]]).astype(np.int64)
+    pair = np.arange(len(first))
+    merged = rng.random(len(first)) < 0.6
+    merged[: len(now)] = False
+    later = np.where(
+        pair < len(now),
+        rng.uniform(300, 1800, len(first)),
+        rng.uniform(300, PAIR_H * 3600, len(first)),
+    )
+    here = table[["x", "y"]].to_numpy()[first]
+    x, y = _scatter(rng, ground, here, PAIR_M / 2, PAIR_M).T
+    twin = table.iloc[first].assign(x=x, y=y, pair=pair, twin=2, merged=merged)
+    twin["when"] += later.astype(np.int64)
+    table.loc[first, "pair"] = pair
+    table.loc[first, "twin"] = 1
+    return twin
+
+
+def _scatter(
+    rng: np.random.Generator, ground: Ground, here: Reals, spread_m: float, most_m: float
+) -> Reals:
+    """Points about others, at most so far away, and none outside the city."""
+    angle = rng.uniform(0, 2 * np.pi, len(here))
+    far = np.minimum(np.abs(rng.normal(0, spread_m, len(here))), most_m)
+    moved = here + far[:, None] * np.column_stack([np.cos(angle), np.sin(angle)])
+    inside = find_inside(ground, shapely.points(moved))
+    return np.where(inside[:, None], moved, here)
+
+
+def find_blocks(ground: Ground, x: Reals, y: Reals) -> Ints:
+    """The block of each point; of one on a border the lowest, of one outside the nearest."""
+    points = shapely.points(x, y)
+    tree = shapely.STRtree(ground.blocks)
+    row, block = tree.query(points, predicate="intersects")
+    out = np.full(len(points), len(ground.blocks), dtype=np.int64)
+    np.minimum.at(out, row, block)
+    lost = np.flatnonzero(out == len(ground.blocks))
+    if len(lost):
+        out[lost] = tree.query_nearest(points[lost], all_matches=False)[1]
+    return out
+
+
+def find_planted(cases: pd.DataFrame, incidents: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """The truth about what was planted.
+
+    Returns
+    -------
+    dict
+        `black_spots`: one row a case, in order of spot and time: spot, incident_id, class_code.
+        `similar`: one row a pair: incident_id (the second report), similar_id (the first),
+        is_merged (by now).
     """
-    n, end = len(kind), int(at.timestamp())
-
-    def wait(median_s: float | Reals, spread: float) -> Ints:
-        draw = np.exp(rng.normal(0, spread, n)) * median_s
-        return np.maximum(20, np.minimum(draw, 20 * 86_400)).astype(np.int64)
-
-    urgent = np.array([k.urgent for k in KINDS])[kind]
-    opened = reported + wait(600, 0.7)
-    opened = np.where(urgent, opened, _office_hours(rng, opened))
-    dispatched = opened + wait(700, 0.8)
-    limit_s = np.array([k.limit_h for k in KINDS])[kind] * 3600
-    paused = ~urgent & (limit_s < 86_400)
-    deadline = _add_work(dispatched, limit_s.astype(np.int64), paused)
-    handling = _add_work(dispatched, wait(np.minimum(1500, limit_s * 0.12), 0.6), paused)
-    work = wait(limit_s * 0.24, 0.7) * np.where(rng.random(n) < 0.04, 5, 1)
-    first_back = _add_work(handling, work, paused)
-    again = rng.random(n) < 0.045
-    returned = _add_work(first_back, wait(np.minimum(1500, limit_s * 0.1), 0.5), paused)
-    redone = _add_work(returned, wait(limit_s * 0.12, 0.6), paused)
-    back = np.where(again, redone, first_back)
-    closed = _add_work(back, wait(np.minimum(1500, limit_s * 0.1), 0.5), paused)
-    dropped = (rng.random(n) < 0.035) & ~again
-    steps = [
-        ("collected", reported, np.ones(n, dtype=bool), ""),
-        ("cancelled", opened, dropped, "核实不属实"),
-        ("opened", opened, ~dropped, ""),
-        ("dispatched", dispatched, ~dropped, ""),
-        ("handling", handling, ~dropped, ""),
-        ("fed_back", first_back, ~dropped, ""),
-        ("handling", returned, ~dropped & again, "核查不合格，返工"),
-        ("fed_back", back, ~dropped & again, ""),
-        ("closed", closed, ~dropped, ""),
-    ]
-    office = rng.choice(DEPARTMENTS, n)
-    finder = rng.choice(workers, n) if workers else np.full(n, "系统")
-    desk = np.array([f"坐席{k:02d}" for k in range(1, 13)])[rng.integers(0, 12, n)]
-    actor = {
-        "collected": finder, "cancelled": desk, "opened": desk, "dispatched": desk,
-        "handling": office, "fed_back": office, "closed": finder,
-    }  # fmt: skip
-    parts = []
-    for order, (stage, when, mask, note) in enumerate(steps):
-        rows = np.flatnonzero(mask & (when <= end))
-        parts.append(
-            pd.DataFrame(
-                {
-                    "case": rows,
-                    "order": order,
-                    "at": when[rows],
-                    "stage": stage,
-                    "by": actor[stage][rows],
-                    "note": note or None,
-                }
-            )
-        )
-    log = pd.concat(parts, ignore_index=True).sort_values(["case", "order"], ignore_index=True)
-    log["seq"] = log.groupby("case").cumcount() + 1
-    return log[["case", "seq", "at", "stage", "by", "note"]], deadline
-
-
-OPENS_S, CLOSES_S = 7 * 3600 + 1800, 21 * 3600
-"""Seconds of the local day between which the centre and the departments work."""
-
-
-def _office_hours(rng: np.random.Generator, second: Ints) -> Ints:
-    """What comes in the night waits for the morning shift at half past seven."""
-    local = (second + UTC_OFFSET_S) % 86_400
-    morning = second - local + OPENS_S + rng.integers(0, 2400, len(second))
-    return np.where(local < OPENS_S, morning, np.where(local >= CLOSES_S, morning + 86_400, second))
-
-
-def _add_work(start: Ints, work: Ints, paused: Bools) -> Ints:
-    """The moment so many seconds later, nights not counted where `paused`."""
-    day_s = CLOSES_S - OPENS_S
-    day, local = np.divmod(start + UTC_OFFSET_S, 86_400)
-    done = day * day_s + np.clip(local - OPENS_S, 0, day_s) + work
-    day, local = np.divmod(done, day_s)
-    return np.where(paused, day * 86_400 + OPENS_S + local - UTC_OFFSET_S, start + work)
+    ids, codes = incidents.index.to_numpy(), incidents["class_code"].to_numpy()
+    spot = cases["spot"].to_numpy()
+    rows = np.flatnonzero(spot >= 0)
+    rows = rows[np.argsort(spot[rows], kind="stable")]
+    black = pd.DataFrame({"spot": spot[rows], "incident_id": ids[rows], "class_code": codes[rows]})
+    twin, pair = cases["twin"].to_numpy(), cases["pair"].to_numpy()
+    first = pd.Series(np.flatnonzero(twin == 1), index=pair[twin == 1])
+    second = pd.Series(np.flatnonzero(twin == 2), index=pair[twin == 2]).sort_index()
+    keeper = first[second.index].to_numpy()
+    similar = pd.DataFrame(
+        {
+            "incident_id": ids[second],
+            "similar_id": ids[keeper],
+            "is_merged": (incidents["stage"].to_numpy() == "cancelled")[second],
+        }
+    )
+    return {"black_spots": black, "similar": similar}

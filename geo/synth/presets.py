@@ -31,7 +31,7 @@ class Preset:
     """What is asked of an invented city.
 
     Lengths are metres, areas square metres unless the name says otherwise. `roles` maps a role
-    to how many workers have it in the whole city.
+    of the field to how many workers have it in the whole city; officials come beside them.
     """
 
     name: str
@@ -71,6 +71,11 @@ class Preset:
     fix_interval_s: int = 60
     asset_density: float = 1.0
     showcase: Showcase | None = None
+    staff: int | None = None
+    """People in the table of workers, officials and all: `grid_worker` is then what the others
+    leave of it."""
+    flaws: tuple[str, ...] = ()
+    """What is wrong with the appointments on purpose, any of `geo.synth.roster.FLAWS`."""
 
 
 PRESETS: dict[str, Preset] = {
@@ -88,6 +93,7 @@ PRESETS: dict[str, Preset] = {
             districts=1,
             dedicated_share=0.06,
             roles={"grid_worker": 108, "grid_head": 108, "police": 24, "assistant": 60},
+            flaws=("vacant", "double", "gap"),
             incidents_a_day=1.0,
             fix_days=4,
             fix_interval_s=30,
@@ -187,7 +193,8 @@ PRESETS: dict[str, Preset] = {
             streets=14,
             districts=2,
             dedicated_share=0.03,
-            roles={"grid_worker": 3_200, "grid_head": 1_333, "police": 240, "assistant": 227},
+            staff=5_000,
+            roles={"grid_worker": 0, "grid_head": 1_333, "police": 240, "assistant": 227},
             fix_days=2,
         ),
         Preset(
@@ -221,7 +228,8 @@ PRESETS: dict[str, Preset] = {
             districts=2,
             dedicated_share=0.02,
             sprawl=3.0,
-            roles={"grid_worker": 14_600, "grid_head": 3_311, "police": 500, "assistant": 489},
+            staff=18_900,
+            roles={"grid_worker": 0, "grid_head": 3_311, "police": 500, "assistant": 489},
             incidents_a_day=0.35,
             fix_days=1,
             fix_workers=600,

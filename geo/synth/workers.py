@@ -1,7 +1,8 @@
-"""Who answers for what: grid workers, grid heads, police and assistants.
+"""The field staff: grid workers, grid heads, police and assistants, each at a unit.
 
-A role with at least one person a grid is spread over the grids, a smaller one over communities.
-Telephone numbers begin with 000, which no telephone has.
+Which posts they hold, and the officials above them, are the matter of `geo.synth.roster`. A role
+with at least one person a grid is spread over the grids, a smaller one over communities. Telephone
+numbers begin with 000, which no telephone has.
 """
 
 from __future__ import annotations
@@ -17,12 +18,23 @@ PATROL_ROLES = ("grid_worker", "assistant", "grid_head")
 
 
 def hire_workers(
-    rng: np.random.Generator, preset: Preset, grid_ids: list[str], community_codes: list[str]
+    rng: np.random.Generator,
+    preset: Preset,
+    grid_ids: list[str],
+    community_codes: list[str],
+    officials: int = 0,
 ) -> pd.DataFrame:
-    """The table `workers`, indexed by `worker_id`."""
+    """The field staff as rows of `workers`, indexed by `worker_id`.
+
+    Where the preset states how many people there are in all, the grid workers are as many as the
+    other roles and so many `officials` leave.
+    """
     roles: list[str] = []
     units: list[str] = []
-    for role, count in preset.roles.items():
+    wanted = dict(preset.roles)
+    if preset.staff is not None:
+        wanted["grid_worker"] = preset.staff - officials - sum(wanted.values())
+    for role, count in wanted.items():
         places = grid_ids if count >= len(grid_ids) else community_codes
         # More people than places: everyone's second colleague goes to a place drawn by lot.
         order = np.concatenate(
