@@ -73,6 +73,7 @@ class Layer:
         self.name = name
         more = [column for column in _IF_THERE.get(name, ()) if column in frame.columns]
         self.places = PlaceLayer(frame[[*_COLUMNS[name], *more, frame.geometry.name]], name)
+        self.shapes = frame.geometry.to_numpy()
         self.reported = np.empty(0, dtype=np.int64)
         self.hydrants: PointCells | None = None
         self.walls: Walls | None = None

@@ -45,6 +45,7 @@ from geo.errors import CodeError, InputError
 from geo.hierarchy import neighbours
 from geo.incidents import OPEN_STAGES
 from geo.locate import GridIndex
+from geo.schema import STORAGE_CRS
 
 __all__ = ["TABLES_NEARBY", "Around", "Houses", "NearbyIndex"]
 
@@ -222,6 +223,15 @@ class NearbyIndex:
             return Found(rows, measure_m(lon, lat, lons, lats), lons, lats).nearest_first()
 
         return self._collect(grids, row, lon, lat, choose, None, at, days)
+
+    def buildings_around(self, lon: float, lat: float, radius_m: float) -> gpd.GeoDataFrame:
+        """Footprints that reach into a circle, in EPSG:4326, nearest first: what cuts a view."""
+        require_place(lon, lat)
+        layer = self._layers.get("buildings")
+        if layer is None:
+            return gpd.GeoDataFrame(geometry=[], crs=STORAGE_CRS)
+        rows = layer.places.within(lon, lat, radius_m).rows
+        return gpd.GeoDataFrame(geometry=layer.shapes[rows], crs=STORAGE_CRS)
 
     def _collect(
         self,
