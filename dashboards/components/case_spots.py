@@ -1,0 +1,74 @@
+"""Black spots (黑点复燃): places whose closed cases come back, the worst first, with their history."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from dashboards.components.case_book import flare_ups, near_of
+from dashboards.components.case_file import history_line
+from dashboards.components.case_filter import CaseFilter
+from dashboards.components.case_rows import place_word
+from dashboards.components.case_words import class_name, stage_word
+from dashboards.store import Store
+from dashboards.words import Words
+from geo.schema import STORAGE_CRS
+from geo.similar import sum_up_flare_ups
+
+SPOTS = 200
+CASES_EACH = 40
+
+
+def spots_json(store: Store, choice: CaseFilter, at: datetime, words: Words) -> dict[str, Any]:
+    """The places of the filter's class and unit, and a note of what counts as one."""
+    near = near_of(store)
+    rule = {"metres": f"{near.spot_m:g}", "days": f"{near.spot_days:g}", "window": near.window_days}
+    history = flare_ups(store, at)
+    if choice.class_code and len(history):
+        history = history[history["class_code"].astype(str).str.startswith(choice.class_code)]
+    if not len(history):
+        return {"spots": [], "note": words("cases.spots.none", **rule)}
+    places = sum_up_flare_ups(history)
+    places = places[places["returns"] >= near.spot_returns].to_crs(STORAGE_CRS)
+    shown = places.head(SPOTS)
+    rows = store.snapshot().city.assign(shown.geometry.x.to_numpy(), shown.geometry.y.to_numpy())
+    by_place = dict(tuple(history.groupby("place_id")))
+    spots = [
+        _spot(store, str(place), row, int(grid), by_place[place], at, words)
+        for (place, row), grid in zip(shown.iterrows(), rows, strict=True)
+    ]
+    if not spots:
+        return {"spots": [], "note": words("cases.spots.none", **rule)}
+    return {"spots": spots, "note": words("cases.spots.note", n=words.number(len(places)), **rule)}
+
+
+def _spot(
+    store: Store, place: str, row: Any, grid: int, cases: Any, at: datetime, words: Words
+) -> dict[str, Any]:
+    zone, newest = store.zone, cases.iloc[::-1].head(CASES_EACH)
+    first, last = (row[name].astimezone(zone) for name in ("first_reported", "last_reported"))
+    many_open = int(row["open_cases"])
+    return {
+        "id": place,
+        "what": class_name(str(row["class_code"]), "", words),
+        "where": place_word(store, grid, True, words),
+        "lon": round(row.geometry.x, 6),
+        "lat": round(row.geometry.y, 6),
+        "cases_text": words("cases.spot.cases", n=words.number(int(row["cases"]))),
+        "returns_text": words("cases.spot.returns", n=words.number(int(row["returns"]))),
+        "open_text": words("cases.spot.open", n=many_open) if many_open else "",
+        "span_text": words(
+            "cases.spot.span",
+            first=f"{first:%m-%d}",
+            last=f"{last:%m-%d}",
+            metres=f"{row['extent_m']:.0f}",
+        ),
+        "history": [
+            {
+                "id": str(case),
+                "stage_word": stage_word(words, one["stage"]),
+                "text": history_line(store, one, at, words),
+            }
+            for case, one in newest.iterrows()
+        ],
+    }

@@ -1,0 +1,12 @@
+"""Ids of the components of `/incidents` and `/worker` that Python and the browser share."""
+
+PAGE = "incidents-page"
+TABLE = "incidents-table"
+TABS = "incidents-tabs"
+FILTERS = "incidents-filters"
+SEARCH = "incidents-q"
+CASE = "incidents-case"
+SPOTS = "incidents-spots"
+ME = "incidents-me"
+DONE = "incidents-done"
+WORKER_PAGE = "worker-page"
