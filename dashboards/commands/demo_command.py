@@ -1,10 +1,21 @@
-"""`wangge demo`: an invented city in a workspace of its own, served if asked."""
+"""`wangge demo`: an invented city in a workspace of its own, served if asked.
+
+The city is built in a hidden folder beside the one asked for and moved there when it is whole, its
+file `city.gpkg` last. So a run that is killed leaves no half city behind, and one that is replaced
+stays as it is until the new one is ready.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
+import socket
+import subprocess
+import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,6 +24,9 @@ import click
 from geo.errors import InputError, StoreError
 from geo.io.workspace import FILE, create_workspace
 from geo.synth import PRESETS, City, build_city
+
+PARTS = (f"{FILE}-wal", f"{FILE}-shm", "fixes", "rules", "settings.toml", FILE)
+"""What a city consists of on disk, in the order in which it is moved into place."""
 
 
 @click.command("demo")
@@ -43,6 +57,7 @@ from geo.synth import PRESETS, City, build_city
 @click.option("--overwrite", is_flag=True, help="Replace the city that is in the folder.")
 @click.option("--serve", "then_serve", is_flag=True, help="Serve it when it is built.")
 @click.option("--port", default=8050, show_default=True, help="TCP port for --serve.")
+@click.option("--live", is_flag=True, help="With --serve: let it live, as wangge play does.")
 def command(
     preset: str,
     folder: Path,
@@ -51,19 +66,24 @@ def command(
     overwrite: bool,
     then_serve: bool,
     port: int,
+    live: bool,
 ) -> None:
     """Build an invented city, and serve it if asked."""
     at = _read_moment(moment)
+    if live and not then_serve:
+        raise InputError("--live lets a city live that is served: add --serve")
+    if then_serve:
+        _require_port(port)
     if (folder / FILE).exists() and not overwrite:
         raise StoreError(
             f"{folder} holds a city already: add --overwrite to replace it,"
             " or name another folder with --workspace"
         )
     began = time.monotonic()
-    city = build_city(preset, seed=seed, at=at, progress=_tell("building"))
-    if overwrite:
-        _clear(folder)
-    rows = _write(city, folder)
+    with _build_site(folder) as site:
+        city = build_city(preset, seed=seed, at=at, progress=_tell("building"))
+        rows = _write(city, site)
+        _put_in_place(site, folder)
     click.echo(
         f"{folder}: {city.title}, {len(city['grids']):,} grids, {rows:,} rows"
         f" in {time.monotonic() - began:.0f} s"
@@ -71,7 +91,8 @@ def command(
     if then_serve:
         from dashboards.commands.serve_command import serve
 
-        serve(folder, port=port)
+        with _let_live(folder) if live else contextlib.nullcontext():
+            serve(folder, port=port)
     else:
         click.echo(f"next: wangge serve --workspace {folder}")
 
@@ -88,6 +109,62 @@ def _read_moment(text: str | None) -> datetime:
     return at
 
 
+def _require_port(port: int) -> None:
+    """Refuse a port that cannot be served at, before anything is built."""
+    from dashboards.settings import Settings
+
+    host = Settings(port=port).host
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise InputError(
+                f"cannot listen on {host}:{port} ({error.strerror or error}): stop the other"
+                " program, or choose another with --port"
+            ) from error
+
+
+@contextlib.contextmanager
+def _build_site(folder: Path) -> Iterator[Path]:
+    """A hidden folder beside the one asked for, gone at the end; clears those of killed runs."""
+    folder = folder.resolve()
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        _clear_ruins(folder)
+        site = Path(tempfile.mkdtemp(prefix=_prefix(folder) + f"{os.getpid()}-", dir=folder.parent))
+    except OSError as error:
+        raise StoreError(f"cannot make {folder}: {error.strerror or error}") from error
+    try:
+        yield site
+    finally:
+        shutil.rmtree(site, ignore_errors=True)
+
+
+def _prefix(folder: Path) -> str:
+    return f".{folder.name}.building-"
+
+
+def _clear_ruins(folder: Path) -> None:
+    """Remove what runs left that were killed; that of a run which still builds stays."""
+    for ruin in folder.parent.glob(_prefix(folder) + "*"):
+        number = ruin.name.removeprefix(_prefix(folder)).partition("-")[0]
+        if not (number.isdigit() and _is_running(int(number))):
+            shutil.rmtree(ruin, ignore_errors=True)
+
+
+def _is_running(process: int) -> bool:
+    if os.name == "nt":
+        return True  # signal 0 would end it there
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
 def _write(city: City, folder: Path) -> int:
     from dashboards.settings import FILE_NAME, write_template
     from geo.io.demo import ZONE, write_city
@@ -98,12 +175,36 @@ def _write(city: City, folder: Path) -> int:
     return rows
 
 
-def _clear(folder: Path) -> None:
-    """Remove a city, and nothing else that may lie in the folder."""
-    for name in (FILE, f"{FILE}-wal", f"{FILE}-shm", "settings.toml"):
-        (folder / name).unlink(missing_ok=True)
-    if (folder / "fixes").is_dir():
-        shutil.rmtree(folder / "fixes")
+def _put_in_place(site: Path, folder: Path) -> None:
+    """Move a whole city to where it belongs; what else lies in that folder stays.
+
+    The old city's file goes first and the new one's comes last, so that at no moment the folder
+    holds a city made of both.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        old = site / "old"
+        old.mkdir()
+        for name in reversed(PARTS):
+            if (folder / name).exists():
+                (folder / name).rename(old / name)
+        for name in PARTS:
+            if (site / name).exists():
+                (site / name).rename(folder / name)
+    except OSError as error:
+        raise StoreError(f"cannot write {folder}: {error.strerror or error}") from error
+
+
+@contextlib.contextmanager
+def _let_live(folder: Path) -> Iterator[None]:
+    """`wangge play` beside the server, in a process of its own, until the server stops."""
+    code = "from dashboards.cli import main; main()"
+    player = subprocess.Popen([sys.executable, "-c", code, "play", str(folder), "--quiet"])
+    try:
+        yield
+    finally:
+        player.terminate()
+        player.wait()
 
 
 def _tell(verb: str) -> Callable[[str, int, int], None]:
