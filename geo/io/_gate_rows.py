@@ -29,6 +29,8 @@ _BY_TAGS = {
 }
 
 
+_PEOPLE = ("households", "population")
+"""Numbers of people keep their sum when they are rounded."""
 _YES = (
     "true", "1", "yes", "y", "t", "是", "班", "上班", "补班", "调休上班", "工作日", "workday",
     "working day",
@@ -68,7 +70,10 @@ def make_draft(source: Source, number: int, wishes: Wishes, ledger: Ledger) -> p
             if name == "speed_ms":
                 sort = "real"
             if sort != "time":
-                draft[name] = _read_values(draft, found.values(raw, name), name, sort, ledger)
+                values = found.values(raw, name)
+                if source.guarded and sort == "text" and name in found.columns:
+                    values = _unguard(draft, values, name, ledger)
+                draft[name] = _read_values(draft, values, name, sort, ledger)
     _read_times(draft, raw, found, wishes, ledger)
     read_places(draft, raw, found, source, wishes, ledger)
     table_id = TABLES[kind].id
@@ -132,6 +137,12 @@ def _has_default(name: str, source: Source, wishes: Wishes) -> bool:
     }  # fmt: skip
 
 
+def _unguard(draft: pd.DataFrame, values: pd.Series, name: str, ledger: Ledger) -> pd.Series:
+    texts, hit = fields.unguard_formulas(values.astype("str"))
+    ledger.repair(f"apostrophe before a formula taken off {name}", int(hit.sum()))
+    return texts
+
+
 def _read_values(
     draft: pd.DataFrame, values: pd.Series, name: str, sort: str, ledger: Ledger
 ) -> pd.Series:
@@ -168,14 +179,33 @@ def _whole(draft: pd.DataFrame, number: pd.Series, name: str, ledger: Ledger) ->
         number = number.where(~negative)
     broken = (number.notna() & (number % 1 != 0)).to_numpy()
     if broken.any():
-        rounded = number.round()
+        keeps_sum = name in _PEOPLE
+        rounded = round_to_sum(number) if keeps_sum else number.round()
         ledger.repair(
             f"{name} rounded to whole numbers",
             int(broken.sum()),
-            detail=f"sum {number.sum():,.2f} became {rounded.sum():,.0f}",
+            detail=f"sum {number.sum():,.2f} {'stays' if keeps_sum else 'became'}"
+            f" {rounded.sum():,.0f}",
         )
         number = rounded
     return number.astype("Int64")
+
+
+def round_to_sum(numbers: pd.Series) -> pd.Series:
+    """Whole numbers whose sum is that of the numbers, rounded: the largest remainders go up.
+
+    Numbers that are whole stay; none moves by one or more (Hamilton's method). Among equal
+    remainders the first rows go up.
+    """
+    known = numbers.dropna()
+    low = np.floor(known)
+    # Sums of many fractions end in noise; a millionth of a person decides nothing.
+    rest = (known - low).round(6)
+    up = int(np.floor(rest.sum() + 0.5))
+    order = np.argsort(-rest.to_numpy(), kind="stable")[:up]
+    out = low.to_numpy(copy=True)
+    out[order] += 1
+    return pd.Series(out, index=known.index).reindex(numbers.index)
 
 
 def _read_times(

@@ -366,7 +366,7 @@ def _to_source(
     total = len(frame) + len(bad)
     rows = np.arange(done + 1, done + total + 1)
     if not bad:
-        return Source(name, frame, rows, notes=tuple(notes))
+        return Source(name, frame, rows, notes=tuple(notes), guarded=True)
     # Arrow numbers the rows of the whole stream from 1; where it gives none they come last.
     numbers = np.array([n if done < n <= done + total else 0 for n, _ in bad])
     if (numbers == 0).any() or len(set(numbers.tolist())) < len(numbers):
@@ -377,7 +377,7 @@ def _to_source(
         {"row": numbers, "reason": "row does not fit the header", "detail": detail},
         columns=no_bad_rows().columns,
     )
-    return Source(name, frame, good, notes=tuple(notes), bad=table)
+    return Source(name, frame, good, notes=tuple(notes), bad=table, guarded=True)
 
 
 def _numbers(count: int) -> Any:

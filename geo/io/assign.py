@@ -106,8 +106,8 @@ def assign_file(
     lon, lat
         Columns of the coordinates; found by their names where not given.
     crs
-        CRS of the points: wgs84, gcj02, bd09, cgcs2000, EPSG:n. Default: the file's own, else
-        WGS-84.
+        CRS of the points: wgs84, gcj02, bd09, cgcs2000, EPSG:n. Default: the file's own, else the
+        one that its column `crs` names (as in our exports), else WGS-84.
     grids_crs
         CRS of the grids; only for a file that states none.
     id_column
@@ -135,12 +135,12 @@ def assign_file(
     total = _count_rows(points)
     read = inside = unusable = broken = 0
     with _atomic(out) as draft, _Writer(draft, out.suffix.lower()) as writer:
-        for piece in _read_pieces(points, lon, lat, layer, chunk_rows):
+        for piece in _read_pieces(points, lon, lat, crs, layer, chunk_rows):
             if name in piece.table.column_names:
                 raise InputError(f"{points.name} has a column {name} already: name another, --as")
             notes += [note for note in piece.notes if note not in notes]
-            x, y, note = _to_crs(piece.x, piece.y, crs or piece.crs, cover.crs)
-            notes += [note] if note and note not in notes else []
+            x, y, note = _to_crs(piece.x, piece.y, piece.crs, cover.crs)
+            notes += [text for text in (note,) if text and text not in notes]
             rows = index.assign(x, y)
             writer.write(piece.table.append_column(name, ids.take(pa.array(rows % len(ids)))))
             read += len(rows)
@@ -179,7 +179,8 @@ def read_grid_file(
     ids = to_texts(source.frame[column])
     if ids.isna().any():
         raise InputError(f"{path.name}: {int(ids.isna().sum())} grids have no {column}")
-    stated = source.crs or crs
+    table = pa.Table.from_pandas(source.frame, preserve_index=False)
+    stated = source.crs or crs or _named_crs(table, path.name)
     if stated is None:
         raise CrsError(f"{path.name} states no CRS: name it with --grids-crs")
     if datum_name(stated) in SHIFTED:
@@ -217,12 +218,18 @@ def _find_id_column(frame: pd.DataFrame, wanted: str | None, file: str) -> str:
 
 
 def _read_pieces(
-    path: Path, lon: str | None, lat: str | None, layer: str | None, chunk_rows: int
+    path: Path,
+    lon: str | None,
+    lat: str | None,
+    crs: str | None,
+    layer: str | None,
+    chunk_rows: int,
 ) -> Iterator[_Piece]:
+    """The rows in pieces; their CRS is the one declared, else the file's, else its column's."""
     if (lon is None) != (lat is None):
         raise InputError("--lon and --lat go together: give both or neither")
     if _is_parquet(path):
-        yield from _parquet_pieces(path, lon, lat, chunk_rows)
+        yield from _parquet_pieces(path, lon, lat, crs, chunk_rows)
         return
     for number, source in enumerate(read_sources(path, layer=layer, chunk_rows=chunk_rows)):
         if number and source.form != "table":
@@ -231,11 +238,13 @@ def _read_pieces(
         if source.shapes is not None and lon is None:
             x, y = _middle(source.shapes)
             table = _with_places(table, x, y)
-            yield _Piece(table, x, y, source.crs, source.notes, len(source.bad))
+            stated = crs or source.crs or _named_crs(table, path.name)
+            yield _Piece(table, x, y, stated, source.notes, len(source.bad))
             continue
         columns = _find_columns(table.schema.names, lon, lat, path.name)
         x, y = (_numbers(table[column]) for column in columns)
-        yield _Piece(table, x, y, None, source.notes, len(source.bad))
+        stated = crs or _named_crs(table, path.name)
+        yield _Piece(table, x, y, stated, source.notes, len(source.bad))
 
 
 def _is_parquet(path: Path) -> bool:
@@ -246,7 +255,7 @@ def _is_parquet(path: Path) -> bool:
 
 
 def _parquet_pieces(
-    path: Path, lon: str | None, lat: str | None, chunk_rows: int
+    path: Path, lon: str | None, lat: str | None, declared: str | None, chunk_rows: int
 ) -> Iterator[_Piece]:
     """Read Parquet as it is typed, GeoParquet with points in well-known binary too."""
     try:
@@ -269,7 +278,7 @@ def _parquet_pieces(
                     x, y = _middle(shapely.from_wkb(table[shape].to_numpy()))
                 else:
                     x, y = (_numbers(table[column]) for column in columns)
-                yield _Piece(table, x, y, crs)
+                yield _Piece(table, x, y, declared or crs or _named_crs(table, path.name))
     except (pa.ArrowException, OSError) as error:
         raise InputError(f"{path.name} is a broken Parquet file: {str(error)[:160]}") from error
 
@@ -310,6 +319,33 @@ def _find_columns(
             )
         found.append(fits[0])
     return found[0], found[1]
+
+
+def _named_crs(table: pa.Table, file: str) -> str | None:
+    """The CRS that a column of our own exports names (`crs`, 坐标系), None without one.
+
+    Raises
+    ------
+    CrsError
+        If it names several, or one that nobody knows.
+    """
+    for name in table.column_names:
+        if normalise_name(name) not in ("crs", "坐标系"):
+            continue
+        listed = pc.unique(table[name]).to_pylist()
+        named = [text for text in (str(v).strip() for v in listed if v is not None) if text]
+        if len(named) > 1:
+            raise CrsError(
+                f"{file}: column {name} names {', '.join(named[:5])}: points of one file must"
+                " share one CRS, say which with --crs"
+            )
+        for stated in named:
+            try:
+                datum_name(stated)
+            except CrsError as error:
+                raise CrsError(f"{file}: column {name}: {error}: say it with --crs") from error
+            return stated
+    return None
 
 
 def _numbers(column: pa.ChunkedArray) -> NDArray[np.float64]:

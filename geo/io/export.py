@@ -36,6 +36,7 @@ import shapely
 from geo.codes import headers as header_words
 from geo.datum import SHIFTED, DatumWarning, datum_name, from_wgs84
 from geo.errors import InputError, StoreError
+from geo.io.fields import guard_formulas
 from geo.io.workspace import Workspace
 from geo.schema import IMPORT_KINDS, TABLES
 
@@ -43,11 +44,11 @@ Headers = Literal["columns", "zh", "en"]
 Progress = Callable[[int], None]
 
 FORMATS = (".gpkg", ".geojson", ".parquet", ".csv", ".xlsx")
+_CONTINUED = re.compile(r"(wkt)( \d+)")
 SHEET_ROWS = 1_048_575
 """Rows of a spreadsheet below the header."""
 CELL_LETTERS = 32_767
 """Letters of a spreadsheet cell."""
-_FORMULA = re.compile(r"^(?:[=@]|[+-](?![\d\s().-]*$))")
 
 
 @dataclass(frozen=True)
@@ -200,6 +201,12 @@ class _Writer:
             self._write_sheet(self._flat(frame), draft)
         self._begun = True
 
+    def _word(self, name: str) -> str:
+        """The heading of a column; further columns of a long shape keep their number."""
+        continued = _CONTINUED.fullmatch(name)
+        bare, number = continued.groups() if continued else (name, "")
+        return self.words.get(bare, bare) + number
+
     def close(self) -> None:
         if self._parquet is not None:
             self._parquet.close()
@@ -292,8 +299,7 @@ class _Writer:
             if isinstance(out[name].dtype, pd.DatetimeTZDtype):
                 out[name] = _iso(out[name])
             elif pd.api.types.is_string_dtype(out[name].dtype):
-                risky = out[name].str.match(_FORMULA, na=False)
-                out[name] = out[name].mask(risky, "'" + out[name])
+                out[name] = guard_formulas(out[name])
         out = out.rename(columns=self.words)
         # The mark at the start lets spreadsheets read Chinese.
         mode, encoding = ("a", "utf-8") if self._begun else ("w", "utf-8-sig")
@@ -304,6 +310,12 @@ class _Writer:
             raise InputError(
                 f"{len(frame):,} rows do not fit a spreadsheet of {SHEET_ROWS:,}: use .csv or .gpkg"
             )
+        frame, wide = _split_shapes(frame)
+        if wide > 1:
+            self.notes.append(
+                f"borders longer than a cell go on in up to {wide - 1} columns beside;"
+                " wangge import joins them again"
+            )
         _require_short(frame, self.table.id)
         local, zone = _to_local(frame, self.timezone)
         if zone is not None:
@@ -312,7 +324,7 @@ class _Writer:
                 self.notes.append(
                     f"times are in UTC: an hour of {self.timezone} occurs twice in the data"
                 )
-        _write_xlsx(local.rename(columns=self.words), draft, self.table.name)
+        _write_xlsx(local.rename(columns=self._word), draft, self.table.name)
 
 
 def _write_geojson(frame: pd.DataFrame, draft: Path, words: dict[str, str]) -> None:
@@ -387,6 +399,36 @@ def _to_local(frame: pd.DataFrame, timezone: str) -> tuple[pd.DataFrame, str | N
     return out, zone
 
 
+def _split_shapes(frame: pd.DataFrame) -> tuple[pd.DataFrame, int]:
+    """Texts of shapes that are longer than a cell, in columns `wkt`, `wkt 2`, `wkt 3` …, and how
+    many of these.
+
+    Pieces neither begin nor end with a blank, which a spreadsheet might drop.
+    """
+    if "wkt" not in frame.columns or not (frame["wkt"].str.len() > CELL_LETTERS).any():
+        return frame, 1
+    pieces = [_cut(text) if isinstance(text, str) else [None] for text in frame["wkt"]]
+    wide = max(map(len, pieces))
+    out = frame.copy()
+    for number in range(wide):
+        name = "wkt" if number == 0 else f"wkt {number + 1}"
+        texts = [p[number] if number < len(p) else None for p in pieces]
+        out[name] = pd.Series(texts, index=out.index, dtype="str")
+    return out, wide
+
+
+def _cut(text: str) -> list[str | None]:
+    pieces: list[str | None] = []
+    start = 0
+    while len(text) - start > CELL_LETTERS:
+        end = start + CELL_LETTERS
+        while text[end - 1] == " " or text[end] == " ":
+            end -= 1
+        pieces.append(text[start:end])
+        start = end
+    return [*pieces, text[start:]]
+
+
 def _require_short(frame: pd.DataFrame, id_name: str) -> None:
     for name in frame.columns:
         if pd.api.types.is_string_dtype(frame[name].dtype):
@@ -395,8 +437,7 @@ def _require_short(frame: pd.DataFrame, id_name: str) -> None:
                 first = frame[id_name].iloc[long[0]]
                 raise InputError(
                     f"{name} of {first} ({long.size} rows in all) is longer than the"
-                    f" {CELL_LETTERS:,} letters of a spreadsheet cell: use .gpkg or .csv,"
-                    " or --no-shapes"
+                    f" {CELL_LETTERS:,} letters of a spreadsheet cell: use .gpkg or .csv"
                 )
 
 

@@ -64,6 +64,8 @@ _SIMPLE = str.maketrans(
 _INVISIBLE = re.compile(
     "[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff\x00-\x08\x0b-\x1f\x7f]"
 )
+_GUARDED = re.compile(r"'*(?:[=@]|[+-](?![\d\s().-]*$))")
+"""What a spreadsheet would run, with apostrophes before it that are part of the text."""
 _REPEAT = re.compile(r" \(\d+\)$")
 _BLANKS = re.compile(r"[\s\u00a0\u3000]+")
 _ODD_BLANKS = (
@@ -91,9 +93,21 @@ class FieldMap:
         """The raw values of a field, one a row; missing where nothing fills it."""
         if field in self.constants:
             return pd.Series(self.constants[field], index=frame.index, dtype="str")
-        if field in self.columns:
-            return frame[self.columns[field]]
-        return pd.Series(None, index=frame.index, dtype="str")
+        if field not in self.columns:
+            return pd.Series(None, index=frame.index, dtype="str")
+        values = frame[self.columns[field]]
+        if field == "wkt":
+            for column in _continued(self.columns[field], frame):
+                values = values.astype("str") + frame[column].astype("str").fillna("")
+        return values
+
+
+def _continued(column: str, frame: pd.DataFrame) -> list[str]:
+    """Further columns of a text too long for a cell: `wkt 2`, `wkt 3` … as our exports write."""
+    out: list[str] = []
+    while f"{column} {len(out) + 2}" in frame.columns:
+        out.append(f"{column} {len(out) + 2}")
+    return out
 
 
 def normalise_name(name: str) -> str:
@@ -217,6 +231,7 @@ def recognise_fields(
         if found is not None:
             columns[field] = found
     used = set(columns.values())
+    used |= set(_continued(columns["wkt"], frame)) if "wkt" in columns else set()
     unused = tuple(str(c) for c in frame.columns if c not in used)
     return FieldMap(columns, set_values, unused, tuple(notes))
 
@@ -345,6 +360,23 @@ def clean_texts(values: pd.Series) -> tuple[pd.Series, npt.NDArray[np.bool_]]:
     if blanks.any():
         text = text.mask(blanks, text.str.replace(_BLANKS, " ", regex=True).str.strip())
     return text.where(text != ""), odd
+
+
+def guard_formulas(texts: pd.Series) -> pd.Series:
+    """Texts with an apostrophe before what a spreadsheet would run as a formula (=, +, -, @).
+
+    Numbers and telephone numbers with a sign stay. `unguard_formulas` takes it off again.
+    """
+    risky = texts.str.match(_GUARDED, na=False)
+    return texts.mask(risky, "'" + texts)
+
+
+def unguard_formulas(texts: pd.Series) -> tuple[pd.Series, npt.NDArray[np.bool_]]:
+    """Texts without the apostrophe of `guard_formulas`, and which ones had it."""
+    if not texts.str.startswith("'", na=False).any():
+        return texts, np.zeros(len(texts), dtype=bool)
+    hit = texts.str.match(re.compile("'" + _GUARDED.pattern), na=False).to_numpy(dtype=bool)
+    return texts.mask(hit, texts.str.slice(1)), hit
 
 
 def _has_odd_blanks(text: pd.Series) -> npt.NDArray[np.bool_]:

@@ -53,7 +53,8 @@ class Source:
     `frame` has the file's columns; `shapes` one geometry a row (None: the file has no shapes);
     `rows` the number of each row as a person finds it in the file, from 1 (in Excel the number
     of the sheet's row). `bad` lists rows that could not be read: row, reason, detail.
-    `shape_lost` marks rows whose geometry was there but could not be read.
+    `shape_lost` marks rows whose geometry was there but could not be read. `guarded`: an apostrophe
+    before a formula is no part of the text (as in CSV that our exports write).
     """
 
     name: str
@@ -65,6 +66,7 @@ class Source:
     bad: pd.DataFrame = field(default_factory=lambda: no_bad_rows())
     shape_lost: npt.NDArray[np.bool_] | None = None
     form: str = "table"
+    guarded: bool = False
 
     @property
     def read(self) -> int:

@@ -19,6 +19,7 @@ from click.testing import CliRunner
 
 from dashboards.cli import main, wangge
 from geo.datum import wgs84_to_gcj02
+from geo.errors import CrsError
 from geo.io.assign import assign_file
 
 WEST, SOUTH = (120.5, 120.6, 120.7), (24.0, 24.1, 24.2)
@@ -366,6 +367,37 @@ def test_the_progress_bar_goes_to_stderr(grids, tmp_path):
     done = run(many(tmp_path, 60_000, "csv"), "--grids", grids, "--out", tmp_path / "o.csv")
     assert "many-60000.csv" in done.stderr
     assert "many-60000.csv" not in done.stdout
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_the_column_crs_of_our_own_exports_counts(grids, tmp_path, ending):
+    """A point 100 m west of a line is east of it in GCJ-02, in which the file says it is."""
+    lon, lat = 115.099, 30.05
+    square = [shapely.box(x, 30, x + 0.1, 30.1) for x in (115.0, 115.1)]
+    gpd.GeoDataFrame({"grid_id": ["W", "E"]}, geometry=square, crs=4326).to_file(
+        tmp_path / "g.geojson"
+    )
+    x, y = wgs84_to_gcj02([lon], [lat])
+    assert x[0] > 115.1
+    frame = pd.DataFrame({"code": ["1"], "lon": x, "lat": y, "crs": ["gcj02"]})
+    path = tmp_path / f"p.{ending}"
+    frame.to_csv(path, index=False) if ending == "csv" else frame.to_parquet(path)
+    report = assign_file(path, tmp_path / "g.geojson", tmp_path / "o.csv")
+    assert pd.read_csv(tmp_path / "o.csv")["grid_id"].tolist() == ["W"]
+    assert any("turned from gcj02" in note for note in report.notes)
+    assign_file(path, tmp_path / "g.geojson", tmp_path / "o.csv", crs="wgs84")
+    assert pd.read_csv(tmp_path / "o.csv")["grid_id"].tolist() == ["E"]
+
+
+def test_a_file_that_names_two_systems_is_refused(grids, tmp_path):
+    path = tmp_path / "p.csv"
+    path.write_text("lon,lat,crs\n120.55,24.05,wgs84\n120.55,24.05,bd09\n")
+    with pytest.raises(CrsError, match=r"column crs names wgs84, bd09: .* say which with --crs"):
+        assign_file(path, grids, tmp_path / "o.csv")
+    assert assign_file(path, grids, tmp_path / "o.csv", crs="wgs84").inside == 2
+    path.write_text("lon,lat,crs\n120.55,24.05,nonsense\n")
+    with pytest.raises(CrsError, match=r"column crs: .*nonsense"):
+        assign_file(path, grids, tmp_path / "o.csv")
 
 
 @pytest.mark.real_data

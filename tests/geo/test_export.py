@@ -15,11 +15,14 @@ import pyogrio
 import pytest
 import shapely
 from geopandas import GeoDataFrame
+from hypothesis import given
+from hypothesis import strategies as st
 
 from geo.codes import headers
 from geo.datum import to_wgs84
 from geo.errors import CrsError, InputError, StoreError
 from geo.io.export import export_table
+from geo.io.fields import guard_formulas, unguard_formulas
 from geo.io.gate import import_files
 from geo.io.workspace import Workspace, create_workspace
 
@@ -271,6 +274,34 @@ def test_a_csv_text_that_would_run_as_a_formula_is_quoted(city, tmp_path):
     assert names[:5] == ["'=1+1", "+86 717", "-", "'@here", "'quoted'"]
 
 
+@given(
+    texts=st.lists(
+        st.text(st.sampled_from("'=+-@1a网 "), min_size=1, max_size=6)
+        .map(lambda t: " ".join(t.split()))
+        .filter(bool),
+        min_size=1,
+        max_size=5,
+    )
+)
+def test_the_apostrophe_before_a_formula_comes_off_again(texts):
+    """Whatever apostrophes a text has of its own, it comes back as it was, and never runs."""
+    values = pd.Series(texts, dtype="str")
+    guarded = guard_formulas(values)
+    assert not guarded.str.match(r"^[=@]").any()
+    assert unguard_formulas(guarded)[0].tolist() == texts
+
+
+def test_a_csv_of_ours_gives_back_texts_that_look_like_formulas(city, tmp_path):
+    export_table(city, "assets", tmp_path / "a.csv")
+    with create_workspace(tmp_path / "other") as other:
+        report = import_files(other, "assets", [tmp_path / "a.csv"], at=AT)
+        repairs = dict(zip(report.repaired["repair"], report.repaired["rows"], strict=True))
+        assert repairs["apostrophe before a formula taken off name"] == 2
+        assert other.read("assets")["name"].tolist()[:5] == [
+            "=1+1", "+86 717", "-", "@here", "'quoted'",
+        ]  # fmt: skip
+
+
 def test_an_hour_that_occurs_twice_is_written_in_utc(city, tmp_path):
     """On 2026-11-01 at 06:30 UTC it is 01:30 in New York for the second time."""
     frame = city.read("incidents").iloc[:1].rename(index={"x-1": "twice"})
@@ -336,19 +367,40 @@ def test_fixes_of_sealed_days_and_of_today_come_out_once_each(walked, tmp_path, 
 def test_a_failed_export_leaves_the_old_file_and_nothing_beside_it(city, tmp_path):
     old = tmp_path / "g.xlsx"
     old.write_text("old")
-    long = shapely.Polygon(
-        [(111 + 0.1 * np.cos(t), 30 + 0.1 * np.sin(t)) for t in np.linspace(0, 6, 3000)]
-    )
+    frame = city.grids().iloc[:1].rename(index={"001": "long"}).assign(name="长" * 40_000)
+    with city.writing() as conn:
+        city.append(conn, "grids", frame)
+    with pytest.raises(InputError, match=r"name of long .* is longer than .* use .gpkg or .csv"):
+        export_table(city, "grids", old)
+    assert old.read_text() == "old"
+    assert {p.name for p in tmp_path.iterdir()} == {"g.xlsx", "city"}
+
+
+@pytest.mark.parametrize("words", ["columns", "zh"])
+def test_a_border_longer_than_a_cell_goes_on_beside_and_comes_back_whole(city, tmp_path, words):
+    angles = np.linspace(0, 6, 3000)
+    long = shapely.Polygon(np.column_stack([111 + np.cos(angles), 30 + np.sin(angles)]))
     frame = city.grids().iloc[:1].rename(index={"001": "long"})
     frame.geometry = [long]
     with city.writing() as conn:
         city.append(conn, "grids", frame)
-    with pytest.raises(InputError, match=r"wkt of long .* is longer than .* or --no-shapes"):
-        export_table(city, "grids", old)
-    assert old.read_text() == "old"
-    assert {p.name for p in tmp_path.iterdir()} == {"g.xlsx", "city"}
-    assert export_table(city, "grids", old, shapes=False).rows == 3
-    assert "wkt" not in pd.read_excel(old).columns
+    report = export_table(city, "grids", tmp_path / "g.xlsx", headers=words)
+    assert "go on in up to 2 columns beside" in "".join(report.notes)
+    table = pd.read_excel(tmp_path / "g.xlsx", dtype="str")
+    heading = headers("zh")["wkt"] if words == "zh" else "wkt"
+    pieces = table[[heading, f"{heading} 2", f"{heading} 3"]]
+    assert pieces.fillna("").apply(lambda c: c.str.len().max()).max() <= 32_767
+    assert pieces.iloc[:2, 1:].isna().all(axis=None)
+    with create_workspace(tmp_path / "other") as other:
+        # The long border lies over the others: it comes in alone.
+        one = table[table.iloc[:, 0] == "long"]
+        one.to_excel(tmp_path / "one.xlsx", index=False)
+        got = import_files(other, "grids", [tmp_path / "one.xlsx"], at=AT)
+        assert got.accepted == 1
+        assert not {f"{heading} 2", f"{heading} 3"} & set(got.unused["one.xlsx"])
+        back = other.grids().geometry.iloc[0]
+        assert shapely.equals_exact(shapely.normalize(back), shapely.normalize(
+            shapely.MultiPolygon([long])), tolerance=1e-9)  # fmt: skip
 
 
 @pytest.mark.parametrize(
