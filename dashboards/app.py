@@ -16,6 +16,7 @@ import dash
 import flask
 from dash import Dash, dcc, html, set_props
 
+from dashboards.components.one_click import register_card
 from dashboards.language import html_language, page_words
 from dashboards.pages import command
 from dashboards.server import add_routes, new_reference
@@ -74,6 +75,8 @@ def create_app(settings: Settings, store: Store) -> Dash:
         meta_tags=[{"name": "viewport", "content": "width=device-width, initial-scale=1"}],
     )
     app.language = settings.language
+    # No page sends more; imports go through the command line.
+    app.server.config["MAX_CONTENT_LENGTH"] = 8 * 2**20
     # Map data and figures are packed by us; anything else that is large is a file of a library.
     app.server.config["SEND_FILE_MAX_AGE_DEFAULT"] = 3600
     app.layout = lambda: html.Div(
@@ -82,6 +85,7 @@ def create_app(settings: Settings, store: Store) -> Dash:
     )
     for page in PAGES:
         page.register(app, store)
+    register_card(app, store)
     _register_not_found(words)
     server: flask.Flask = app.server
     add_routes(server, store, lambda: _script_hashes(app))
