@@ -2,8 +2,8 @@
 
 All tables go in by one transaction. The newest day of GPS fixes stays in the hot table `fixes`,
 as it would while its rounds are walked; the days before it are sealed. The limits that its
-deadlines were computed with go to `rules/time_limits.csv`. A line in the table `wangge_meta` says
-that the city is invented, so that `wangge play` never touches a real one.
+deadlines were computed with, and who handles which class, go to the folder `rules`. A line in the
+table `wangge_meta` says that the city is invented, so that `wangge play` never touches a real one.
 """
 
 from __future__ import annotations
@@ -83,7 +83,8 @@ def write_city(city: City, workspace: Workspace, *, progress: Progress | None = 
         _set(workspace, conn, MARK, json.dumps(mark))
     rules = workspace.path / "rules"
     rules.mkdir(exist_ok=True)
-    city.limits.to_csv(rules / "time_limits.csv", index=False)
+    for name, table in city.rules.items():
+        table.to_csv(rules / f"{name}.csv", index=False)
     return total
 
 

@@ -23,6 +23,7 @@ from geo.synth import names, tables
 from geo.synth.assets import describe_assets, place_assets
 from geo.synth.blocks import Ground, make_ground
 from geo.synth.cameras import place_cameras
+from geo.synth.departments import list_class_owners
 from geo.synth.incidents import draw_cases, find_blocks, find_planted
 from geo.synth.kinds import list_limits
 from geo.synth.moves import Places, move_cases
@@ -59,8 +60,9 @@ class City:
     tables: Frames
     truth: dict[str, pd.DataFrame]
     """What was planted, so that it can be looked for: `duty_flaws`, `black_spots`, `similar`."""
-    limits: pd.DataFrame
-    """The time limits of the city, a table like `geo.deadlines.time_limits`."""
+    rules: dict[str, pd.DataFrame]
+    """What the city decides for itself, by the names of `geo.io.rules.RULE_TABLES`: the limits
+    that its deadlines were computed with, and which department handles which class."""
 
     def __getitem__(self, name: str) -> pd.DataFrame | GeoDataFrame:
         """A table by name; KeyError for a part that was not built."""
@@ -166,7 +168,8 @@ class _Builder:
         self._furnish(out, ground, plan, ids, edge_names, area_names)
         out["calendar"] = self.holidays
         named = (self.preset.name, self.preset.title, self.seed, self.at)
-        return City(*named, out, self.truth, list_limits())
+        rules = {"time_limits": list_limits(), "class_owners": list_class_owners()}
+        return City(*named, out, self.truth, rules)
 
     def _lay_out(self) -> tuple[Ground, Plan]:
         preset = self.preset

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from geo.synth.assets import OWNERS
+
 
 @dataclass(frozen=True)
 class Office:
@@ -70,3 +72,12 @@ def find_department(class_code: str, owner: str | None = None) -> str:
         if class_code.startswith(start)
     )
     return code if length else OFFICES[0].code
+
+
+def list_class_owners() -> pd.DataFrame:
+    """Which department handles which class: `class_code` (or its beginning), `owner`, `note`."""
+    rows = [(start, office.code, office.name) for office in OFFICES for start in office.events]
+    codes = {office.name: office.code for office in OFFICES}
+    rows += [(f"C{code}", codes[name], name) for code, name in OWNERS.items()]
+    table = pd.DataFrame(rows, columns=["class_code", "owner", "note"])
+    return table.sort_values("class_code", ignore_index=True)

@@ -481,8 +481,12 @@ class _Story:
 UP = {"grid": "community", "community": "street", "street": "district", "district": "city"}
 
 
+def department_level(code: str) -> str:
+    """The level at which a department handles its cases."""
+    return "district" if code in COUNTY_OFFICES else "city"
+
+
 def _levels(owner: Words) -> Words:
-    """The level of each department."""
     return np.where(np.isin(owner, COUNTY_OFFICES), "district", "city").astype(object)
 
 

@@ -87,7 +87,7 @@ def test_the_table_of_all_cases_agrees_with_the_summary_of_all_logs(city):
 def test_deadlines_are_those_of_the_limits_and_the_calendar_that_come_with_the_city(city):
     cases, clocks = city["incidents"], find_clocks(city["incident_log"])
     told = city["calendar"].reset_index().rename(columns={"day": "date"})
-    limits = find_limits(cases["class_code"], cases["condition"], limits=city.limits)
+    limits = find_limits(cases["class_code"], cases["condition"], limits=city.rules["time_limits"])
     assert limits["amount"].notna().all()
     due = find_deadlines(
         limits.assign(start=clocks.start.reindex(cases.index)),
