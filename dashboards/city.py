@@ -1,8 +1,8 @@
 """What the boundaries of a workspace say: grids in force, their names, places and neighbours.
 
-All of it changes only when `grids` or `divisions` change, so it is computed once a version and
-shared by every page. Rows of `grids` are numbered by position; figures, counts and neighbours are
-arrays in that order, and `City.position` leads from an id to its row.
+All of it changes only when the tables change, or when a grid comes into force or ends, so it is
+computed once a version and shared by every page. Rows of `grids` are numbered by position; figures,
+counts and neighbours are arrays in that order, and `City.position` leads from an id to its row.
 """
 
 from __future__ import annotations
@@ -15,13 +15,21 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import shapely
+import sqlalchemy as sa
 from geopandas import GeoDataFrame
 
+from geo.figures import find_zones
 from geo.hierarchy import ancestors, neighbours
 from geo.io.workspace import Workspace
 from geo.locate import GridIndex
 
 SHOWN_LEVELS = ("city", "district", "street", "community")
+LEVELS = (*SHOWN_LEVELS, "grid")
+ZONE = "zone:"
+"""Begins the level of a kind of custom areas."""
+
+COVER_KINDS = ("base", "dedicated")
+"""Kinds of grids that form the cover; the others lie over them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +45,11 @@ class City:
     area_m2: npt.NDArray[np.float64]
     neighbours: list[list[int]]
     """Rows of the grids that share a border line with each, the longest border first."""
+    until: datetime | None = None
+    """When the next grid comes into force or ends; None if none is known to."""
+    zones: GeoDataFrame | None = None
+    """Custom areas, indexed by `zone_id`, with `kind` and `name`; None if there are none."""
+    zones_stamp: str = ""
 
     @cached_property
     def position(self) -> dict[str, int]:
@@ -78,6 +91,71 @@ class City:
         since = self.grids["valid_from"].max() if len(self.grids) else pd.NaT
         return None if pd.isna(since) else since.to_pydatetime()
 
+    @cached_property
+    def levels(self) -> tuple[str, ...]:
+        """The levels that the city has, from the top down."""
+        always = ("city", "grid")
+        return tuple(level for level in LEVELS if level in always or level in self.places)
+
+    @cached_property
+    def zone_kinds(self) -> tuple[str, ...]:
+        """Kinds of custom areas, in the order of the table."""
+        return () if self.zones is None else tuple(dict.fromkeys(self.zones["kind"].astype(str)))
+
+    def units(self, level: str) -> pd.DataFrame:
+        """`name` and `parent` (a code) of the units of a level, indexed by code, in order."""
+        if level == "grid":
+            parent = self.grids["community_code"].fillna("").astype(str).to_numpy()
+            return _unit_frame(self.grids.index, self.names, parent)
+        if level.startswith(ZONE):
+            zones = self.zones_of(level)
+            return _unit_frame(zones.index, zones["name"].astype(str), "")
+        found = self.divisions[self.divisions["level"] == level]
+        parent = found["parent_code"].fillna("").astype(str).to_numpy()
+        return _unit_frame(found.index, found["name"].astype(str), parent)
+
+    def zones_of(self, level: str) -> GeoDataFrame:
+        """The custom areas of the kind that a level names."""
+        if self.zones is None:
+            return GeoDataFrame({"kind": [], "name": []}, geometry=[], crs=self.grids.crs)
+        return self.zones[self.zones["kind"] == level.removeprefix(ZONE)]
+
+    def unit_of_grid(self, level: str) -> pd.Series:
+        """The unit of a level that each grid lies in, by row, categorical; missing if none.
+
+        A grid is in the custom area that holds a point inside of it.
+        """
+        if level not in self._units_of_grids:
+            self._units_of_grids[level] = self._find_units(level)
+        return self._units_of_grids[level]
+
+    @cached_property
+    def _units_of_grids(self) -> dict[str, pd.Series]:
+        return {}
+
+    def _find_units(self, level: str) -> pd.Series:
+        if level == "grid":
+            codes = pd.Index(self.grids.index.astype(str), dtype="str")
+            return pd.Series(pd.Categorical.from_codes(np.arange(len(codes)), categories=codes))
+        if level.startswith(ZONE):
+            inner = shapely.point_on_surface(self.grids.geometry.to_numpy())
+            return find_zones(self.zones_of(level), shapely.get_x(inner), shapely.get_y(inner))
+        column = f"{level}_code"
+        if column not in self.places:
+            return pd.Series(pd.Categorical([None] * len(self.grids), categories=[]))
+        return pd.Series(pd.Categorical(self.places[column].to_numpy(dtype=object)))
+
+    def above(self, level: str) -> dict[str, str]:
+        """For each division the code of the one of a level that it lies in, itself included."""
+        if level not in self._above:
+            found = ancestors(self.divisions, level).dropna() if len(self.divisions) else {}
+            self._above[level] = {str(code): str(up) for code, up in dict(found).items()}
+        return self._above[level]
+
+    @cached_property
+    def _above(self) -> dict[str, dict[str, str]]:
+        return {}
+
     def assign(self, lon: npt.ArrayLike, lat: npt.ArrayLike) -> npt.NDArray[np.int32]:
         """Row of the grid of each point, -1 outside all grids or without a place."""
         x, y = np.asarray(lon, dtype=np.float64), np.asarray(lat, dtype=np.float64)
@@ -85,17 +163,20 @@ class City:
             return np.full(len(x), -1, dtype=np.int32)
         return self.index.assign(x, y)
 
-    def ranking_level(self) -> str | None:
-        """The level to rank: the lowest one above the grid of which there are 3 to 60."""
-        for level in ("street", "district", "community"):
-            column = f"{level}_code"
-            if column in self.places and 2 <= self.places[column].nunique() <= 400:
-                return level
-        return None
+
+def _unit_frame(codes: pd.Index, names: object, parent: object) -> pd.DataFrame:
+    index = pd.Index(codes.astype(str), dtype="str", name="code")
+    return pd.DataFrame(
+        {
+            "name": np.asarray(names, dtype=object),
+            "parent": np.broadcast_to(np.asarray(parent, dtype=object), len(index)),
+        },
+        index=index,
+    )
 
 
-def read_city(workspace: Workspace) -> City:
-    """Read the boundaries in force.
+def read_city(workspace: Workspace, at: datetime) -> City:
+    """Read the boundaries in force at a moment.
 
     Raises
     ------
@@ -103,20 +184,45 @@ def read_city(workspace: Workspace) -> City:
         If grids overlap, which no import lets in; the message names the places.
     """
     stamp = workspace.stamp("grids", "divisions")
-    grids = workspace.grids()
+    grids = workspace.grids(at=at)
+    grids = grids[grids["kind"].isin(COVER_KINDS)]
     divisions = workspace.read("divisions")
-    if not len(grids):
-        return City(stamp, grids, divisions, pd.DataFrame(index=grids.index), None, np.empty(0), [])
-    metric = grids.to_crs(workspace.metric_crs())
+    last, until = _bounds_in_time(workspace, at)
+    stamp = f"{stamp}.{last:x}"
+    zones_stamp = workspace.stamp("zones")
+    zones = workspace.read("zones")
+    places, index = pd.DataFrame(index=grids.index), None
+    area, near = np.empty(0), list[list[int]]()
+    if len(grids):
+        metric = grids.to_crs(workspace.metric_crs())
+        places, index = _find_places(grids, divisions), GridIndex(grids)
+        area, near = shapely.area(metric.geometry.to_numpy()), _find_neighbours(metric)
     return City(
-        stamp,
-        grids,
-        divisions,
-        _find_places(grids, divisions),
-        GridIndex(grids),
-        shapely.area(metric.geometry.to_numpy()),
-        _find_neighbours(metric),
+        stamp=stamp,
+        grids=grids,
+        divisions=divisions,
+        places=places,
+        index=index,
+        area_m2=area,
+        neighbours=near,
+        until=until,
+        zones=zones if len(zones) else None,
+        zones_stamp=zones_stamp,
     )
+
+
+def _bounds_in_time(workspace: Workspace, at: datetime) -> tuple[int, datetime | None]:
+    """When boundaries changed last (epoch seconds, 0 if never), and when they will next."""
+    table = workspace.table("grids")
+    past, ahead = [0], []
+    with workspace.reading() as conn:
+        for column in (table.c.valid_from, table.c.valid_to):
+            largest = sa.select(sa.func.max(column)).where(column <= at)
+            least = sa.select(sa.func.min(column)).where(column > at)
+            found, coming = (conn.execute(query).scalar_one() for query in (largest, least))
+            past += [] if found is None else [int(found.timestamp())]
+            ahead += [] if coming is None else [coming]
+    return max(past), min(ahead, default=None)
 
 
 def _find_neighbours(metric: GeoDataFrame) -> list[list[int]]:

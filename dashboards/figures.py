@@ -1,280 +1,522 @@
-"""The figures of the command page at one moment, all computed at once when data or time moved on.
+"""The figures of the command page at one moment, put together from what `geo.figures` counts.
 
-A `Snapshot` is what pages read: a callback looks things up in it and asks no table. It is a value,
-so a page that is being built never sees half of a newer one.
+A `Snapshot` is what pages read: a callback looks things up in it and asks no table. It is a value
+with the versions of its parts inside, so a page that is being built never sees half of a newer one.
+Tables of units and scopes are made when they are first asked for, and once. What follows from cases
+alone (`CaseFigures`) is shared by all snapshots until cases, boundaries or the minute change, so a
+step of a worker costs next to nothing.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, time, timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from dashboards.cases import Cases, Times, utc64
-from dashboards.city import City
+from dashboards.cases import Cases, PastYear
+from dashboards.city import LEVELS, ZONE, City
 from dashboards.inventory import Inventory
+from dashboards.memo import Memo
+from dashboards.positions import Workers
 from dashboards.settings import Settings
+from geo.figures import (
+    CASE_STATES,
+    REST,
+    Trend,
+    count_things,
+    count_units,
+    find_trend,
+    find_zones,
+    mark_cases,
+    next_change,
+    rate_per_1000,
+    sum_grids,
+)
 
-FIGURES = ("open", "overdue", "per_1000", "households", "population", "assets")
-"""What grids can be coloured by, in the order of the switch."""
-
-UNITS = {
-    "open": "unit.incidents",
-    "overdue": "unit.incidents",
-    "per_1000": "unit.per_1000",
-    "households": "unit.households",
-    "population": "unit.people",
-    "assets": "unit.assets",
-}
-
-DAYS = 30
-SAME_WEEKDAYS = 4
+__all__ = ["CaseFigures", "Scope", "Snapshot", "Trend", "Workers", "mark_all", "take_snapshot"]
 
 Floats = npt.NDArray[np.float64]
+Rows = npt.NDArray[np.intp]
+
+CITY = ""
+"""Code of the whole city in crumbs: everything, also what is in no grid."""
+
+FIGURES = ("open", "overdue", "per_1000", "households", "population", "assets")
+"""The figures of grids that are always there."""
+
+PATROL = ("rounds_required", "rounds_done", "covered_share")
+"""Figures of units that are missing until they have been computed."""
+
+_STATES = np.array(
+    [name if name in ("fine", "soon", "late", "paused", "none") else "closed"
+     for name in CASE_STATES], dtype=object,
+)  # fmt: skip
+"""What a page calls each of the states: all that is over is closed."""
 
 
 @dataclass(frozen=True, eq=False)
-class Workers:
-    """Everyone registered, and the last position of those who sent one."""
+class CaseFigures:
+    """What follows from the cases and the boundaries at one moment."""
 
-    stamp: str
-    people: pd.DataFrame
-    """`workers` as stored, indexed by `worker_id`."""
-    positions: pd.DataFrame
-    """Indexed by `worker_id`: `time` (UTC), `lon`, `lat`, `row` of the grid."""
+    at: datetime
+    cases: Cases
+    city: City
+    marks: pd.DataFrame
+    """From `geo.figures.mark_cases`, with `rated_30d`: those whose grid knows its households."""
+    state: npt.NDArray[np.object_]
+    next_change: datetime | None
+    memo: Memo = field(default_factory=Memo, repr=False)
+
+    def unit_of_case(self, level: str) -> pd.Series:
+        """The unit of a level that each case lies in; of custom areas by the place itself."""
+        return self.memo.get(("unit", level), lambda: self._find_units(level))
+
+    def _find_units(self, level: str) -> pd.Series:
+        if level.startswith(ZONE):
+            return find_zones(self.city.zones_of(level), self.cases.lon, self.cases.lat)
+        return _by_grid(self.city.unit_of_grid(level), self.cases.row)
 
 
 @dataclass(frozen=True, eq=False)
-class Trend:
-    """The three charts."""
+class Scope:
+    """One unit, or the whole city, with all that a page says about it."""
 
-    days: tuple[datetime, ...]
-    reported: npt.NDArray[np.int64]
-    closed: npt.NDArray[np.int64]
-    today_by_hour: npt.NDArray[np.int64]
-    """One number an hour that has begun."""
-    typical_by_hour: Floats
-    """Mean of the four same weekdays before, 24 hours."""
-    ranking: tuple[tuple[str, int, int], ...]
-    """Name, open, overdue; the most open first."""
-    ranking_level: str | None
+    code: str | None
+    """None is the whole city, with what is in no grid and what has no place."""
+    level: str
+    name: str
+    crumbs: tuple[tuple[str, str, str], ...]
+    """Code, level and name of the units above and of itself, from the city down."""
+    child_level: str | None
+    grid_rows: Rows
+    totals: dict[str, float]
+    trend: Trend
+    case_rows: Rows
+
+
+@dataclass(frozen=True, eq=False)
+class Patrol:
+    """What patrols did today, by row of the grid; NaN where it is not known."""
+
+    required: Floats
+    done: Floats
+    street_m: Floats
+    covered_m: Floats
 
 
 @dataclass(frozen=True, eq=False)
 class Snapshot:
     """All that a page shows, as of `at` (in the city's zone)."""
 
-    version: str
     at: datetime
+    versions: dict[str, str]
+    """A stamp of each part of the data, for addresses of map data."""
     newest: datetime | None
     """Time of the newest incident, close or position; None if there is none."""
     city: City
     inventory: Inventory
     cases: Cases
     workers: Workers
-    trend: Trend
-    totals: dict[str, float]
-    figures: dict[str, Floats]
-    """By name of FIGURES: one number a grid, NaN where there is no data."""
-    state: npt.NDArray[np.object_] = field(repr=False, default_factory=lambda: np.empty(0, object))
-    """State of each case: fine, soon, late, none (no deadline), closed."""
+    case_figures: CaseFigures
+    settings: Settings
+    past: PastYear | None = None
+    patrol: Patrol | None = None
+    names_of: Callable[[str], dict[str, str]] | None = None
+    """Gives the name of who answers for each unit of a level."""
+    memo: Memo = field(default_factory=Memo, repr=False)
+
+    @property
+    def version(self) -> str:
+        """Stamp of the incidents with their states."""
+        return self.versions["incidents"]
+
+    @property
+    def state(self) -> npt.NDArray[np.object_]:
+        """State of each case: fine, soon, late, paused, none (no deadline), closed."""
+        return self.case_figures.state
+
+    @property
+    def totals(self) -> dict[str, float]:
+        """The figures of the whole city."""
+        return self.scope().totals
+
+    @property
+    def trend(self) -> Trend:
+        """The trends of the whole city."""
+        return self.scope().trend
+
+    @property
+    def figures(self) -> dict[str, Floats]:
+        """By name of FIGURES: one number a grid by row, NaN where there is no data."""
+        table = self.table("grid").iloc[:-1]
+        return {name: table[name].to_numpy(dtype=np.float64) for name in FIGURES}
+
+    @property
+    def levels(self) -> tuple[str, ...]:
+        """The levels that the city has, from the top down."""
+        return self.city.levels
+
+    @property
+    def zone_kinds(self) -> tuple[str, ...]:
+        """Kinds of custom areas; the level of one is `zone:` and its kind."""
+        return self.city.zone_kinds
+
+    def table(self, level: str, within: str | None = None) -> pd.DataFrame:
+        """The units of a level with their figures, indexed by code, the rest in the last row.
+
+        Parameters
+        ----------
+        level
+            One of `levels`, or `zone:` and one of `zone_kinds`.
+        within
+            Only the units inside this one; the columns then add up to it.
+
+        Returns
+        -------
+        DataFrame
+            name, parent, person (who answers for it), is_rest; the counts of
+            `geo.figures.mark_cases`; grids, households, households_unknown (grids that do not know
+            theirs), population, per_1000 (NaN where none are known); assets, cameras, workers,
+            on_duty; rounds_required, rounds_done, covered_share (NaN where not known).
+        """
+        within = self.find_unit(within)[0]
+        return self.memo.get(("table", level, within), lambda: _make_table(self, level, within))
+
+    def scope(self, code: str | None = None) -> Scope:
+        """One unit by its code; None, an unknown code and the city's own give the whole city."""
+        code, level = self.find_unit(code)
+        return self.memo.get(("scope", code), lambda: _make_scope(self, code, level))
+
+    def find_unit(self, code: str | None) -> tuple[str | None, str]:
+        """Code and level of a unit of the city; None and `city` where it is no part of it."""
+        if code:
+            for level in (*self.levels[1:-1], "grid", *(ZONE + kind for kind in self.zone_kinds)):
+                if code in self.units(level).index:
+                    return code, level
+        return None, "city"
+
+    def units(self, level: str) -> pd.DataFrame:
+        """`name` and `parent` of the units of a level; see `City.units`."""
+        return self.memo.get(("units", level), lambda: self.city.units(level))
 
 
-def take_snapshot(
-    city: City,
-    inventory: Inventory,
-    cases: Cases,
-    workers: Workers,
-    at: datetime,
-    settings: Settings,
-    version: str,
-) -> Snapshot:
-    """Compute every figure at the moment `at`."""
+def mark_all(city: City, cases: Cases, at: datetime, settings: Settings) -> CaseFigures:
+    """Work out what follows from the cases at the moment `at`."""
     local = at.astimezone(settings.zone)
-    state = _states(cases, local, settings)
-    late = cases.is_open & (state == "late")
-    count = len(city.grids)
-    open_here = _per_grid(cases.row[cases.is_open], count)
-    late_here = _per_grid(cases.row[late], count)
-    figures = {
-        "open": open_here.astype(np.float64),
-        "overdue": late_here.astype(np.float64),
-        "per_1000": _per_1000(city, cases, local),
-        "households": _column(city, "households"),
-        "population": _column(city, "population"),
-        "assets": inventory.per_grid.astype(np.float64),
-    }
-    return Snapshot(
-        version=version,
+    soon_h = settings.soon_minutes / 60
+    marks = mark_cases(cases.frame, at=local, soon_h=soon_h)
+    households = city.grids["households"].to_numpy(dtype=np.float64, na_value=np.nan)
+    is_known = np.append(np.isfinite(households), False)
+    marks["rated_30d"] = marks["reported_30d"].to_numpy() & is_known[cases.row]
+    return CaseFigures(
         at=local,
-        newest=_newest(cases, workers, at, settings),
-        city=city,
-        inventory=inventory,
         cases=cases,
-        workers=workers,
-        trend=_trend(city, cases, open_here, late_here, local),
-        totals=_totals(city, inventory, cases, workers, state, local, settings),
-        figures=figures,
-        state=state,
+        city=city,
+        marks=marks,
+        state=_STATES[marks["state"].cat.codes.to_numpy()],
+        next_change=next_change(
+            cases.frame, at=local, soon_h=soon_h, new_for=timedelta(minutes=settings.new_minutes)
+        ),
     )
 
 
-def _states(cases: Cases, at: datetime, settings: Settings) -> npt.NDArray[np.object_]:
-    now = utc64(at)
-    soon = now + np.timedelta64(settings.soon_minutes, "m")
-    state = np.full(len(cases), "fine", dtype=object)
-    state[cases.deadline <= soon] = "soon"
-    state[cases.deadline < now] = "late"
-    state[np.isnat(cases.deadline)] = "none"
-    state[~cases.is_open] = "closed"
-    return state
-
-
-def _per_grid(rows: npt.NDArray[np.int32], count: int) -> npt.NDArray[np.int64]:
-    return np.bincount(rows[rows >= 0], minlength=count)[:count].astype(np.int64)
-
-
-def _column(city: City, name: str) -> Floats:
-    return np.asarray(city.grids[name].to_numpy(dtype=np.float64, na_value=np.nan))
-
-
-def _per_1000(city: City, cases: Cases, at: datetime) -> Floats:
-    """Incidents of the last 30 days for 1,000 households; no figure where none are known."""
-    recent = cases.reported >= utc64(at - timedelta(days=DAYS))
-    counts = _per_grid(cases.row[recent], len(city.grids))
-    households = _column(city, "households")
-    known = np.isfinite(households) & (households > 0)
-    rate = np.full(len(counts), np.nan)
-    rate[known] = np.round(counts[known] / households[known] * 1000, 1)
-    return rate
+def take_snapshot(
+    figures: CaseFigures,
+    inventory: Inventory,
+    workers: Workers,
+    at: datetime,
+    settings: Settings,
+    versions: dict[str, str],
+    **more: Any,
+) -> Snapshot:
+    """Put the parts together for the moment `at`."""
+    return Snapshot(
+        at=at.astimezone(settings.zone),
+        versions=versions,
+        newest=_newest(figures.cases, workers, at, settings),
+        city=figures.city,
+        inventory=inventory,
+        cases=figures.cases,
+        workers=workers,
+        case_figures=figures,
+        settings=settings,
+        **more,
+    )
 
 
 def _newest(cases: Cases, workers: Workers, at: datetime, settings: Settings) -> datetime | None:
     """The newest moment in the data; one in the future is a mistake and makes nothing fresh."""
-    moments: list[pd.Timestamp] = []
+    now = pd.Timestamp(at)
+    found: list[pd.Timestamp] = []
     for times in (cases.reported, cases.closed):
-        known = times[~np.isnat(times) & (times <= utc64(at))]
+        known = times[~np.isnat(times) & (times <= now.tz_convert("UTC").tz_localize(None))]
         if len(known):
-            moments.append(pd.Timestamp(known.max(), tz="UTC"))
+            found.append(pd.Timestamp(known.max(), tz="UTC"))
     seen = workers.positions["time"]
-    seen = seen[seen <= at]
+    seen = seen[seen <= now]
     if len(seen):
-        moments.append(seen.max())
-    return max(moments).to_pydatetime().astimezone(settings.zone) if moments else None
+        found.append(seen.max())
+    return max(found).to_pydatetime().astimezone(settings.zone) if found else None
 
 
-def midnight(moment: datetime, days_before: int = 0) -> datetime:
-    """Midnight that begins the day of `moment`, or one some days before, in its zone."""
-    day = moment.date() - timedelta(days=days_before)
-    return datetime.combine(day, time(0), tzinfo=moment.tzinfo)
+def _by_grid(unit_of_grid: pd.Series, rows: npt.NDArray[np.integer[Any]]) -> pd.Series:
+    """The unit of each thing from the row of its grid; missing where it is in none."""
+    codes = np.append(unit_of_grid.cat.codes.to_numpy(), -1)[rows]
+    return pd.Series(pd.Categorical.from_codes(codes, categories=unit_of_grid.cat.categories))
 
 
-def _between(times: Times, start: datetime, end: datetime) -> int:
-    """How many of the ascending `times` are in [start, end)."""
-    low, high = np.searchsorted(times, [utc64(start), utc64(end)])
-    return int(high - low)
+# --- one table -----------------------------------------------------------------------------
 
 
-def _totals(
-    city: City,
-    inventory: Inventory,
-    cases: Cases,
-    workers: Workers,
-    state: npt.NDArray[np.object_],
-    at: datetime,
-    settings: Settings,
-) -> dict[str, float]:
-    now = utc64(at)
-    late = cases.is_open & (state == "late")
-    placed = cases.placed
-    week_ago = at - timedelta(days=7)
-    begun = now - np.timedelta64(DAYS, "D")
-    finished = ~cases.is_open & (cases.stage.astype(str) == "closed")
-    fell_due = (cases.deadline >= begun) & (cases.deadline < now) & (cases.is_open | finished)
-    closed_now = finished & (cases.closed >= begun) & (cases.closed <= now)
-    due = fell_due | (closed_now & ~np.isnat(cases.deadline))
-    in_time = due & finished & (cases.closed <= cases.deadline)
-    seen = workers.positions["time"]
-    fresh = seen > pd.Timestamp(at) - pd.Timedelta(minutes=settings.on_duty_minutes)
-    return {
-        "grids": len(city.grids),
-        "households": _sum(_column(city, "households")),
-        "population": _sum(_column(city, "population")),
-        "workers": len(workers.people),
-        "on_duty": int(fresh.sum()),
-        "today": _between(cases.reported, midnight(at), at + timedelta(milliseconds=1)),
-        "week_ago": _between(cases.reported, midnight(week_ago), week_ago),
-        "open": int(cases.is_open.sum()),
-        "unplaced": int((cases.is_open & ~placed).sum()),
-        "outside": int((cases.is_open & placed & (cases.row < 0)).sum()),
-        "overdue": int(late.sum()),
-        "soon": int((cases.is_open & (state == "soon")).sum()),
-        "longest_s": float((now - cases.deadline[late].min()) / np.timedelta64(1, "s"))
-        if late.any()
-        else 0.0,
-        "due_30d": int(due.sum()),
-        "in_time_30d": int(in_time.sum()),
-        "assets": len(inventory),
-        "cameras": inventory.cameras,
-    }
-
-
-def _sum(values: Floats) -> float:
-    """Sum of what is known; NaN if nothing is."""
-    known = values[np.isfinite(values)]
-    return float(known.sum()) if len(known) else float("nan")
-
-
-def _trend(
-    city: City,
-    cases: Cases,
-    open_here: npt.NDArray[np.int64],
-    late_here: npt.NDArray[np.int64],
-    at: datetime,
-) -> Trend:
-    edges = [midnight(at, days) for days in range(DAYS - 1, -1, -1)] + [midnight(at, -1)]
-    marks = np.array([utc64(edge) for edge in edges])
-    closed = np.sort(cases.closed[~np.isnat(cases.closed) & (cases.stage == "closed")])
-    typical = np.mean(
-        [_by_hour(cases.reported, midnight(at, 7 * k)) for k in range(1, SAME_WEEKDAYS + 1)],
-        axis=0,
+def _make_table(snapshot: Snapshot, level: str, within: str | None) -> pd.DataFrame:
+    city, figures = snapshot.city, snapshot.case_figures
+    inside = _Inside(snapshot, within)
+    units = snapshot.units(level)
+    if within is not None:
+        units = units[units.index.isin(inside.units(level))]
+    codes = units.index
+    of_grid = city.unit_of_grid(level)
+    cases = inside.cases
+    counts = count_units(
+        figures.marks.drop(columns="rated_30d")[cases],
+        figures.unit_of_case(level)[cases],
+        codes,
     )
-    level = city.ranking_level()
-    return Trend(
-        days=tuple(edges[:-1]),
-        reported=np.diff(np.searchsorted(cases.reported, marks)),
-        closed=np.diff(np.searchsorted(closed, marks)),
-        today_by_hour=_by_hour(cases.reported, midnight(at))[: at.hour + 1],
-        typical_by_hour=typical,
-        ranking=_ranking(city, level, open_here, late_here),
-        ranking_level=level,
+    table = pd.DataFrame(
+        {
+            "name": pd.Series(units["name"], dtype=object).reindex(counts.index, fill_value=""),
+            "parent": pd.Series(units["parent"], dtype=object).reindex(counts.index, fill_value=""),
+            "is_rest": counts.index == REST,
+        }
+    ).join(counts)
+    grids = inside.grids
+    table = table.join(
+        sum_grids(city.grids[grids], of_grid[grids].set_axis(city.grids.index[grids]), codes)
+    )
+    rated = count_units(
+        figures.marks[["rated_30d"]][cases],
+        _by_grid(of_grid, figures.cases.row)[cases],
+        codes,
+    )
+    table["per_1000"] = rate_per_1000(rated["rated_30d"], table["households"])
+    table.loc[REST, "per_1000"] = np.nan
+    for name, things in inside.things(level).items():
+        table[name] = count_things(things, codes)
+    for name, values in _patrol_sums(snapshot.patrol, of_grid, grids, codes).items():
+        table[name] = values
+    names = {} if snapshot.names_of is None else snapshot.names_of(level)
+    table["person"] = [names.get(str(code), "") for code in table.index]
+    return table
+
+
+def _patrol_sums(
+    patrol: Patrol | None, of_grid: pd.Series, grids: npt.NDArray[np.bool_], codes: pd.Index
+) -> dict[str, Any]:
+    """Sums of rounds and the covered share of streets by unit; NaN where nothing is known."""
+    if patrol is None:
+        return dict.fromkeys(PATROL, np.nan)
+    columns = (patrol.required, patrol.done, patrol.street_m, patrol.covered_m)
+    place = codes.get_indexer(pd.Index(of_grid[grids].astype(object)))
+    place = np.where(place < 0, len(codes), place)
+    sums = []
+    for values in columns:
+        mine = values[grids]
+        known = np.isfinite(mine)
+        total = np.bincount(place[known], weights=mine[known], minlength=len(codes) + 1)
+        told = np.bincount(place[known], minlength=len(codes) + 1)
+        sums.append(np.where(told > 0, total, np.nan))
+    required, done, street_m, covered_m = sums
+    share = np.full(len(required), np.nan)
+    share[street_m > 0] = covered_m[street_m > 0] / street_m[street_m > 0]
+    return {"rounds_required": required, "rounds_done": done, "covered_share": share}
+
+
+class _Inside:
+    """What lies in a unit: masks of cases, grids, things and people."""
+
+    def __init__(self, snapshot: Snapshot, code: str | None) -> None:
+        self._snapshot = snapshot
+        self._code, self._level = snapshot.find_unit(code)
+
+    @property
+    def cases(self) -> npt.NDArray[np.bool_]:
+        """Which cases lie in it."""
+        return self._are_mine(self._snapshot.case_figures.unit_of_case, len(self._snapshot.cases))
+
+    @property
+    def grids(self) -> npt.NDArray[np.bool_]:
+        """Which grids lie in it."""
+        return self._are_mine(self._snapshot.city.unit_of_grid, len(self._snapshot.city.grids))
+
+    def units(self, level: str) -> pd.Index:
+        """Codes of the units of a level that lie in it, those with a grid and those without."""
+        city = self._snapshot.city
+        found = city.unit_of_grid(level)[self.grids].dropna().unique()
+        if level not in LEVELS[:-1] or self._level not in LEVELS:
+            return pd.Index(found)
+        above = city.above(self._level)
+        codes = self._snapshot.units(level).index
+        return pd.Index([*found, *(c for c in codes if above.get(c) == self._code)]).unique()
+
+    def things(self, level: str) -> dict[str, pd.Series]:
+        """The unit of a level of each asset, camera, worker and worker on duty in it."""
+        snapshot = self._snapshot
+        assets = _asset_units(snapshot, level)[self._are_mine(lambda n: _asset_units(snapshot, n))]
+        is_camera = self._camera_mask()
+        people = _people_units(snapshot, level)
+        mine = self._are_mine(lambda n: _people_units(snapshot, n))
+        duty = _on_duty(snapshot)
+        return {
+            "assets": assets,
+            "cameras": _asset_units(snapshot, level)[is_camera],
+            "workers": people[mine],
+            "on_duty": people[mine & duty],
+        }
+
+    def _camera_mask(self) -> npt.NDArray[np.bool_]:
+        snapshot = self._snapshot
+        mine = self._are_mine(lambda n: _asset_units(snapshot, n))
+        last = len(snapshot.inventory) - snapshot.inventory.cameras
+        return mine & (np.arange(len(snapshot.inventory)) >= last)
+
+    def _are_mine(
+        self, units_of: Callable[[str], pd.Series], size: int | None = None
+    ) -> npt.NDArray[np.bool_]:
+        if self._code is None:
+            return np.ones(len(units_of("grid")) if size is None else size, dtype=bool)
+        return np.asarray((units_of(self._level) == self._code).to_numpy(dtype=bool))
+
+
+def _asset_units(snapshot: Snapshot, level: str) -> pd.Series:
+    """The unit of each asset: of its grid, of custom areas by the place itself."""
+    inventory, city = snapshot.inventory, snapshot.city
+
+    def make() -> pd.Series:
+        if level.startswith(ZONE):
+            return find_zones(city.zones_of(level), inventory.lon, inventory.lat)
+        return _by_grid(city.unit_of_grid(level), inventory.row)
+
+    return inventory.memo.get((level, city.stamp, city.zones_stamp), make)
+
+
+def _people_units(snapshot: Snapshot, level: str) -> pd.Series:
+    """The unit of a level that each person is registered for, or that has what they are for."""
+    return snapshot.memo.get(("people", level), lambda: _find_people_units(snapshot, level))
+
+
+def _find_people_units(snapshot: Snapshot, level: str) -> pd.Series:
+    city, people = snapshot.city, snapshot.workers.people
+    unit = people["unit_code"].fillna("").astype(object).to_numpy()
+    row = np.array([city.position.get(str(code), -1) for code in unit], dtype=np.int64)
+    found = _by_grid(city.unit_of_grid(level), row).astype(object).to_numpy()
+    if level in LEVELS[:-1]:
+        above = city.above(level)
+        for k in np.flatnonzero(row < 0):
+            found[k] = above.get(str(unit[k]))
+    return pd.Series(pd.Categorical(found))
+
+
+def _on_duty(snapshot: Snapshot) -> npt.NDArray[np.bool_]:
+    """Whether each registered person sent a position lately."""
+
+    def make() -> npt.NDArray[np.bool_]:
+        positions = snapshot.workers.positions
+        reach = pd.Timedelta(minutes=snapshot.settings.on_duty_minutes)
+        fresh = (positions["time"] - pd.Timestamp(snapshot.at)).abs() < reach
+        return np.asarray(snapshot.workers.people.index.isin(positions.index[fresh]))
+
+    return snapshot.memo.get("on_duty", make)
+
+
+# --- one scope -----------------------------------------------------------------------------
+
+
+def _make_scope(snapshot: Snapshot, code: str | None, level: str) -> Scope:
+    inside = _Inside(snapshot, code)
+    cases, grids = inside.cases, inside.grids
+    figures = snapshot.case_figures
+    name = snapshot.city.name if code is None else str(snapshot.units(level).at[code, "name"])
+    children = snapshot.levels[snapshot.levels.index(level) + 1 :] if level in LEVELS else ("grid",)
+    past, since = _past_of(snapshot, code, level)
+    return Scope(
+        code=code,
+        level=level,
+        name=name,
+        crumbs=_crumbs(snapshot, code, level, name),
+        child_level=children[0] if children else None,
+        grid_rows=np.flatnonzero(grids),
+        totals=_totals(snapshot, code, cases),
+        trend=find_trend(figures.cases.frame[cases], at=figures.at, past=past, known_since=since),
+        case_rows=np.flatnonzero(cases),
     )
 
 
-def _by_hour(reported: Times, start: datetime) -> npt.NDArray[np.int64]:
-    """Reports in each of the 24 hours from `start`."""
-    marks = utc64(start) + np.arange(25) * np.timedelta64(1, "h")
-    return np.diff(np.searchsorted(reported, marks)).astype(np.int64)
+def _crumbs(
+    snapshot: Snapshot, code: str | None, level: str, name: str
+) -> tuple[tuple[str, str, str], ...]:
+    top = (CITY, "city", snapshot.city.name)
+    if code is None:
+        return (top,)
+    above: list[tuple[str, str, str]] = []
+    if level in LEVELS:
+        city = snapshot.city
+        higher = city.levels[1 : city.levels.index(level)]
+        parent = str(snapshot.units(level).at[code, "parent"])
+        for upper in higher:
+            found = city.above(upper).get(parent)
+            if found:
+                above.append((found, upper, str(snapshot.units(upper).at[found, "name"])))
+    return (top, *above, (code, level, name))
 
 
-def _ranking(
-    city: City,
-    level: str | None,
-    open_here: npt.NDArray[np.int64],
-    late_here: npt.NDArray[np.int64],
-) -> tuple[tuple[str, int, int], ...]:
-    if level is None:
-        return ()
-    sums = (
-        pd.DataFrame({"open": open_here, "late": late_here}, index=city.grids.index)
-        .groupby([city.places[f"{level}_code"], city.places[level]])
-        .sum()
-        .sort_values(["open", "late"], ascending=False, kind="stable")
-    )
-    return tuple(
-        (str(name), int(row["open"]), int(row["late"]))
-        for (_, name), row in sums.head(12).iterrows()
-    )
+def _past_of(
+    snapshot: Snapshot, code: str | None, level: str
+) -> tuple[pd.Series | None, datetime | None]:
+    """When cases of a unit were reported a year before."""
+    past = snapshot.past
+    if past is None:
+        return None, None
+    if code is None:
+        return past.reported, past.known_since
+    if level.startswith(ZONE):
+        units = find_zones(snapshot.city.zones_of(level), past.lon, past.lat)
+    else:
+        units = _by_grid(snapshot.city.unit_of_grid(level), past.row)
+    return past.reported[(units == code).to_numpy(dtype=bool)], past.known_since
+
+
+_SUMMED = (
+    "open", "overdue", "soon", "paused", "today", "week_ago", "reported_30d", "due_30d",
+    "in_time_30d", "grids", "households_unknown", "assets", "cameras", "workers", "on_duty",
+)  # fmt: skip
+
+
+def _totals(snapshot: Snapshot, code: str | None, mine: npt.NDArray[np.bool_]) -> dict[str, float]:
+    """The figures of one unit: the sums of a table of the grids in it."""
+    table = snapshot.table("grid", code)
+    found: dict[str, float] = {name: int(table[name].sum()) for name in _SUMMED}
+    for name in ("households", "population", "rounds_required", "rounds_done"):
+        found[name] = float(table[name].sum(min_count=1))
+    cases, is_open = snapshot.cases, snapshot.cases.is_open & mine
+    found["unplaced"] = int((is_open & ~cases.placed).sum())
+    found["outside"] = int((is_open & cases.placed & (cases.row < 0)).sum())
+    found["longest_s"] = float(table["longest_s"].max()) if len(table) else 0.0
+    rated = int((snapshot.case_figures.marks["rated_30d"].to_numpy() & mine).sum())
+    households = found["households"]
+    found["per_1000"] = round(rated / households * 1000, 1) if households > 0 else float("nan")
+    found["covered_share"] = _covered(snapshot, code)
+    return found
+
+
+def _covered(snapshot: Snapshot, code: str | None) -> float:
+    patrol = snapshot.patrol
+    if patrol is None:
+        return float("nan")
+    grids = _Inside(snapshot, code).grids & np.isfinite(patrol.street_m)
+    street = float(patrol.street_m[grids].sum())
+    return float(np.nansum(patrol.covered_m[grids]) / street) if street > 0 else float("nan")

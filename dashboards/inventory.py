@@ -17,6 +17,7 @@ import shapely
 import sqlalchemy as sa
 
 from dashboards.city import City
+from dashboards.memo import Memo
 from geo.io.gpkg import from_blobs
 from geo.io.workspace import Workspace
 
@@ -39,8 +40,10 @@ class Inventory:
     cameras: int
     counts: npt.NDArray[np.int64]
     """Grids by classes."""
-    _clusters: dict[int, pd.DataFrame] = field(default_factory=dict)
-    _lock: Lock = field(default_factory=Lock)
+    memo: Memo = field(default_factory=Memo, repr=False)
+    """What others worked out for these assets."""
+    _clusters: dict[int, pd.DataFrame] = field(default_factory=dict, repr=False)
+    _lock: Lock = field(default_factory=Lock, repr=False)
 
     def __len__(self) -> int:
         return len(self.lon)
@@ -49,6 +52,12 @@ class Inventory:
     def per_grid(self) -> npt.NDArray[np.int64]:
         """How many assets each grid has."""
         return np.asarray(self.counts.sum(axis=1), dtype=np.int64)
+
+    @property
+    def cameras_per_grid(self) -> npt.NDArray[np.int64]:
+        """How many cameras each grid has; they stand last in the rows."""
+        row = self.row[len(self) - self.cameras :]
+        return np.bincount(row[row >= 0], minlength=len(self.counts)).astype(np.int64)
 
     def of_grid(self, row: int) -> list[tuple[str, int]]:
         """Class code and number of the assets of a grid, the most frequent first."""

@@ -10,14 +10,18 @@ import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import shapely
 from geopandas import GeoDataFrame, points_from_xy
 
+from dashboards.cases import utc64
 from dashboards.describe import class_name, describe_case
+from dashboards.figures import Snapshot
 from dashboards.inventory import TABLES as ASSET_TABLES
 from dashboards.inventory import tile_bounds
 from dashboards.store import Store
@@ -33,25 +37,29 @@ EMPTY = b'{"type":"FeatureCollection","features":[]}'
 
 @dataclass(frozen=True)
 class Source:
-    """A layer of map data: which part of the data it follows, and whether it holds words."""
+    """A layer of map data: which part of the data it follows, and whether it holds words.
+
+    What a snapshot holds is made from the very snapshot whose version names it; only `ground` is
+    read from the tables.
+    """
 
     part: str
-    make: Callable[[Store, Words], bytes]
+    make: Callable[[Store, Snapshot, Words], bytes]
     speaks: bool = False
 
 
-def grids(store: Store, words: Words) -> bytes:
+def grids(store: Store, snapshot: Snapshot, words: Words) -> bytes:
     """Grids in force with `grid_id`, `name` and row `r`."""
-    city = store.snapshot().city
+    city = snapshot.city
     frame = city.grids[["geometry"]].assign(
         grid_id=city.grids.index.astype(str), name=city.names, r=np.arange(len(city.grids))
     )
     return frame_to_geojson(frame)
 
 
-def boundaries(store: Store, words: Words) -> bytes:
+def boundaries(store: Store, snapshot: Snapshot, words: Words) -> bytes:
     """Borders of divisions and grids, each line once at its highest level."""
-    city = store.snapshot().city
+    city = snapshot.city
     divisions = city.divisions[~city.divisions.geometry.isna()]
     if not len(city.grids) and not len(divisions):
         return EMPTY
@@ -59,9 +67,9 @@ def boundaries(store: Store, words: Words) -> bytes:
     return frame_to_geojson(lines.assign(level=lines.index), ["level"])
 
 
-def labels(store: Store, words: Words) -> bytes:
+def labels(store: Store, snapshot: Snapshot, words: Words) -> bytes:
     """A point inside each division and grid with `name`, `level` and `rank` (0 the highest)."""
-    city = store.snapshot().city
+    city = snapshot.city
     ranks = {"district": 0, "street": 1, "community": 2}
     divisions = city.divisions[
         ~city.divisions.geometry.isna() & city.divisions["level"].isin(list(ranks))
@@ -95,50 +103,67 @@ def _short_names(names: list[str]) -> list[str]:
     return [f"…{name[-6:]}" if len(name) > 11 and name.isdigit() else name for name in names]
 
 
-def roads(store: Store, words: Words) -> bytes:
+def roads(store: Store, snapshot: Snapshot, words: Words) -> bytes:
     """Streets, rivers and railways with `road_class` and `name`."""
     return frame_to_geojson(store.workspace.read("roads"), ["road_class", "name"])
 
 
-def areas(store: Store, words: Words) -> bytes:
+def areas(store: Store, snapshot: Snapshot, words: Words) -> bytes:
     """Parks, water and squares with `kind` and `name`."""
     return frame_to_geojson(store.workspace.read("areas"), ["kind", "name"])
 
 
-def incidents(store: Store, words: Words) -> bytes:
-    """Open incidents that have a place: class, state, chip, where, new or not."""
-    snapshot = store.snapshot()
+def incidents(store: Store, snapshot: Snapshot, words: Words) -> bytes:
+    """Open incidents that have a place; what each carries says `case_properties`."""
     cases = snapshot.cases
-    shown = np.flatnonzero(cases.is_open & cases.placed)
-    new_since = pd.Timestamp(snapshot.at) - pd.Timedelta(minutes=store.settings.new_minutes)
     features = []
-    for k in shown:
-        line = describe_case(snapshot, int(k), words)
+    for k in np.flatnonzero(cases.is_open & cases.placed):
+        properties = case_properties(snapshot, int(k), words)
+        place = [properties.pop("lon"), properties.pop("lat")]
         features.append(
             {
                 "type": "Feature",
-                "properties": {
-                    "id": line.id,
-                    "what": line.what,
-                    "where": line.where,
-                    "when": line.when,
-                    "state": line.state,
-                    "chip": line.chip,
-                    "grid_id": line.grid_id,
-                    "new": int(pd.Timestamp(line.moment) >= new_since),
-                },
-                "geometry": {
-                    "type": "Point",
-                    "coordinates": [round(float(cases.lon[k]), 6), round(float(cases.lat[k]), 6)],
-                },
+                "properties": properties,
+                "geometry": {"type": "Point", "coordinates": place},
             }
         )
     return _collection(features)
 
 
-def workers(store: Store, words: Words) -> bytes:
+def case_properties(snapshot: Snapshot, k: int, words: Words) -> dict[str, Any]:
+    """What the map knows of an open incident: class, state, chip, where, whether it is new.
+
+    `due` is its deadline in epoch seconds, so that a browser can count; `lon` and `lat` are None
+    without a place.
+    """
+    line, cases = describe_case(snapshot, k, words), snapshot.cases
+    deadline = cases.deadline[k]
+    placed = bool(cases.placed[k])
+    return {
+        "id": line.id,
+        "what": line.what,
+        "where": line.where,
+        "when": line.when,
+        "state": line.state,
+        "chip": line.chip,
+        "stage": str(cases.stage[k]),
+        "due": None if np.isnat(deadline) else int(deadline.astype("M8[s]").astype("int64")),
+        "grid_id": line.grid_id,
+        "new": int(is_new(snapshot)[k]),
+        "lon": round(float(cases.lon[k]), 6) if placed else None,
+        "lat": round(float(cases.lat[k]), 6) if placed else None,
+    }
+
+
+def is_new(snapshot: Snapshot) -> npt.NDArray[np.bool_]:
+    """Which cases were reported a moment ago, as of the figures of the snapshot."""
+    since = snapshot.case_figures.at - timedelta(minutes=snapshot.settings.new_minutes)
+    return np.asarray(snapshot.cases.reported >= utc64(since))
+
+
+def workers(store: Store, snapshot: Snapshot, words: Words) -> bytes:
     """Last positions with the time they were sent (epoch seconds)."""
-    found = store.snapshot().workers
+    found = snapshot.workers
     if not len(found.positions):
         return EMPTY
     names = found.people["name"].reindex(found.positions.index)
@@ -165,11 +190,11 @@ SOURCES: dict[str, Source] = {
 """What `/data/<name>.geojson` serves."""
 
 
-def asset_tile(store: Store, zoom: int, x: int, y: int, words: Words) -> bytes:
+def asset_tile(store: Store, snapshot: Snapshot, zoom: int, x: int, y: int, words: Words) -> bytes:
     """Assets of a map tile: each one from `asset_zoom` on, clusters with counts before it."""
     if zoom >= store.settings.asset_zoom:
         return _single_assets(store, zoom, x, y, words)
-    clusters = store.snapshot().inventory.clusters(zoom)
+    clusters = snapshot.inventory.clusters(zoom)
     if (x, y) not in clusters.index:
         return EMPTY
     found = clusters.loc[[(x, y)]]

@@ -23,9 +23,8 @@ import flask
 from werkzeug.exceptions import HTTPException, NotFound
 
 from dashboards import map_data
-from dashboards.settings import LANGUAGES
+from dashboards.language import page_words
 from dashboards.store import Store
-from dashboards.words import Words
 from geo.errors import WanggeError
 from layers.basemap import map_style
 
@@ -97,7 +96,7 @@ def add_routes(server: flask.Flask, store: Store, script_hashes: Callable[[], li
     @server.get("/map/style.json")
     def style() -> flask.typing.ResponseReturnValue:
         scale = _number(flask.request.args.get("scale", "1"), 0.5, 4.0)
-        versions = store.versions()
+        versions = store.snapshot().versions
         found = map_style(
             flask.request.host_url,
             "night",
@@ -106,30 +105,28 @@ def add_routes(server: flask.Flask, store: Store, script_hashes: Callable[[], li
             boundaries=f"/data/boundaries.geojson?v={versions['city']}",
         )
         body = json.dumps(map_data.scale_style(found, scale), ensure_ascii=False).encode()
-        return _send(pack(body), "application/json", _ASK_FIRST)
+        return send(pack(body), "application/json", _ASK_FIRST)
 
     @server.get("/data/<name>.geojson")
     def layer(name: str) -> flask.typing.ResponseReturnValue:
         source = map_data.SOURCES.get(name)
         if source is None:
             raise NotFound
-        current = store.versions()[source.part]
-        words = _words(store)
+        # Data and version of one snapshot: a newer one may be put in place at any moment.
+        snapshot = store.snapshot()
+        current = snapshot.versions[source.part]
+        words = page_words(store.settings.language)
         key = ("data", name, words.language if source.speaks else "")
-        packed = store.remember(key, current, lambda: pack(source.make(store, words)))
-        return _send(packed, GEOJSON, _cache(current))
+        packed = store.remember(key, current, lambda: pack(source.make(store, snapshot, words)))
+        return send(packed, GEOJSON, _cache(current))
 
     @server.get("/data/assets/<int:zoom>/<int:x>/<int:y>.geojson")
     def assets(zoom: int, x: int, y: int) -> flask.typing.ResponseReturnValue:
         if zoom > 22 or x >= 2**zoom or y >= 2**zoom:
             raise NotFound
-        body = map_data.asset_tile(store, zoom, x, y, _words(store))
-        return _send(pack(body), GEOJSON, _cache(store.versions()["assets"]))
-
-
-def _words(store: Store) -> Words:
-    language = flask.request.args.get("lang", store.settings.language)
-    return Words(language if language in LANGUAGES else store.settings.language)
+        snapshot, words = store.snapshot(), page_words(store.settings.language)
+        body = map_data.asset_tile(store, snapshot, zoom, x, y, words)
+        return send(pack(body), GEOJSON, _cache(snapshot.versions["assets"]))
 
 
 def _number(text: str, low: float, high: float) -> float:
@@ -143,15 +140,21 @@ def _cache(current: str) -> str:
     return _FOR_GOOD if flask.request.args.get("v") == current else _ASK_FIRST
 
 
-def _send(body: Packed, mimetype: str, cache: str) -> flask.Response:
-    packs = "gzip" in flask.request.headers.get("Accept-Encoding", "")
+def send(body: Packed, mimetype: str, cache: str) -> flask.Response:
+    """A packed body as the browser takes it, or 304 where it has it already.
+
+    The tag is a weak one: it stands for the content, packed or not (RFC 9110, 8.8.1).
+    """
+    packs = flask.request.accept_encodings["gzip"] > 0
     response = flask.Response(body.packed if packs else body.plain, mimetype=mimetype)
     if packs:
         response.headers["Content-Encoding"] = "gzip"
     response.headers["Cache-Control"] = cache
     response.headers["Vary"] = "Accept-Encoding"
-    response.set_etag(body.etag)
+    response.set_etag(body.etag, weak=True)
     response.make_conditional(flask.request)
+    if response.status_code == 304:
+        response.headers.pop("Content-Encoding", None)
     return response
 
 
@@ -160,12 +163,12 @@ def _health(store: Store) -> flask.Response:
     newest = store.snapshot().newest
     age = None if newest is None else max(0.0, (store.clock() - newest).total_seconds())
     response = flask.jsonify(
-        status="ok" if store.health.ok else "degraded",
+        status="ok" if health.ok else "degraded",
         version=program_version(),
         age_s=None if age is None else round(age, 1),
         looked_at=None if health.looked_at is None else health.looked_at.isoformat(),
     )
-    response.status_code = 200 if store.health.ok else 503
+    response.status_code = 200 if health.ok else 503
     response.headers["Cache-Control"] = "no-store"
     return response
 
@@ -228,5 +231,5 @@ def _add_errors(server: flask.Flask, store: Store) -> None:
     def unexpected(error: Any) -> flask.typing.ResponseReturnValue:
         reference = new_reference()
         log.error("%s %s", reference, flask.request.path, exc_info=error)
-        words = Words(store.settings.language)
+        words = page_words(store.settings.language)
         return flask.jsonify(error=words("error.page", reference=reference)), 500

@@ -1,54 +1,49 @@
 """What pages show, computed when data changes and never while a page waits.
 
-`Store.snapshot()` returns a finished value at once. A background thread looks at the workspace's
-stamps every few seconds, reads again only the tables that changed, and puts a new snapshot in
-place of the old one; as time passes without a change it recomputes the figures once a minute, since
-incidents grow overdue by themselves. So the cost of a page follows the screen and not the history.
+`Store.snapshot()` returns a finished value at once, with the versions of its parts inside. A
+background thread looks at the workspace every few seconds, reads only what changed since, and puts
+a new snapshot in the place of the old one. As time passes without a change the figures are computed
+again once a minute, and at the very moment at which a case grows overdue. A second thread keeps the
+indexes fresh (`dashboards.indexes`). So the cost of a page follows the screen and not the history.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
 
-import numpy as np
-import pandas as pd
-import sqlalchemy as sa
-
-from dashboards.cases import Cases, read_cases
+from dashboards.cases import Cases, prune, read_cases, read_changed
 from dashboards.city import City, read_city
-from dashboards.figures import Snapshot, Workers, take_snapshot
+from dashboards.clock import Clock, utc_now
+from dashboards.figures import CaseFigures, Snapshot, Workers, mark_all, take_snapshot
+from dashboards.indexes import Indexes
 from dashboards.inventory import TABLES as ASSET_TABLES
 from dashboards.inventory import Inventory, read_inventory
+from dashboards.positions import Positions
 from dashboards.settings import Settings
+from geo.io.casebook import CaseBook
+from geo.io.rules import Rules, read_rules, rules_stamp
 from geo.io.workspace import Workspace
+from geo.live import LiveIndex
+from geo.nearby import NearbyIndex
+from geo.responsibility import ChainIndex
 
 log = logging.getLogger(__name__)
 
-Clock = Callable[[], datetime]
 T = TypeVar("T")
 
-_PARTS: dict[str, tuple[str, ...]] = {
-    "city": ("grids", "divisions"),
-    "assets": ASSET_TABLES,
-    "incidents": ("incidents",),
-    "workers": ("workers", "fixes"),
-    "ground": ("roads", "areas"),
-}
-"""Parts of the data that change together, and the tables behind each."""
+PRUNE_EVERY = timedelta(hours=1)
+"""Cases that the window has left behind are dropped after this time."""
 
-WINDOW_REFRESH = timedelta(hours=1)
-"""Incidents are read again after this time even if nothing changed, to move the window on."""
-
-
-def utc_now() -> datetime:
-    """The clock of a real server."""
-    return datetime.now(UTC)
+PATIENCE = 10
+"""A server that has not looked for so many times `check_s` is degraded."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +53,16 @@ class Health:
     ok: bool
     looked_at: datetime | None
     error: str = ""
+
+
+@dataclass(frozen=True)
+class Change:
+    """One snapshot in the place of another, and which cases changed in between."""
+
+    old: Snapshot
+    new: Snapshot
+    fids: frozenset[int] | None
+    """`fid` of each case that was added, changed or deleted; None: any of them may have."""
 
 
 class Store:
@@ -77,15 +82,18 @@ class Store:
         self.workspace = workspace
         self.settings = settings
         self.clock = clock
-        self._lock = threading.Lock()
-        self._stamps: dict[str, str] = {}
-        self._parts: dict[str, Any] = {}
-        self._cases_read_at: datetime | None = None
+        self._lock = threading.RLock()
+        self._parts: _Parts | None = None
+        self._positions = Positions(workspace)
         self._snapshot: Snapshot | None = None
         self._health = Health(False, None)
+        self._looked: float | None = None
+        self._listeners: list[Callable[[Change], None]] = []
+        self._indexes = Indexes(workspace, settings)
         self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._threads: list[threading.Thread] = []
         self._memo: dict[Hashable, tuple[Hashable, Any]] = {}
+        self._memo_locks: dict[Hashable, threading.Lock] = {}
         self._memo_lock = threading.Lock()
 
     # --- reading -------------------------------------------------------------------------------
@@ -97,143 +105,254 @@ class Store:
 
     @property
     def health(self) -> Health:
-        """How the last look at the workspace went."""
-        return self._health
+        """How the last look at the workspace went; not ok either when it was too long ago."""
+        health = self._health
+        is_late = (
+            self._threads
+            and self._looked is not None
+            and time.monotonic() - self._looked > PATIENCE * self.settings.check_s
+        )
+        if health.ok and is_late:
+            return replace(health, ok=False, error="the last look at the workspace was long ago")
+        return health
 
     def versions(self) -> dict[str, str]:
-        """Stamp of each part of the data as of the snapshot, for addresses of map data."""
-        snapshot = self.snapshot()
-        return {**self._stamps, "incidents": snapshot.version}
+        """The versions of the newest snapshot; a page takes those of the snapshot it shows."""
+        return self.snapshot().versions
 
     def remember(self, key: Hashable, version: Hashable, make: Callable[[], T]) -> T:
-        """`make()`, computed again only when `version` changed."""
+        """`make()`, computed again only when `version` changed, by one thread at a time."""
         with self._memo_lock:
+            lock = self._memo_locks.setdefault(key, threading.Lock())
+        with lock:
             known = self._memo.get(key)
-        if known is not None and known[0] == version:
-            return known[1]  # type: ignore[no-any-return]
-        value = make()
-        with self._memo_lock:
+            if known is not None and known[0] == version:
+                return known[1]  # type: ignore[no-any-return]
+            value = make()
             self._memo[key] = (version, value)
-        return value
+            return value
 
     # --- refreshing ----------------------------------------------------------------------------
 
-    def refresh(self) -> Snapshot:
-        """Look at the workspace now; read what changed and replace the snapshot if need be."""
+    def refresh(self, *, anew: bool = False) -> Snapshot:
+        """Look at the workspace now; read what changed and replace the snapshot if need be.
+
+        With `anew` it is replaced in any case.
+        """
         with self._lock:
-            at = self.clock()
-            stamps = {part: self.workspace.stamp(*names) for part, names in _PARTS.items()}
-            changed = {part for part, stamp in stamps.items() if self._stamps.get(part) != stamp}
-            if self._window_is_old(at):
-                changed.add("incidents")
-            self._read(changed, at)
-            version = f"{stamps['incidents']}.{stamps['city']}.{at:%m%d%H%M}"
-            old = self._snapshot
-            if old is None or changed - {"ground"} or old.version != version:
-                self._snapshot = take_snapshot(
-                    self._parts["city"],
-                    self._parts["assets"],
-                    self._parts["incidents"],
-                    self._parts["workers"],
-                    at,
-                    self.settings,
-                    version,
-                )
-            # Last: a page that names the new version must not get the old figures.
-            self._stamps = stamps
+            at, old = self.clock(), self._snapshot
+            parts, fids = self._look(at)
+            is_same = old is not None and self._parts is not None and parts.is_same(self._parts)
+            self._parts = parts
             self._health = Health(True, at)
-            assert self._snapshot is not None
-            return self._snapshot
+            self._looked = time.monotonic()
+            if is_same and not anew:
+                assert old is not None
+                return old
+            new = take_snapshot(
+                parts.figures, parts.assets, parts.workers, at, self.settings, parts.versions,
+                past=self._indexes.past,
+            )  # fmt: skip
+            new = replace(new, names_of=lambda level: self._indexes.names(new, level))
+            self._snapshot = new
+            if old is not None:
+                for listener in self._listeners:
+                    listener(Change(old, new, fids))
+            return new
 
-    def _window_is_old(self, at: datetime) -> bool:
-        return self._cases_read_at is None or at - self._cases_read_at > WINDOW_REFRESH
+    def _look(self, at: datetime) -> tuple[_Parts, frozenset[int] | None]:
+        """The parts as they are now, and which cases changed."""
+        old, stamp = self._parts, self.workspace.stamp
+        city_stamp, zones_stamp = stamp("grids", "divisions"), stamp("zones")
+        if old is None or not old.city_holds(city_stamp, at):
+            city = read_city(self.workspace, at)
+        elif old.city.zones_stamp != zones_stamp:
+            zones = self.workspace.read("zones")
+            city = replace(old.city, zones=zones if len(zones) else None, zones_stamp=zones_stamp)
+        else:
+            city = old.city
+        moved_bounds = old is None or city.stamp != old.city.stamp
+        assets_stamp = stamp(*ASSET_TABLES)
+        if old is None or moved_bounds or old.assets.stamp != assets_stamp:
+            assets = read_inventory(self.workspace, city)
+        else:
+            assets = old.assets
+        cases, seq, fids = self._look_at_cases(old, city, moved_bounds, at)
+        figures = self._figures(old, city, cases, at)
+        workers = self._look_at_workers(old, city, moved_bounds, at)
+        parts = _Parts(
+            city_stamp, city, assets, figures, workers, stamp("roads", "areas"), seq,
+            at if old is None or at - old.pruned_at >= PRUNE_EVERY else old.pruned_at,
+        )  # fmt: skip
+        return parts, fids
 
-    def _read(self, changed: set[str], at: datetime) -> None:
-        city_changed = "city" in changed
-        if city_changed:
-            self._parts["city"] = read_city(self.workspace)
-        city: City = self._parts["city"]
-        if city_changed or "assets" in changed:
-            inventory: Inventory = read_inventory(self.workspace, city)
-            self._parts["assets"] = inventory
-        if city_changed or "incidents" in changed:
-            cases: Cases = read_cases(self.workspace, city, at)
-            self._parts["incidents"] = cases
-            self._cases_read_at = at
-        if city_changed or "workers" in changed:
-            self._parts["workers"] = read_workers(
-                self.workspace, city, at, timedelta(hours=self.settings.position_hours)
-            )
+    def _look_at_cases(
+        self, old: _Parts | None, city: City, moved_bounds: bool, at: datetime
+    ) -> tuple[Cases, int, frozenset[int] | None]:
+        if old is None:
+            return (*read_cases(self.workspace, city, at), None)
+        cases, seq, fids = read_changed(self.workspace, old.city, old.figures.cases, old.seq, at)
+        if at - old.pruned_at >= PRUNE_EVERY:
+            cases = prune(cases, at)
+        if moved_bounds:
+            cases = replace(cases, row=city.assign(cases.lon, cases.lat))
+            fids = None
+        return cases, seq, fids
+
+    def _figures(self, old: _Parts | None, city: City, cases: Cases, at: datetime) -> CaseFigures:
+        """The figures of the cases, the old ones while nothing that they follow has moved."""
+        if old is not None:
+            known = old.figures
+            is_minute = int(at.timestamp() // 60) == int(known.at.timestamp() // 60)
+            has_changed = known.next_change is not None and at >= known.next_change
+            same = known.cases is cases and known.city is city
+            if same and is_minute and not has_changed:
+                return known
+        return mark_all(city, cases, at, self.settings)
+
+    def _look_at_workers(
+        self, old: _Parts | None, city: City, moved_bounds: bool, at: datetime
+    ) -> Workers:
+        stamp = self.workspace.stamp("workers")
+        is_known = old is not None and old.workers_stamp == stamp
+        people = old.workers.people if is_known and old else self.workspace.read("workers")
+        reach = timedelta(hours=self.settings.position_hours)
+        positions, changed = self._positions.look(at, reach, city)
+        if moved_bounds:
+            positions = self._positions.place_again(city)
+        if old is not None and is_known and not changed and not moved_bounds:
+            return old.workers
+        return Workers(f"{stamp}.{at.timestamp():.0f}", people, positions)
+
+    def on_change(self, listener: Callable[[Change], None]) -> None:
+        """Call a function with each `Change`, in order, by the thread that refreshes."""
+        with self._lock:
+            self._listeners.append(listener)
+
+    # --- indexes -------------------------------------------------------------------------------
+
+    @property
+    def chains(self) -> ChainIndex:
+        """Who answers for what."""
+        return self._indexes.chains(fresh=not self._threads)
+
+    @property
+    def live_workers(self) -> LiveIndex:
+        """The last positions of workers."""
+        return self._indexes.workers(self.snapshot())
+
+    @property
+    def live_cases(self) -> LiveIndex:
+        """The open cases that have a place."""
+        return self._indexes.open_cases(self.snapshot())
+
+    @property
+    def nearby(self) -> NearbyIndex:
+        """What is around a place."""
+        return self._indexes.nearby(self.clock(), fresh=not self._threads)
+
+    @property
+    def rules(self) -> Rules:
+        """Limits, classes and roles of the city, read again when a file of them changed."""
+        stamp = rules_stamp(self.workspace)
+        return self.remember("rules", stamp, lambda: read_rules(self.workspace))
+
+    @property
+    def casebook(self) -> CaseBook:
+        """Where cases are reported, moved and read, by the rules of the city."""
+        rules = self.rules
+        return self.remember("casebook", rules, lambda: CaseBook(self.workspace, rules))
+
+    def catch_up(self) -> None:
+        """Bring the indexes up to the newest snapshot, and the snapshot up to them."""
+        if self._indexes.catch_up(self.snapshot(), self._stop.is_set):
+            self.refresh(anew=True)
+
+    # --- threads -------------------------------------------------------------------------------
 
     def start(self) -> None:
         """Read everything once, then keep looking in the background until `stop`."""
         self.refresh()
-        if self._thread is None:
-            self._stop.clear()
-            self._thread = threading.Thread(target=self._run, name="wangge-store", daemon=True)
-            self._thread.start()
+        if self._threads:
+            return
+        self._stop.clear()
+        self._looked = time.monotonic()
+        self._threads = [
+            threading.Thread(target=self._run, args=(work,), name=name, daemon=True)
+            for name, work in (("wangge-store", self.look), ("wangge-indexes", self.catch_up))
+        ]
+        for thread in self._threads:
+            thread.start()
 
     def stop(self) -> None:
-        """End the background thread and wait for it."""
+        """End the background threads and wait for them."""
         self._stop.set()
-        if self._thread is not None:
-            self._thread.join()
-            self._thread = None
+        for thread in self._threads:
+            thread.join()
+        self._threads = []
 
-    def _run(self) -> None:
+    def _run(self, work: Callable[[], None]) -> None:
         while not self._stop.wait(self.settings.check_s):
-            self.look()
+            self._try(work)
 
     def look(self) -> None:
         """Refresh, and on failure keep the old snapshot, log it and report it in `health`."""
+        self._try(self.refresh)
+
+    def _try(self, work: Callable[[], object]) -> None:
         try:
-            self.refresh()
+            work()
         # The end of a thread: whatever comes is told in health, or nobody would know that it died.
         except Exception as error:
             log.exception("the workspace could not be read; pages keep what they had")
             self._health = Health(False, self._health.looked_at, str(error))
 
-    # --- one grid ------------------------------------------------------------------------------
-
     @cached_property
-    def zone(self) -> Any:
+    def zone(self) -> ZoneInfo:
         """The city's zone."""
         return self.settings.zone
 
 
-def read_workers(workspace: Workspace, city: City, at: datetime, reach: timedelta) -> Workers:
-    """Everyone registered, and the last position of each within `reach` before `at`."""
-    stamp = workspace.stamp("workers", "fixes")
-    people = workspace.read("workers")
-    last = _last_positions(workspace, at - reach)
-    last["row"] = city.assign(last["lon"].to_numpy(), last["lat"].to_numpy())
-    return Workers(stamp, people, last)
+@dataclass(frozen=True, eq=False)
+class _Parts:
+    """What a snapshot is made of, and what tells whether it still holds."""
 
+    city_stamp: str
+    city: City
+    assets: Inventory
+    figures: CaseFigures
+    workers: Workers
+    ground: str
+    seq: int
+    pruned_at: datetime
 
-def _last_positions(workspace: Workspace, since: datetime) -> pd.DataFrame:
-    """`time`, `lon`, `lat` of the newest fix of each worker from `since` on, by `worker_id`."""
-    table = workspace.table("fixes")
-    newest = (
-        sa.select(table.c.worker_id, sa.func.max(table.c.time).label("time"))
-        .where(table.c.time >= since)
-        .group_by(table.c.worker_id)
-        .subquery()
-    )
-    query = sa.select(table.c.worker_id, table.c.time, table.c.lon, table.c.lat).join(
-        newest,
-        (table.c.worker_id == newest.c.worker_id)
-        & (table.c.time == sa.type_coerce(newest.c.time, table.c.time.type)),
-    )
-    with workspace.reading() as conn:
-        rows = conn.execute(query).all()
-    if rows:
-        frame = pd.DataFrame(rows, columns=["worker_id", "time", "lon", "lat"])
-    else:
-        # Nothing in the table of current days: the last days may have been sealed already.
-        sealed = workspace.read_fixes(since=since)
-        frame = sealed.groupby("worker_id", as_index=False).tail(1)
-        frame = frame[["worker_id", "time", "lon", "lat"]].copy()
-    frame["time"] = pd.to_datetime(frame["time"], utc=True)
-    frame["lon"] = frame["lon"].astype(np.float64)
-    frame["lat"] = frame["lat"].astype(np.float64)
-    return frame.set_index("worker_id")
+    def city_holds(self, stamp: str, at: datetime) -> bool:
+        """Whether the boundaries are still those of the tables and of the moment."""
+        is_over = self.city.until is not None and at >= self.city.until
+        return self.city_stamp == stamp and not is_over
+
+    @property
+    def workers_stamp(self) -> str:
+        """Stamp of the table of workers."""
+        return self.workers.stamp.partition(".")[0]
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """A stamp of each part; another one whenever what is served of it is other."""
+        city, moment = self.city.stamp, int(self.figures.at.timestamp() * 1000)
+        return {
+            "city": city,
+            "zones": self.city.zones_stamp,
+            "assets": self.assets.stamp,
+            "incidents": f"{self.figures.cases.stamp}.{city}.{moment:x}",
+            "workers": f"{self.workers.stamp}.{city}",
+            "ground": self.ground,
+        }
+
+    def is_same(self, other: _Parts) -> bool:
+        """Whether a snapshot of the one is a snapshot of the other."""
+        pairs = (
+            (self.city, other.city), (self.assets, other.assets), (self.figures, other.figures),
+            (self.workers, other.workers),
+        )  # fmt: skip
+        return self.ground == other.ground and all(one is two for one, two in pairs)

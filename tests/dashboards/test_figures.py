@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from dashboards.settings import Settings
 from dashboards.store import Store
+from geo.figures import rank_units
 from geo.io.workspace import Workspace
 
 
@@ -65,9 +66,10 @@ def test_the_trend_counts_reports_and_closes_by_local_day_and_hour(drawn_store: 
 
 
 def test_streets_are_ranked_by_what_is_open_in_their_grids(drawn_store: Store) -> None:
-    trend = drawn_store.snapshot().trend
-    assert trend.ranking_level == "street"
-    assert trend.ranking == (("东街街道", 3, 1), ("南湖街道", 0, 0))
+    table = rank_units(drawn_store.snapshot().table("street"))
+    assert list(table["name"]) == ["东街街道", "南湖街道", ""]
+    assert table["open"].tolist() == [3, 0, 2]
+    assert table["overdue"].tolist() == [1, 0, 0]
 
 
 def test_each_grid_knows_the_divisions_above_it(drawn_store: Store) -> None:
@@ -143,7 +145,7 @@ def test_an_empty_workspace_gives_zeros_and_no_figure_where_none_is_known(
     assert snapshot.totals["open"] == 0
     assert np.isnan(snapshot.totals["households"])
     assert snapshot.newest is None
-    assert snapshot.trend.ranking == ()
+    assert snapshot.table("grid").index.tolist() == [""]
 
 
 def test_an_unreadable_workspace_keeps_the_old_snapshot_and_says_so(

@@ -1,0 +1,221 @@
+"""The indexes behind one click: who answers, who is near, what is around; and what a year ago was.
+
+They are made when they are first asked for. While the store runs, a thread of its own keeps them
+fresh, so that no request waits for one to be built; without that thread (tests, benchmarks) each
+is looked at when it is asked for. The positions of workers and the open cases follow the newest
+snapshot step by step.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import sqlalchemy as sa
+
+from dashboards.cases import MOST_CHANGED, Cases, PastYear, read_past_year
+from dashboards.city import LEVELS
+from dashboards.figures import Snapshot
+from geo.incidents import OPEN_STAGES
+from geo.io.workspace import Workspace
+from geo.live import LiveIndex
+from geo.nearby import TABLES_NEARBY, NearbyIndex
+from geo.responsibility import ChainIndex
+
+if TYPE_CHECKING:
+    from dashboards.settings import Settings
+
+_CHAIN_TABLES = ("duties", "workers", "divisions", "grids", "departments")
+_CASE_COLUMNS = [
+    "class_code", "category", "description", "source", "reported_at", "stage", "deadline",
+    "closed_at", "owner", "level", "paused_until", "address", "geom",
+]  # fmt: skip
+_CHUNK = 100_000
+"""Incidents read at a time, so that rows as Python has them never fill the memory."""
+
+NAMES_FOR = timedelta(minutes=10)
+"""How long names are kept: appointments begin and end by the clock."""
+
+REBUILD_FROM = 500
+"""With more moved workers than that a new tree is quicker than as many changes of the old one."""
+
+
+class Indexes:
+    """Indexes of one workspace. Safe to share between threads."""
+
+    def __init__(self, workspace: Workspace, settings: Settings) -> None:
+        self._workspace = workspace
+        self._settings = settings
+        self._lock = threading.RLock()
+        self._stamps: dict[str, str] = {}
+        self._chains: ChainIndex | None = None
+        self._names: dict[str, tuple[datetime, dict[str, str]]] = {}
+        self._nearby: NearbyIndex | None = None
+        self._nearby_seq = 0
+        self._workers, self._positions = LiveIndex(), pd.DataFrame()
+        self._open, self._cases = LiveIndex(), None
+        self.past: PastYear | None = None
+
+    # --- who answers ---------------------------------------------------------------------------
+
+    def chains(self, *, fresh: bool = True) -> ChainIndex:
+        """Who answers for what; with `fresh` built again if its tables changed."""
+        with self._lock:
+            if self._chains is None or (fresh and self._has_changed("chains", *_CHAIN_TABLES)):
+                self._has_changed("chains", *_CHAIN_TABLES)
+                read = self._workspace.read
+                self._chains = ChainIndex(
+                    read("duties"), read("workers"), read("divisions"), read("grids"),
+                    read("departments"),
+                )  # fmt: skip
+                self._names = {}
+            return self._chains
+
+    def names(self, snapshot: Snapshot, level: str) -> dict[str, str]:
+        """The name of who answers for each unit of a level that somebody answers for."""
+        if level not in LEVELS:
+            return {}
+        with self._lock:
+            chains, known = self._chains, self._names.get(level)
+            if chains is None:
+                return {}
+            if known is None or not timedelta() <= snapshot.at - known[0] <= NAMES_FOR:
+                table = chains.table(snapshot.units(level).index, at=snapshot.at)
+                told = table[level].dropna()
+                known = (snapshot.at, {str(code): str(name) for code, name in told.items()})
+                self._names[level] = known
+            return known[1]
+
+    # --- who is near ---------------------------------------------------------------------------
+
+    def workers(self, snapshot: Snapshot) -> LiveIndex:
+        """The last positions as of a snapshot."""
+        with self._lock:
+            now = snapshot.workers.positions
+            if self._positions is not now:
+                before, self._positions = self._positions, now
+                _follow_workers(self._workers, before, now)
+            return self._workers
+
+    def open_cases(self, snapshot: Snapshot) -> LiveIndex:
+        """The open cases that have a place, as of a snapshot."""
+        with self._lock:
+            if self._cases is not snapshot.cases:
+                self._cases = snapshot.cases
+                self._open.rebuild(_open_frame(snapshot.cases), key="incident_id", time="time")
+            return self._open
+
+    # --- what is around ------------------------------------------------------------------------
+
+    def nearby(self, at: datetime, *, fresh: bool = True) -> NearbyIndex:
+        """What is around; with `fresh` tables that changed are read again."""
+        with self._lock:
+            if self._nearby is None:
+                names = (*TABLES_NEARBY, "grids")
+                tables = {name: self._read_nearby(name, at) for name in names}
+                self._nearby = NearbyIndex(tables.pop("grids"), **tables)
+            elif fresh:
+                for name in (*TABLES_NEARBY, "grids"):
+                    if name != "incidents" and self._has_changed(f"nearby.{name}", name):
+                        self._nearby.replace(**{name: self._read_nearby(name, at)})
+                self._follow_incidents(self._nearby, at)
+            return self._nearby
+
+    def _read_nearby(self, name: str, at: datetime) -> Any:
+        self._has_changed(f"nearby.{name}", name)
+        if name == "grids":
+            return self._workspace.grids(at=at)
+        if name == "incidents":
+            return self._read_incidents(at)
+        return self._workspace.read(name)
+
+    def _read_incidents(self, at: datetime) -> Any:
+        """The open ones, and as many days as a card may look back, in pieces."""
+        table = self._workspace.table("incidents")
+        since = at - timedelta(days=self._settings.card_days)
+        wanted = table.c.stage.in_(OPEN_STAGES) | (table.c.reported_at >= since)
+        with self._workspace.reading() as conn:
+            self._nearby_seq = self._workspace.changes_since(None, conn=conn).seq
+            last = conn.execute(sa.select(sa.func.max(table.c.fid))).scalar_one() or 0
+            parts = [
+                self._workspace.read(
+                    "incidents", columns=_CASE_COLUMNS, conn=conn,
+                    where=wanted & (table.c.fid > low) & (table.c.fid <= low + _CHUNK),
+                )
+                for low in range(0, max(last, 1), _CHUNK)
+            ]  # fmt: skip
+        filled = [part for part in parts if len(part)]
+        return pd.concat(filled) if filled else parts[0]
+
+    def _follow_incidents(self, nearby: NearbyIndex, at: datetime) -> None:
+        """Lay what changed since the table was read over it; read it again if that is much."""
+        if not self._has_changed("nearby.incidents", "incidents"):
+            return
+        table = self._workspace.table("incidents")
+        changes = self._workspace.changes_since(self._nearby_seq)
+        if changes.fids is None or len(changes.fids) > MOST_CHANGED:
+            nearby.replace(incidents=self._read_incidents(at))
+            nearby.replace_recent(None)
+            return
+        parts = [
+            self._workspace.read(
+                "incidents", columns=_CASE_COLUMNS, where=table.c.fid.in_(changes.fids[k : k + 900])
+            )
+            for k in range(0, len(changes.fids), 900)
+        ]
+        filled = [part for part in parts if len(part)]
+        nearby.replace_recent(pd.concat(filled) if filled else None)
+
+    # --- in the background ---------------------------------------------------------------------
+
+    def catch_up(self, snapshot: Snapshot, is_over: Callable[[], bool]) -> bool:
+        """Bring everything up to a snapshot; True if names or the past became other ones."""
+        before = (self._chains, self.past)
+        self.workers(snapshot)
+        self.open_cases(snapshot)
+        self.chains()
+        self.look_back(snapshot)
+        if not is_over():
+            self.nearby(snapshot.at)
+        return before != (self._chains, self.past)
+
+    def look_back(self, snapshot: Snapshot) -> None:
+        """Read what was reported a year before, once a day or when the boundaries changed."""
+        key = f"{snapshot.at:%Y-%m-%d}.{snapshot.city.stamp}"
+        if self._stamps.get("past") != key:
+            self._stamps["past"] = key
+            self.past = read_past_year(self._workspace, snapshot.city, snapshot.at)
+
+    def _has_changed(self, key: str, *tables: str) -> bool:
+        stamp = self._workspace.stamp(*tables)
+        was = self._stamps.get(key)
+        self._stamps[key] = stamp
+        return was != stamp
+
+
+def _open_frame(cases: Cases) -> pd.DataFrame:
+    rows = cases.is_open & cases.placed
+    return pd.DataFrame(
+        {
+            "incident_id": cases.ids[rows],
+            "lon": cases.lon[rows],
+            "lat": cases.lat[rows],
+            "time": pd.DatetimeIndex(cases.reported[rows]).tz_localize("UTC"),
+        }
+    )
+
+
+def _follow_workers(live: LiveIndex, before: pd.DataFrame, now: pd.DataFrame) -> None:
+    """Move those that moved, take out those that are gone."""
+    known = before["time"].reindex(now.index) if len(before) else pd.Series(index=now.index)
+    moved = now[(known != now["time"]).to_numpy(dtype=bool)]
+    gone = len(before) and not before.index.isin(now.index).all()
+    if gone or len(moved) > REBUILD_FROM:
+        live.rebuild(now.rename_axis("worker_id").reset_index(), key="worker_id")
+        return
+    columns = zip(moved.index, moved["lon"], moved["lat"], moved["time"], strict=True)
+    for key, lon, lat, moment in columns:
+        live.update(str(key), float(lon), float(lat), moment.to_pydatetime())
