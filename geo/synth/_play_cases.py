@@ -35,6 +35,7 @@ class ReportWish:
     lat: float
     grid_id: str
     description: str
+    address: str
     source: str
 
 
@@ -73,7 +74,20 @@ WAITS_S = {
 
 SHARES = {"cancel": 0.04, "return": 0.03, "rework": 0.05, "on_spot": 0.08}
 DESKS = ("acceptor", "dispatcher", "inspector")
-Place = Callable[[], tuple[float, float, str, int]]
+
+
+@dataclass(frozen=True)
+class Spot:
+    """A place where somebody walks: degrees, number of the grid, name of the road, who."""
+
+    lon: float
+    lat: float
+    grid: int
+    road: str
+    worker_id: str
+
+
+Place = Callable[[], Spot]
 
 
 class CasePlay:
@@ -91,6 +105,9 @@ class CasePlay:
         self._number = count()
         self._due: list[tuple[datetime, int, str, KnownCase]] = []
         self.grid_ids = [str(code) for code in tables["grids"].index]
+        grids = tables["grids"]
+        named = grids["name"].fillna("") if "name" in grids else grids.index.astype(str)
+        self._grid_names = [str(name) for name in named]
         self._find_people(tables["workers"], tables.get("duties"), start)
         self._weight = np.array([kind.weight for kind in KINDS])
         self._weight /= self._weight.sum()
@@ -155,17 +172,19 @@ class CasePlay:
     def _report_one(self, at: datetime, place: Place) -> ReportWish:
         rng = self.rng
         code = KINDS[int(rng.choice(len(KINDS), p=self._weight))].code
-        lon, lat, finder, grid = place()
+        spot = place()
         found = bool(rng.random() < 0.6)
         # A member of the field staff reports as a grid worker or grid head, whatever else it is.
-        role = "grid_head" if self._role_of.get(finder) == "grid_head" else "grid_worker"
-        source, by = "collector", finder
+        role = "grid_head" if self._role_of.get(spot.worker_id) == "grid_head" else "grid_worker"
+        source, by = "collector", spot.worker_id
         if not found:
             source = str(rng.choice(["hotline", "app", "video"]))
             role, by = "acceptor", self._at_desk("acceptor")
+        beside = f"{spot.road}附近" if spot.road else ""
         return ReportWish(
-            at, by, role, code, lon, lat, self.grid_ids[grid], class_name(code), source
-        )
+            at, by, role, code, spot.lon, spot.lat, self.grid_ids[spot.grid],
+            f"{beside}{class_name(code)}", f"{self._grid_names[spot.grid]}{beside}", source,
+        )  # fmt: skip
 
     def move(self, to: datetime) -> tuple[MoveWish, ...]:
         """The moves whose time has come; their cases rest until they are taken again."""

@@ -24,7 +24,7 @@ import pandas as pd
 from geopandas import GeoDataFrame
 
 from geo.errors import InputError
-from geo.synth._play_cases import CasePlay
+from geo.synth._play_cases import CasePlay, Spot
 from geo.synth._play_cases import KnownCase as KnownCase
 from geo.synth._play_cases import MoveWish as MoveWish
 from geo.synth._play_cases import ReportWish as ReportWish
@@ -212,12 +212,15 @@ class Player:
             columns=list(FIX_COLUMNS),
         )
 
-    def _place(self) -> tuple[float, float, str, int]:
-        """Somewhere that somebody walks: degrees, who, and the number of the grid."""
+    def _place(self) -> Spot:
+        """Somewhere that somebody walks."""
         walker = int(self.rng.integers(len(self.worker_ids)))
-        rows = np.array([walker])
-        x, y = self.walkers.where(rows)
+        x, y = self.walkers.where(np.array([walker]))
         aside = self.rng.normal(0, 4.0, 2)
         lon, lat = self.net.to_degrees(x + aside[0], y + aside[1])
-        grid = int(self.net.grid[self.walkers.half[walker]])
-        return float(lon[0]), float(lat[0]), str(self.worker_ids[walker]), grid
+        half = int(self.walkers.half[walker])
+        road = str(self.net.name[self.net.edge[half]])
+        return Spot(
+            float(lon[0]), float(lat[0]), int(self.net.grid[half]), road,
+            str(self.worker_ids[walker]),
+        )  # fmt: skip

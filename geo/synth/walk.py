@@ -49,10 +49,12 @@ class StreetNet:
         self.lon, self.lat = (west + east) / 2, (south + north) / 2
         self.east_m = 111_320.0 * float(np.cos(np.radians(self.lat)))
         self.north_m = 110_574.0
-        lines = shapely.get_parts(
-            roads.geometry.to_numpy()[roads["road_class"].isin(WALKED).to_numpy()]
-        )
-        lines = shapely.transform(lines, self._to_metres)
+        some = roads[roads["road_class"].isin(WALKED).to_numpy()]
+        parts, road = shapely.get_parts(some.geometry.to_numpy(), return_index=True)
+        lines = shapely.transform(parts, self._to_metres)
+        named = some["name"] if "name" in some else pd.Series(None, index=some.index, dtype=object)
+        self.name = named.fillna("").to_numpy(dtype=object)[road]
+        """Of each street."""
         self._measure(lines)
         self._find_beats(lines, shapely.transform(grids.geometry.to_numpy(), self._to_metres))
 
