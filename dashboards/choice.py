@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dashboards.components.city_map import LAYER_NAMES
+from dashboards.one_click import Target, read_target
 from dashboards.settings import LANGUAGES
 
 FIGURES = (
@@ -12,7 +13,7 @@ FIGURES = (
 )  # fmt: skip
 """What units can be shaded by, in the order of the switch."""
 
-TOUR_S = (5, 3600)
+TOUR_S = (2, 3600)
 """Shortest and longest stay at a view of the tour, seconds."""
 TOUR_DEFAULT_S = 20
 
@@ -22,7 +23,8 @@ class Choice:
     """What the person chose, as the address says it."""
 
     language: str
-    grid: str | None = None
+    target: Target | None = None
+    """What the card shows: an incident, a grid or a place."""
     figure: str = FIGURES[0]
     layers: tuple[str, ...] = LAYER_NAMES
     view: tuple[float, float, float] | None = None
@@ -46,7 +48,7 @@ def read_choice(query: dict[str, str], default_language: str) -> Choice:
         layers = tuple(name for name in LAYER_NAMES if name in asked)
     return Choice(
         language=language if language in LANGUAGES else default_language,
-        grid=query.get("grid") or None,
+        target=read_target(query),
         figure=figure if figure in FIGURES else FIGURES[0],
         layers=layers,
         view=_read_view(query.get("view", "")),

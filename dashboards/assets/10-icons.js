@@ -66,6 +66,9 @@
       shape.lineTo(17, 15.5);
       shape.lineTo(3, 15.5);
       shape.closePath();
+    } else if (state === "paused") {
+      shape.rect(5.5, 4.5, 3.4, 11);
+      shape.rect(11.1, 4.5, 3.4, 11);
     } else shape.arc(10, 10, state === "none" ? 4.5 : 5.5, 0, 2 * Math.PI);
     g.lineJoin = "round";
     g.strokeStyle = w.colour("border-casing");
@@ -76,7 +79,7 @@
       g.lineWidth = 2;
       g.stroke(shape);
     } else {
-      g.fillStyle = w.colour(state);
+      g.fillStyle = w.colour(state === "paused" ? "quiet" : state);
       g.fill(shape);
     }
     return image(g);
@@ -153,7 +156,7 @@
     const add = (name, data) => {
       if (!map.hasImage(name)) map.addImage(name, data, options);
     };
-    for (const state of ["fine", "soon", "late", "none"]) add("state-" + state, stateMark(state, ratio));
+    for (const state of ["fine", "soon", "late", "paused", "none"]) add("state-" + state, stateMark(state, ratio));
     for (const kind of ["fresh", "old"]) add("worker-" + kind, workerMark(kind, ratio));
     for (const symbol of w.SYMBOLS) {
       add("asset-" + symbol, assetMark(symbol, false, ratio));

@@ -92,11 +92,18 @@
 
   /* Middle and zoom that show a box of degrees in the map's place; needs no map. */
   w.fit = function (box) {
-    const width = document.querySelector(".map-canvas").clientWidth;
-    const view = fitBelow(box, 56);
-    // A city that reaches under the switches in the upper corners begins below them.
-    const wide = ((box[2] - box[0]) / 360) * 512 * 2 ** view.zoom > width - 2 * 440 * w.scale();
-    return wide ? fitBelow(box, 100) : view;
+    const view = fitBelow(box, 24);
+    // What reaches under the title and the switches in the upper corners begins below them.
+    const place = document.querySelector(".map-canvas").getBoundingClientRect();
+    const wide = ((box[2] - box[0]) / 360) * 512 * 2 ** view.zoom;
+    const middle = place.left + place.width / 2;
+    let room = 24 * w.scale();
+    for (const corner of document.querySelectorAll(".map-top-left > *, .map-top-right > *")) {
+      const r = corner.getBoundingClientRect();
+      if (!r.width || r.right < middle - wide / 2 || r.left > middle + wide / 2) continue;
+      room = Math.max(room, r.bottom - place.top + 12 * w.scale());
+    }
+    return fitBelow(box, room / w.scale());
   };
 
   function fitBelow(box, room) {

@@ -61,17 +61,6 @@
     add(map, names("community", 12.6, 24, 12.5, 0.88));
     add(map, names("street", 9.5, 16.5, 15, 0.96));
     add(map, names("district", 0, 13.5, 19, 1));
-    const k = w.scale();
-    add(map, {
-      id: "w-values", type: "symbol", source: "w-values",
-      layout: {
-        "text-field": [
-          "format", ["get", "name"], { "font-scale": 0.86 }, "\n", {}, ["get", "value"], { "font-scale": 1.22 },
-        ],
-        "text-font": FONTS, "text-size": 15 * k, "text-line-height": 1.25, "text-max-width": 12, "text-padding": 3 * k,
-      },
-      paint: { "text-color": w.colour("text"), ...halo(k), "text-halo-width": 1.9 * k },
-    });
   }
 
   function addAssets(map) {
@@ -154,6 +143,21 @@
     });
   }
 
+  /* Names and values stand above the marks: they are read from afar. */
+  function addValues(map) {
+    const k = w.scale();
+    add(map, {
+      id: "w-values", type: "symbol", source: "w-values",
+      layout: {
+        "text-field": [
+          "format", ["get", "name"], { "font-scale": 0.86 }, "\n", {}, ["get", "value"], { "font-scale": 1.22 },
+        ],
+        "text-font": FONTS, "text-size": 15 * k, "text-line-height": 1.25, "text-max-width": 12, "text-padding": 3 * k,
+      },
+      paint: { "text-color": w.colour("text"), ...halo(k), "text-halo-width": 1.9 * k },
+    });
+  }
+
   function freshSince() {
     return Math.floor(w.now() / 1000) - s.config.onDutyS;
   }
@@ -177,6 +181,7 @@
     addNames(map);
     addAssets(map);
     addMoving(map);
+    addValues(map);
     m.show(s.layers);
     m.showSelection();
     m.showMoving();

@@ -129,18 +129,56 @@
       map.setFeatureState({ source: id.source, id: unit.code }, { fill: fill || "rgba(0,0,0,0)" });
     }
     map.setFilter(id.hatch, ["in", ["get", "r"], ["literal", s.noData]]);
-    for (const layer of map.getStyle().layers) {
-      if (!layer.id.startsWith("w-fill-") && !layer.id.startsWith("w-hatch-")) continue;
-      const mine = layer.id === id.fill || layer.id === id.hatch;
-      const now = mine ? "visible" : "none";
-      if ((layer.layout && layer.layout.visibility) !== now) map.setLayoutProperty(layer.id, "visibility", now);
-    }
+    reveal(map, id);
+    showBorders(map, level);
     showScope(map);
     showValues(map, units);
     m.showSelection();
     document.documentElement.dataset.shaded = level + ":" + spec.figure;
   }
   m.repaint = paint;
+
+  const visible = (map, layer, now) => {
+    if ((map.getLayoutProperty(layer, "visibility") || "visible") !== now) map.setLayoutProperty(layer, "visibility", now);
+  };
+
+  /* Show the level, and hide the one before it only once the new one is there: no dark moment between. */
+  function reveal(map, id) {
+    const level = s.spec.level;
+    visible(map, id.fill, "visible");
+    visible(map, id.hatch, "visible");
+    const rest = () => {
+      if (map !== s.map || level !== s.spec.level) return;
+      if (!map.isSourceLoaded(id.source)) return void map.once("sourcedata", rest);
+      for (const layer of map.getStyle().layers) {
+        if (!layer.id.startsWith("w-fill-") && !layer.id.startsWith("w-hatch-")) continue;
+        if (layer.id !== id.fill && layer.id !== id.hatch) visible(map, layer.id, "none");
+      }
+      s.revealed = level;
+    };
+    rest();
+  }
+
+  /* Borders of grids would crowd a map of districts or streets: there they come back close by. */
+  function showBorders(map, level) {
+    const coarse = level === "district" || level === "street";
+    for (const name of ["boundary-grid-casing", "boundary-grid"]) {
+      if (map.getLayer(name)) map.setLayerZoomRange(name, (coarse ? 13.2 : 10) + w.shift(), 24);
+    }
+  }
+
+  /* Read the shapes of the levels that a click may lead to while nobody waits for them. */
+  m.prefetch = function (levels) {
+    s.map.once("idle", () => {
+      for (const level of levels) {
+        if (level === s.spec.level || s.map.getSource(ids(level).source)) continue;
+        const id = addLevel(s.map, level);
+        visible(s.map, id.fill, "none");
+        visible(s.map, id.hatch, "none");
+        m.units(level);
+      }
+    });
+  };
 
   /* The outline of what the page is about, when that is not the whole city. */
   function showScope(map) {
@@ -165,7 +203,8 @@
       }
       map.setFilter(name, ["==", ["get", "code"], scope.code]);
     }
-    if (source && scope.level !== s.spec.level) map.setLayoutProperty(ids(scope.level).fill, "visibility", "none");
+    // A level that is there for its outline only stays without colour.
+    if (source && !s.shades[scope.level]) visible(map, ids(scope.level).fill, "none");
   }
 
   /* Name and value in the middle of each shaded unit above the grid. */

@@ -17,7 +17,7 @@
     if (s.config.lang !== base.lang) query.set("lang", s.config.lang);
     if (page.unit) query.set("unit", page.unit);
     if (page.level) query.set("level", page.level);
-    if (page.place && page.place.grid_id) query.set("grid", page.place.grid_id);
+    for (const [name, value] of w.card ? w.card.query() : []) query.set(name, value);
     if (page.figure && page.figure !== base.figure) query.set("figure", page.figure);
     if (s.layers.length !== base.layers.length) query.set("layers", base.layers.filter((n) => s.layers.includes(n)).join(","));
     if (s.map && s.moved) {
@@ -88,32 +88,47 @@
       set("command-level", { data: level });
       set("command-unit", { data: unit });
     }
-    const grid = query.get("grid");
-    page.choose(grid ? { grid_id: grid } : null);
+    page.choose(placeOf(query));
   });
+
+  /* The place that an address names, as the card reads it too. */
+  function placeOf(query) {
+    const [lon, lat] = (query.get("at") || "").split(",").map(Number);
+    const at = query.get("at") && Number.isFinite(lat) ? { lon, lat } : { lon: null, lat: null };
+    if (query.get("case")) return { grid_id: null, incident_id: query.get("case"), lon: null, lat: null };
+    if (query.get("grid")) return { grid_id: query.get("grid"), incident_id: null, lon: null, lat: null };
+    return at.lon === null ? null : { grid_id: null, incident_id: null, ...at };
+  }
 
   /* --- the chosen place -------------------------------------------------------------------------------- */
 
   page.choose = function (place) {
-    if (JSON.stringify(place) === JSON.stringify(page.place)) return;
+    const same = (a, b) => a === b || (a && b && a.grid_id === b.grid_id && a.incident_id === b.incident_id && a.lon === b.lon && a.lat === b.lat);
+    if (same(place, page.place)) return;
     page.place = place;
-    m.mark(place && place.incident_id ? [place.lon, place.lat] : null);
     set("command-place", { data: place });
   };
+  const grid = (id) => ({ grid_id: id, incident_id: null, lon: null, lat: null });
 
   m.onClick((hit) => {
     if (!here()) return;
-    const place = { grid_id: hit.grid_id, lon: hit.lon, lat: hit.lat, incident_id: hit.incident_id };
-    if (hit.kind === "incident" || hit.kind === "worker" || hit.kind === "asset") page.choose(place);
+    const place = { grid_id: hit.grid_id, incident_id: hit.incident_id, lon: hit.lon, lat: hit.lat };
+    const again = page.place && page.place.grid_id && page.place.grid_id === hit.grid_id;
+    if (hit.incident_id) page.choose({ ...place, grid_id: null });
+    else if (hit.kind === "worker" || hit.kind === "asset") page.choose({ ...place, grid_id: null });
     else if (hit.kind === "unit" && hit.unit.level !== "grid") page.go(hit.unit.code);
-    else if (hit.kind === "unit") page.choose(place);
+    // A second click into the grid asks about the spot itself.
+    else if (hit.kind === "unit") page.choose(again ? { ...place, grid_id: null } : place);
     else if (page.unit) page.up();
-    else if (hit.grid_id) page.choose(place);
+    else page.choose(place);
   });
   m.onMove(() => write());
   m.onReady(() => {
-    if (!here() || s.config.view) return;
-    if (page.place) m.flyToUnit("grid", page.place.grid_id);
+    if (!here()) return;
+    m.prefetch(s.config.levels);
+    if (s.config.view) return;
+    if (page.place && page.place.grid_id) m.flyToUnit("grid", page.place.grid_id);
+    else if (page.place && page.place.lon !== null) m.fly({ center: page.place, zoom: 15.6 + w.shift() });
     else if (page.unit) page.showUnit();
   });
 
@@ -124,12 +139,14 @@
     const target = event.target.closest("[data-select],[data-case],[data-fly],[data-unit],[data-rank]");
     if (!target || target.disabled) return;
     const data = target.dataset;
+    const inCard = Boolean(target.closest("#card-panel"));
+    if (inCard && (data.case !== undefined || data.select !== undefined)) return; // the card's own
     if (data.case !== undefined) showCase(data);
     else if (data.fly !== undefined) m.flyToUnit("grid", data.fly);
     else if (data.unit !== undefined) page.go(data.unit);
     else if (data.rank !== undefined) set("command-rank-order", { data: data.rank });
     else {
-      page.choose(data.select ? { grid_id: data.select } : null);
+      page.choose(data.select ? grid(data.select) : null);
       if (data.select) m.flyToUnit("grid", data.select);
     }
   }
@@ -138,7 +155,7 @@
     const lon = Number(data.lon);
     const lat = Number(data.lat);
     const placed = data.lon !== undefined && Number.isFinite(lon);
-    page.choose({ grid_id: data.grid || null, lon: placed ? lon : null, lat: placed ? lat : null, incident_id: data.case });
+    page.choose({ grid_id: null, incident_id: data.case, lon: placed ? lon : null, lat: placed ? lat : null });
     if (placed) m.fly({ center: { lon, lat }, zoom: Math.max(15.6 + w.shift(), s.map ? s.map.getZoom() : 0) });
   }
   page.showCase = showCase;
@@ -148,8 +165,11 @@
     const typing = event.target.closest && event.target.closest("input,textarea,.search");
     const back = event.key === "Escape" || (event.key === "Backspace" && !typing);
     if (!back || typing) return;
-    if (page.place) page.choose(null);
-    else if (page.unit) page.up();
+    if (page.place) {
+      if (event.key === "Backspace") page.choose(null);
+      return; // Escape closes the card, which is the card's own
+    }
+    if (page.unit) page.up();
   }
   document.addEventListener("click", onClick);
   document.addEventListener("keydown", onKey);
@@ -167,8 +187,14 @@
     page.unit = config.chosen.unit;
     page.level = config.chosen.level;
     page.figure = config.chosen.figure;
-    page.place = config.grid ? { grid_id: config.grid } : null;
+    page.place = config.place;
     w.address = choice;
+    w.writeAddress = write;
+    if (w.card && !page.cardHeard) {
+      page.cardHeard = true;
+      w.card.on("open", (target) => here() && m.select(target.kind === "grid" ? target.id : target.grid_id || null));
+      w.card.on("close", () => here() && m.select(null));
+    }
     if (page.listening || !w.live) return;
     page.listening = true;
     // Many versions a second become one question.
@@ -200,6 +226,7 @@
   window.dash_clientside.command = {
     drawCharts(specs, config) {
       if (!specs || !w.begin(config)) return [same(), same()];
+      w.showTwins(specs);
       return [w.chart(specs.days), w.chart(specs.hours)];
     },
     chooseLayers(layers, config) {
@@ -211,11 +238,11 @@
     choosePlace(place, config) {
       if (!w.begin(config)) return same();
       page.place = place || null;
-      m.select(place ? place.grid_id : null);
-      const side = document.getElementById("command-side");
-      if (side) side.classList.toggle("has-place", Boolean(place));
+      if (!place) m.select(null);
+      else if (place.grid_id) m.select(place.grid_id);
+      m.mark(place && place.incident_id && place.lon !== null ? [place.lon, place.lat] : null);
       write();
-      return place ? String(place.grid_id) : "";
+      return place ? JSON.stringify(place) : "";
     },
     chooseUnit(unit, config) {
       if (!w.begin(config)) return same();
@@ -240,16 +267,16 @@
       window.history.pushState(window.history.state, "", w.href(choice()));
       return level;
     },
-    chooseFound(grid, config) {
-      if (!grid || !w.begin(config) || (page.place && grid === page.place.grid_id)) return same();
-      page.choose({ grid_id: grid });
-      m.flyToUnit("grid", grid);
-      return grid;
+    chooseFound(code, config) {
+      if (!code || !w.begin(config) || (page.place && code === page.place.grid_id)) return same();
+      page.choose(grid(code));
+      m.flyToUnit("grid", code);
+      return code;
     },
     chooseRow(rows, config) {
       if (!rows || !rows.length || !w.begin(config)) return same();
       if (rows[0].level === "grid") {
-        page.choose({ grid_id: rows[0].code });
+        page.choose(grid(rows[0].code));
         m.flyToUnit("grid", rows[0].code);
       } else if (rows[0].code) page.go(rows[0].code);
       return rows[0].code;

@@ -10,12 +10,14 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from dash import html
 
 from dashboards.components.marks import attrs
 from dashboards.figures import Trend
 from dashboards.words import Words
+from geo.figures import rank_units
 from layers.colours import FONT_STACK, tokens
 
 GRAPH_CONFIG: Any = {"displayModeBar": False, "responsive": True, "doubleClick": False}
@@ -48,6 +50,7 @@ def _days(trend: Trend, words: Words) -> dict[str, Any]:
                 },
                 "hovertemplate": "%{y:,}",
             },
+            *_last_year(trend, labels, words),
             {
                 "type": "scatter",
                 "mode": "lines",
@@ -59,7 +62,7 @@ def _days(trend: Trend, words: Words) -> dict[str, Any]:
             },
         ],
         "layout": _layout(
-            float(max(trend.reported.max(), trend.closed.max())),
+            float(max(trend.reported.max(), trend.closed.max(), np.nanmax([0, *trend.last_year]))),
             xaxis={
                 "tickvals": labels[last % 7 :: 7],
                 "type": "category",
@@ -69,6 +72,23 @@ def _days(trend: Trend, words: Words) -> dict[str, Any]:
             bargap=0.32,
         ),
     }
+
+
+def _last_year(trend: Trend, labels: list[str], words: Words) -> list[dict[str, Any]]:
+    """The same dates a year before; no line where that is before the first record."""
+    if not np.isfinite(trend.last_year).any():
+        return []
+    return [
+        {
+            "type": "scatter",
+            "mode": "lines",
+            "name": words("trend.last_year"),
+            "x": labels,
+            "y": [None if np.isnan(v) else int(v) for v in trend.last_year],
+            "line": {"color": tokens("night").quiet, "width": 1.5, "dash": "dash"},
+            "hovertemplate": "%{y:,}",
+        }
+    ]
 
 
 def _hours(trend: Trend, at: datetime, words: Words) -> dict[str, Any]:
@@ -81,7 +101,7 @@ def _hours(trend: Trend, at: datetime, words: Words) -> dict[str, Any]:
             {
                 "type": "scatter",
                 "mode": "lines",
-                "name": words("trend.typical", weekday=weekday),
+                "name": words("trend.typical"),
                 "x": hours,
                 "y": [round(float(v), 1) for v in trend.typical_by_hour],
                 "line": {"color": colours.quiet, "width": 1.5, "dash": "dot"},
@@ -178,17 +198,21 @@ def _with(colour: str, alpha: float) -> str:
     return f"rgba({red},{green},{blue},{alpha:g})"
 
 
-def keys(at: datetime, words: Words) -> dict[str, list[html.Span]]:
-    """The legends of the charts, set in the line of their titles."""
+def keys(trend: Trend, at: datetime, words: Words) -> dict[str, list[html.Span]]:
+    """The legends of the charts, set in the line of their titles, with what has changed."""
     weekday = words.weekday(at.weekday())
+    year = [] if np.isnan(trend.last_year).all() else [_key("dash", words("trend.last_year"))]
     return {
         "days": [
+            _change(trend.this_30d, trend.last_year_30d, "year", words),
             _key("bar", words("trend.reported")),
             _key("line", words("trend.closed")),
+            *year,
         ],
         "hours": [
+            _change(trend.this_7d, trend.before_7d, "week", words),
             _key("bar", words("trend.today")),
-            _key("dots", words("trend.typical", weekday=weekday)),
+            _key("dots", words("trend.typical")),
         ],
         "bars": [
             _key("late", words("trend.bars.late")),
@@ -197,15 +221,25 @@ def keys(at: datetime, words: Words) -> dict[str, list[html.Span]]:
     }
 
 
+def _change(now: float, before: float, span: str, words: Words) -> html.Span:
+    """By how much a span differs from the one before; says so where that is not known."""
+    if np.isnan(before) or before <= 0:
+        return html.Span(words(f"trend.{span}.unknown"), className="trend-change is-unknown")
+    share = (now - before) / before * 100
+    sign = "▲" if share >= 0.5 else "▼" if share <= -0.5 else "="
+    text = words(f"trend.{span}", change=f"{sign} {abs(share):.0f}%")
+    exact = words("trend.exact", now=words.number(now), before=words.number(before))
+    return html.Span(text, className="trend-change", title=exact)
+
+
 def _key(kind: str, text: str) -> html.Span:
     return html.Span([html.I(className=f"key key-{kind}"), text], className="chart-key")
 
 
 def build_bars(units: pd.DataFrame, words: Words, *, level: str, rows: int = 6) -> html.Div:
     """The units with the most overdue and open incidents; the overdue part set apart."""
-    real = units[~units["is_rest"].astype(bool)]
-    ranked = real.sort_values(["overdue", "open"], ascending=False, kind="stable").head(rows)
-    ranked = ranked[ranked["open"] > 0]
+    ranked = rank_units(units)
+    ranked = ranked[~ranked["is_rest"].astype(bool) & (ranked["open"] > 0)].head(rows)
     if not len(ranked):
         return html.Div(words("trend.bars.empty"), className="empty")
     most = float(ranked["open"].max())

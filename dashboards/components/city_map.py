@@ -4,19 +4,19 @@ Links between pages load anew, so only one page is in the document at a time and
 of the map and not of a page. The map knows no page: it shades units, draws marks, and tells who
 listens what was clicked. To put it into a page:
 
-    register_city_map(app, store)                 # in the page's register(); does its work once an app
+    register_city_map(app, store)      # in the page's register(); does its work once an app
 
     config = map_config(store, snapshot, words, layers=("incidents", "borders", "labels"))
     html.Div(city_map(words, label=words("..."), spec=None, config=config, layers=config["layers"],
                       legend=build_marks_legend(words), top_left=[...], top_right=[...]))
 
 `spec` is a shade of `components.map_spec.build_shade(...).spec`, or None for a map of marks only.
-A page that shows other layers or another shade sets the `data` of MAP_LAYERS or MAP_SHADE (dcc.Store)
-from its callbacks; new data arrives by setting MAP_VERSIONS to `snapshot.versions`, which reloads
-only what changed. In the browser (assets/20-map.js and 21-*), from the page's own asset:
+A page that shows other layers or another shade sets the `data` of MAP_LAYERS or MAP_SHADE
+(dcc.Store) from its callbacks; new data arrives by setting MAP_VERSIONS to `snapshot.versions`,
+which reloads only what changed. In the browser (assets/20-map.js and 21-*), from the page's own asset:
 
     wangge.map.onClick(({lon, lat, grid_id, incident_id, kind, unit}) => ...)
-        // kind: incident, worker, asset, unit, grid or ground; unit: {level, code, name} when shaded
+        // kind: incident, worker, asset, unit, grid, ground; unit: {level, code, name} if shaded
     wangge.map.onReady((map) => ...)       // MapLibre's map, once our layers are on it
     wangge.map.select(gridId), wangge.map.mark([lon, lat] | null)      // outline, ring
     wangge.map.fit([west, south, east, north]), wangge.map.flyToUnit("grid", gridId)
@@ -119,7 +119,7 @@ def map_config(
     settings = store.settings
     return {
         "key": secrets.token_hex(4),
-        "versions": versions_of(store, snapshot),
+        "versions": snapshot.versions,
         "lang": words.language,
         "words": words.starting("js."),
         "mood": mood,
@@ -138,12 +138,6 @@ def map_config(
         "months": [words(f"month.{month}") for month in range(1, 13)],
         **page,
     }
-
-
-def versions_of(store: Store, snapshot: Snapshot) -> dict[str, str]:
-    """The stamps of the parts of the data, for the addresses of map data."""
-    found = getattr(snapshot, "versions", None)
-    return dict(found) if found is not None else store.versions()
 
 
 def city_map(

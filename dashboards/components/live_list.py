@@ -66,12 +66,12 @@ def clock_line(snapshot: Snapshot, k: int, words: Words) -> html.Li:
     stage = str(cases.stage[k])
     clock: dict[str, str] = {}
     if cases.is_open[k] and not np.isnat(cases.deadline[k]):
-        if _stands(snapshot, k):
+        if snapshot.state[k] == "paused":
             clock = {"data-paused": "1"}
         else:
             clock = {"data-due": str(int(pd.Timestamp(cases.deadline[k], tz="UTC").timestamp()))}
     text = words("list.paused") if "data-paused" in clock else line.chip if clock else ""
-    state = line.state if clock else "closed"
+    state = str(snapshot.state[k]) if clock else "closed"
     return html.Li(
         html.Button(
             [
@@ -91,14 +91,6 @@ def clock_line(snapshot: Snapshot, k: int, words: Words) -> html.Li:
         ),
         key=line.id,
     )
-
-
-def _stands(snapshot: Snapshot, k: int) -> bool:
-    """Whether the clock of a case stands at the moment of the snapshot."""
-    paused = getattr(snapshot.cases, "paused_until", None)
-    if paused is None or np.isnat(paused[k]):
-        return False
-    return bool(pd.Timestamp(paused[k], tz="UTC") > pd.Timestamp(snapshot.at))
 
 
 def case_line(line: CaseLine) -> html.Li:

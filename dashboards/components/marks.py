@@ -10,6 +10,7 @@ SHAPES = {
     "fine": "disc",
     "soon": "triangle",
     "late": "square",
+    "paused": "bars",
     "none": "ring",
     "closed": "ring",
     "unknown": "diamond",

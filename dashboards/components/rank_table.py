@@ -9,13 +9,13 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from dash import html
 
 from dashboards.components.map_spec import figure_text, values_of
 from dashboards.components.marks import attrs
 from dashboards.words import Words
+from geo.figures import rank_units, rate_in_time
 
 MOST_ROWS = 60
 ON_TIME = "on_time"
@@ -30,8 +30,7 @@ def columns_of(figure: str) -> tuple[str, ...]:
 def rank_values(units: pd.DataFrame, column: str) -> pd.Series:
     """The numbers of a column, NaN where they are not known."""
     if column == ON_TIME:
-        due = units["due_30d"].astype(float)
-        return units["in_time_30d"].astype(float) / due.where(due > 0) * 100
+        return rate_in_time(units)
     return values_of(units, column)
 
 
@@ -68,20 +67,21 @@ def build_rank(
         ],
         className="panel-head",
     )
-    real = units[~units["is_rest"].astype(bool)]
-    if not len(real):
-        return [head, html.Div(words("rank.empty"), className="empty")]
     numbers = {column: rank_values(units, column) for column in columns}
-    sorted_by = numbers[order].loc[real.index].to_numpy()
-    sign = 1 if order == ON_TIME else -1
-    ranked = real.iloc[np.lexsort((np.arange(len(real)), _last(sign * sorted_by)))][:MOST_ROWS]
-    most = np.nanmax(np.abs(sorted_by)) if np.isfinite(sorted_by).any() else 0.0
+    sorted_units = rank_units(
+        units.assign(_by=numbers[order]), ("_by",), ascending=order == ON_TIME
+    )
+    is_rest = sorted_units["is_rest"].astype(bool)
+    if is_rest.all():
+        return [head, html.Div(words("rank.empty"), className="empty")]
+    ranked = sorted_units[~is_rest][:MOST_ROWS]
+    known = ranked["_by"].astype(float)
+    most = float(known.abs().max()) if known.notna().any() else 0.0
     lines = [
         _row(unit, code, place, numbers, columns, order, most, level, words)
         for place, (code, unit) in enumerate(ranked.iterrows(), start=1)
     ]
-    rest = units[units["is_rest"].astype(bool)]
-    for code, unit in rest.iterrows():
+    for code, unit in sorted_units[is_rest].iterrows():
         if unit["open"]:
             lines.append(_rest(unit, code, numbers, columns, level_name, words))
     table = html.Table(
@@ -89,11 +89,6 @@ def build_rank(
         className=f"rank-table has-{len(columns)}",
     )
     return [head, html.Div(table, className="rank-body")]
-
-
-def _last(values: np.ndarray) -> np.ndarray:
-    """Unknown values go last, whichever way is sorted."""
-    return np.where(np.isfinite(values), values, np.inf)
 
 
 def _heads(columns: tuple[str, ...], order: str, level_name: str, words: Words) -> html.Tr:

@@ -1,4 +1,4 @@
-"""The table twin of the map: every shaded unit with every figure, to sort, filter and choose from."""
+"""The table twin of the map: every shaded unit with every figure, to sort, filter and choose."""
 
 from __future__ import annotations
 

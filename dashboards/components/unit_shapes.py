@@ -16,6 +16,7 @@ import shapely
 from geopandas import GeoDataFrame
 from werkzeug.exceptions import NotFound
 
+from dashboards.city import ZONE
 from dashboards.figures import Snapshot
 from dashboards.server import GEOJSON, Packed, pack
 from dashboards.store import Store
@@ -24,25 +25,18 @@ from layers.to_geojson import frame_to_geojson
 
 _FOR_GOOD = "public, max-age=31536000, immutable"
 LEVELS = ("district", "street", "community")
-ZONE = "zone:"
 
 
 def unit_codes(snapshot: Snapshot, level: str) -> list[str]:
     """The codes of the units of a level, in the order that `r` numbers them."""
-    if level == "grid":
-        return [str(code) for code in snapshot.city.grids.index]
-    if level.startswith(ZONE):
-        zones = _zones(snapshot)
-        return [] if zones is None else [str(z) for z in zones.index[zones["kind"] == level[5:]]]
-    divisions = snapshot.city.divisions
-    return [str(code) for code in divisions.index[divisions["level"] == level]]
+    return [str(code) for code in snapshot.units(level).index]
 
 
 def unit_frame(snapshot: Snapshot, level: str) -> GeoDataFrame:
     """`code`, `name`, `r`, `x` and `y` (a point inside) and shape of each unit."""
     codes = unit_codes(snapshot, level)
-    source = _zones(snapshot) if level.startswith(ZONE) else snapshot.city.divisions
-    rows = GeoDataFrame(source).loc[codes]
+    city = snapshot.city
+    rows = city.zones_of(level) if level.startswith(ZONE) else city.divisions.loc[codes]
     shapes = rows.geometry.to_numpy().copy()
     for k in np.flatnonzero(shapely.is_missing(shapes) | shapely.is_empty(shapes)):
         shapes[k] = _union_of_grids(snapshot, level, codes[k])
@@ -59,17 +53,9 @@ def unit_frame(snapshot: Snapshot, level: str) -> GeoDataFrame:
     return GeoDataFrame(columns, index=codes, geometry=shapes, crs=STORAGE_CRS)
 
 
-def _zones(snapshot: Snapshot) -> GeoDataFrame | None:
-    """The custom areas of the city, if it has any."""
-    return getattr(snapshot.city, "zones", None)
-
-
 def _union_of_grids(snapshot: Snapshot, level: str, code: str) -> Any:
-    column = f"{level}_code"
-    places = snapshot.city.places
-    if column not in places:
-        return None
-    mine = snapshot.city.grids.geometry[(places[column] == code).to_numpy()]
+    city = snapshot.city
+    mine = city.grids.geometry[(city.unit_of_grid(level) == code).to_numpy(dtype=bool)]
     return shapely.coverage_union_all(mine.to_numpy()) if len(mine) else None
 
 
@@ -98,7 +84,7 @@ def add_route(server: flask.Flask, store: Store) -> None:
             response.headers["Content-Encoding"] = "gzip"
         response.headers["Vary"] = "Accept-Encoding"
         part = "zones" if level.startswith(ZONE) else "city"
-        current = store.versions().get(part)
+        current = store.snapshot().versions.get(part)
         response.headers["Cache-Control"] = (
             _FOR_GOOD if current and flask.request.args.get("v") == current else "no-cache"
         )

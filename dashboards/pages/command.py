@@ -15,9 +15,9 @@ import dash
 from dash import ClientsideFunction, Dash, Input, Output, State, no_update
 
 from dashboards.choice import FIGURES, read_choice
+from dashboards.components.alarms import alarms_since
 from dashboards.components.cards import build_cards
 from dashboards.components.charts import keys, trend_specs
-from dashboards.components.alarms import alarms_since
 from dashboards.components.city_map import (
     MAP_CONFIG,
     MAP_LAYERS,
@@ -28,10 +28,10 @@ from dashboards.components.city_map import (
     MAP_VERSIONS,
     map_notes,
     register_city_map,
-    versions_of,
 )
 from dashboards.components.grid_search import find_grids
 from dashboards.components.map_spec import build_legend
+from dashboards.components.one_click import register_card
 from dashboards.components.page_head import FRESH, freshness, register_head
 from dashboards.components.table_twin import build_table
 from dashboards.pages import add_layout
@@ -40,9 +40,9 @@ from dashboards.pages.command_ids import (
     BARS,
     CARDS,
     CRUMBS,
-    DETAIL,
     DONE,
     FIGURE,
+    KEYS_DAYS,
     KEYS_HOURS,
     LAYERS,
     LEVEL,
@@ -66,7 +66,6 @@ from dashboards.pages.command_ids import (
 )
 from dashboards.pages.command_layout import (
     bars_of,
-    build_detail,
     build_page,
     crumbs_of,
     list_of,
@@ -94,6 +93,7 @@ def register(app: Dash, store: Store) -> None:
     )
     register_city_map(app, store)
     register_head(app)
+    register_card(app, store)
     _register_updates(app, store)
     _register_map(app, store)
     _register_choices(app, store)
@@ -131,11 +131,10 @@ def _register_updates(app: Dash, store: Store) -> None:
         config: dict[str, Any] | None,
     ) -> dict[str, Any]:
         snapshot = store.snapshot()
-        versions = versions_of(store, snapshot)
         alarms = alarms_since(snapshot, (heard or {}).get("now"), _language(config))
         return {
             "fresh": freshness(store, snapshot),
-            "versions": no_update if versions == known else versions,
+            "versions": no_update if snapshot.versions == known else snapshot.versions,
             "alarms": alarms or no_update,
         }
 
@@ -144,6 +143,7 @@ def _register_updates(app: Dash, store: Store) -> None:
             "cards": Output(CARDS, "children"),
             "crumbs": Output(CRUMBS, "children"),
             "trend": Output(TREND, "data"),
+            "keys_days": Output(KEYS_DAYS, "children"),
             "keys_hours": Output(KEYS_HOURS, "children"),
             "bars": Output(BARS, "children"),
             "notes": Output(MAP_NOTES, "children"),
@@ -162,11 +162,12 @@ def _register_updates(app: Dash, store: Store) -> None:
     ) -> dict[str, Any]:
         snapshot, words = store.snapshot(), _language(config)
         look = look_at(snapshot, unit, level)
-        marks = keys(snapshot.at, words)
+        marks = keys(look.scope.trend, snapshot.at, words)
         return {
             "cards": build_cards(look.scope.totals, snapshot.at, words, store.settings),
             "crumbs": crumbs_of(store, snapshot, look, words),
             "trend": trend_specs(look.scope.trend, snapshot.at, words),
+            "keys_days": marks["days"],
             "keys_hours": marks["hours"],
             "bars": bars_of(look, words, marks),
             "notes": map_notes(store, snapshot, words),
@@ -252,17 +253,6 @@ def _register_map(app: Dash, store: Store) -> None:
 
 
 def _register_choices(app: Dash, store: Store) -> None:
-    @app.callback(
-        output={"detail": Output(DETAIL, "children")},
-        inputs={"place": Input(PLACE, "data"), "versions": Input(MAP_VERSIONS, "data")},
-        state={"config": State(MAP_CONFIG, "data")},
-        prevent_initial_call=True,
-    )
-    def show_detail(
-        place: dict[str, Any] | None, versions: Any, config: dict[str, Any]
-    ) -> dict[str, Any]:
-        return {"detail": build_detail(store, store.snapshot(), place, _language(config))}
-
     @app.callback(
         output={"options": Output(SEARCH, "data")},
         inputs={"text": Input(SEARCH, "searchValue"), "place": Input(PLACE, "data")},

@@ -11,19 +11,19 @@ from dashboards.choice import FIGURES, Choice
 from dashboards.components.cards import build_cards
 from dashboards.components.charts import GRAPH_CONFIG, build_bars, keys, trend_specs
 from dashboards.components.city_map import LAYER_NAMES, map_config
-from dashboards.components.grid_card import build_grid_card
 from dashboards.components.live_list import ORDERS, Order, build_list
 from dashboards.components.map_spec import UnitMap, build_shade
 from dashboards.components.marks import attrs
+from dashboards.components.one_click import card_shell
 from dashboards.components.page_head import city_name, fresh_store, page_head
 from dashboards.components.rank_table import build_rank
 from dashboards.figures import Snapshot
+from dashboards.one_click import Target
 from dashboards.pages.command_ids import (
     ALARMS,
     BARS,
     CARDS,
     CRUMBS,
-    DETAIL,
     DONE,
     KEYS_DAYS,
     KEYS_HOURS,
@@ -164,20 +164,19 @@ def rank_of(look: Look, words: Words, figure: str, order: str | None) -> list[An
     )
 
 
-def build_detail(
-    store: Store, snapshot: Snapshot, place: dict[str, Any] | None, words: Words
-) -> list[Any]:
-    """The card of the chosen place, or how to choose one."""
-    if place and place.get("grid_id"):
-        return build_grid_card(snapshot, place["grid_id"], words, store.settings)
-    return [
-        html.Div(html.H2(words("detail.title")), className="panel-head"),
-        html.Div(words("detail.hint"), className="empty"),
-    ]
+def place_of(target: Target | None) -> dict[str, Any] | None:
+    """A target of the card as the page keeps it."""
+    if target is None:
+        return None
+    return {
+        "grid_id": target.id if target.kind == "grid" else None,
+        "incident_id": target.id if target.kind == "incident" else None,
+        "lon": target.lon,
+        "lat": target.lat,
+    }
 
 
 def _side(store: Store, snapshot: Snapshot, words: Words, choice: Choice, look: Look) -> html.Aside:
-    place = {"grid_id": choice.grid} if choice.grid else None
     order = dmc.SegmentedControl(
         id=LIST_ORDER,
         value=ORDERS[0],
@@ -205,41 +204,49 @@ def _side(store: Store, snapshot: Snapshot, words: Words, choice: Choice, look: 
                 className="panel rank-panel",
             ),
             html.Section(
-                build_detail(store, snapshot, place, words),
-                id=DETAIL,
-                className="panel detail-panel",
-                **attrs({"aria-live": "polite"}),
+                [
+                    html.Div(html.H2(words("detail.title")), className="panel-head"),
+                    html.Div(words("detail.hint"), className="empty"),
+                ],
+                className="panel detail-panel hint-panel",
             ),
+            card_shell(store, words, target=choice.target, listens=False),
         ],
-        className="side" + (" has-place" if place else ""),
+        className="side",
         id="command-side",
     )
 
 
 def _trends(snapshot: Snapshot, words: Words, look: Look) -> html.Section:
-    marks = keys(snapshot.at, words)
+    marks = keys(look.scope.trend, snapshot.at, words)
 
-    def panel(title: Any, legend: Any, body: Any) -> html.Div:
+    def chart(name: str, graph: str, keys_id: str) -> html.Div:
+        twin = html.Button(
+            html.I(),
+            type="button",
+            className="twin-button",
+            title=words("trend.twin"),
+            **attrs(
+                {"aria-label": words("trend.twin"), "data-twin": name, "aria-expanded": "false"}
+            ),
+        )
+        legend = html.Div(marks[name], id=keys_id, className="chart-keys")
+        table = html.Div(
+            hidden=True, className="twin", tabIndex="0", **attrs({"data-twin-of": name})
+        )
         return html.Div(
-            [html.Div([html.H2(title), legend], className="panel-head"), body],
+            [
+                html.Div([html.H2(words(f"trend.{name}")), legend, twin], className="panel-head"),
+                dcc.Graph(id=graph, config=GRAPH_CONFIG, responsive=True, className="trend-graph"),
+                table,
+            ],
             className="panel trend",
         )
 
-    def graph(name: str) -> dcc.Graph:
-        return dcc.Graph(id=name, config=GRAPH_CONFIG, responsive=True, className="trend-graph")
-
     return html.Section(
         [
-            panel(
-                words("trend.days"),
-                html.Div(marks["days"], id=KEYS_DAYS, className="chart-keys"),
-                graph(TREND_DAYS),
-            ),
-            panel(
-                words("trend.hours"),
-                html.Div(marks["hours"], id=KEYS_HOURS, className="chart-keys"),
-                graph(TREND_HOURS),
-            ),
+            chart("days", TREND_DAYS, KEYS_DAYS),
+            chart("hours", TREND_HOURS, KEYS_HOURS),
             html.Div(bars_of(look, words, marks), id=BARS, className="panel trend"),
         ],
         className="trends",
@@ -266,13 +273,15 @@ def _tour() -> html.Div:
 def _config(
     store: Store, snapshot: Snapshot, words: Words, choice: Choice, look: Look
 ) -> dict[str, Any]:
+    place = place_of(choice.target)
     return map_config(
         store,
         snapshot,
         words,
         layers=choice.layers,
         view=choice.view,
-        grid=choice.grid,
+        grid=place["grid_id"] if place else None,
+        place=place,
         title=words("page.title", city=city_name(store, snapshot, words)),
         defaults={
             "lang": store.settings.language, "figure": FIGURES[0], "layers": list(LAYER_NAMES),
@@ -293,7 +302,7 @@ def _stores(
         fresh_store(store, snapshot),
         dcc.Store(id=TREND, data=trend_specs(look.scope.trend, snapshot.at, words)),
         dcc.Store(id=UNIT, data=look.code or ""),
-        dcc.Store(id=PLACE, data={"grid_id": choice.grid} if choice.grid else None),
+        dcc.Store(id=PLACE, data=place_of(choice.target)),
         dcc.Store(id=LEVEL, data=look.asked),
         dcc.Store(id=RANK_ORDER, data=None),
         dcc.Store(id=TOUR, data=tour_stops(snapshot) if choice.kiosk else None),

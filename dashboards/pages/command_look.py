@@ -8,21 +8,20 @@ nothing.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import pandas as pd
 
-from dashboards.components.unit_shapes import ZONE
-from dashboards.figures import Snapshot
-from dashboards.pages.command_scope import levels_of, scope_of, table_of
+from dashboards.city import ZONE
+from dashboards.figures import Scope, Snapshot
 from dashboards.words import Words
+from geo.figures import rank_units
 
 
 @dataclass(frozen=True, eq=False)
 class Look:
     """A unit with the units inside it that the page compares."""
 
-    scope: Any
+    scope: Scope
     level: str
     """Level of the units that are shaded and ranked."""
     units: pd.DataFrame
@@ -32,7 +31,7 @@ class Look:
     @property
     def code(self) -> str | None:
         """Code of the unit that the page is about; None is the whole city."""
-        return self.scope.code if self.scope.level != "city" else None
+        return self.scope.code
 
     @property
     def outline(self) -> tuple[str, str] | None:
@@ -50,14 +49,18 @@ def look_at(snapshot: Snapshot, unit: str | None, level: str | None) -> Look:
     level
         Level to compare inside it; one that is not below the unit is passed over.
     """
-    scope = scope_of(snapshot, unit)
-    at_top = scope.level == "city"
-    within = None if at_top else scope.code
+    key = ("look", unit or None, level)
+    return snapshot.memo.get(key, lambda: _look(snapshot, unit or None, level))
+
+
+def _look(snapshot: Snapshot, unit: str | None, level: str | None) -> Look:
+    scope = snapshot.scope(unit)
     below = levels_below(snapshot, scope.level)
-    if level is not None and (level in below or (at_top and level in shadeable(snapshot))):
-        return Look(scope, level, table_of(snapshot, level, within), level)
+    may = shadeable(snapshot) if scope.code is None else below
+    if level is not None and level in may:
+        return Look(scope, level, snapshot.table(level, scope.code), level)
     for level in below:
-        units = table_of(snapshot, level, within)
+        units = snapshot.table(level, scope.code)
         if level == "grid" or _real(units) > 1:
             break
     return Look(scope, level or "grid", units, None)
@@ -70,15 +73,15 @@ def _real(units: pd.DataFrame) -> int:
 
 def levels_below(snapshot: Snapshot, level: str) -> list[str]:
     """The levels of the city below one of them, from the top down."""
-    levels = list(levels_of(snapshot))
+    levels = list(snapshot.levels)
     return levels[levels.index(level) + 1 :] if level in levels else ["grid"]
 
 
 def shadeable(snapshot: Snapshot) -> list[str]:
     """What the map can compare: levels of more than one unit, then kinds of custom areas."""
     levels = levels_below(snapshot, "city")
-    several = [n for n in levels if n == "grid" or _real(table_of(snapshot, n, None)) > 1]
-    return [*several, *(ZONE + kind for kind in getattr(snapshot, "zone_kinds", ()))]
+    several = [name for name in levels if name == "grid" or len(snapshot.units(name)) > 1]
+    return [*several, *(ZONE + kind for kind in snapshot.zone_kinds)]
 
 
 def level_name(level: str, words: Words) -> str:
@@ -102,10 +105,8 @@ def tour_stops(snapshot: Snapshot) -> list[str]:
     stops: list[str] = []
     levels = [n for n in levels_below(snapshot, "city") if n not in ("grid", "community")]
     for level in levels[:2]:
-        units = table_of(snapshot, level, None)
-        if _real(units) < 2:
-            continue
-        real = units[~units["is_rest"].astype(bool)]
-        ranked = real.sort_values(["overdue", "open"], ascending=False, kind="stable")
-        stops += [str(code) for code in ranked.index]
+        units = snapshot.table(level)
+        if _real(units) > 1:
+            ranked = rank_units(units)
+            stops += [str(code) for code in ranked.index[~ranked["is_rest"].astype(bool)]]
     return stops[:MOST_STOPS]

@@ -13,6 +13,8 @@ from dashboards.settings import Settings
 from dashboards.store import Store
 from geo.io.workspace import Workspace
 
+DONGJIE = "420102001000"
+
 Post = Callable[..., dict[str, Any]]
 
 
@@ -85,35 +87,52 @@ def client(drawn_app: Dash) -> FlaskClient:
 
 
 def test_the_page_opens_in_chinese_and_in_english_by_its_address(client: FlaskClient) -> None:
-    assert "最新事件" in open_page(client)
-    assert "Newest incidents" in open_page(client, "?lang=en")
+    assert "实时事件" in open_page(client)
+    assert "Live incidents" in open_page(client, "?lang=en")
 
 
-def test_the_address_chooses_the_grid(drawing: Any, client: FlaskClient) -> None:
-    assert "138****5678" in open_page(client, f"?grid={drawing.ids[0]}")
+def test_the_address_chooses_the_unit(client: FlaskClient) -> None:
+    page = open_page(client, f"?unit={DONGJIE}")
+    assert "各网格未结事件" in page
+    assert "各街道未结事件" in open_page(client)
 
 
-def test_a_figure_changes_map_legend_and_title(client: FlaskClient) -> None:
+def test_a_figure_changes_shade_legend_title_and_table(client: FlaskClient) -> None:
     response = post(
-        client, "command-map-spec.data", "command-figure.value",
-        command_figure="population", command_config={"lang": "zh"},
+        client, "map-shade.data", "command-figure.value",
+        command_figure="population", map_config={"lang": "zh"},
     )  # fmt: skip
-    assert response["command-map-title"]["children"] == "各网格常住人口 (人)"
-    assert response["command-map-spec"]["data"]["unit"] == "人"
+    assert response["map-title"]["children"] == "各街道常住人口 (人)"
+    assert response["map-shade"]["data"]["unit"] == "人"
+    assert "人口" in json.dumps(response["command-rank"], ensure_ascii=False)
 
 
-def test_choosing_a_grid_shows_its_card_and_clearing_it_the_ranking(
-    drawing: Any, client: FlaskClient
-) -> None:
-    def detail(grid: str | None) -> str:
+def test_a_unit_changes_everything_that_the_page_says(client: FlaskClient) -> None:
+    response = post(
+        client, "command-cards.children", "command-unit.data",
+        command_unit=DONGJIE, map_config={"lang": "zh"},
+    )  # fmt: skip
+    crumbs = json.dumps(response["command-crumbs"], ensure_ascii=False)
+    assert "江岸区" in crumbs
+    assert "东街街道" in crumbs
+    shade = post(
+        client, "map-shade.data", "command-unit.data",
+        command_unit=DONGJIE, map_config={"lang": "zh"},
+    )  # fmt: skip
+    assert shade["map-shade"]["data"]["scope"] == {"level": "street", "code": DONGJIE}
+
+
+def test_the_list_can_be_ordered_by_urgency(client: FlaskClient) -> None:
+    def cases(order: str) -> str:
         response = post(
-            client, "command-detail.children", "command-grid.data",
-            command_grid=grid, command_figure="open", command_config={"lang": "en"},
+            client, "command-list.children", "command-list-order.value",
+            command_list_order=order, map_config={"lang": "zh"},
         )  # fmt: skip
-        return json.dumps(response, ensure_ascii=False)
+        return json.dumps(response)
 
-    assert "李芳" in detail(drawing.ids[5])
-    assert "Grids with the most: Open" in detail(None)
+    newest, urgent = cases("newest"), cases("urgent")
+    assert newest.index('"c"') < newest.index('"a"')
+    assert urgent.index('"a"') < urgent.index('"c"')
 
 
 def test_the_search_offers_what_it_finds(drawing: Any, client: FlaskClient) -> None:
@@ -127,7 +146,7 @@ def test_the_table_opens_and_closes(client: FlaskClient) -> None:
     def table(clicks: int) -> dict[str, Any]:
         return post(
             client, "command-table.children", "command-table-open.n_clicks",
-            command_table_open=clicks, command_config={"lang": "zh"},
+            command_table_open=clicks, map_config={"lang": "zh"},
         )  # fmt: skip
 
     assert table(1)["command-table"]["hidden"] is False
@@ -137,16 +156,29 @@ def test_the_table_opens_and_closes(client: FlaskClient) -> None:
 def test_an_update_without_news_sends_only_the_clock(
     client: FlaskClient, drawn_store: Store
 ) -> None:
+    now = drawn_store.snapshot().at.timestamp() * 1000
+
+    def update(known: dict[str, str], heard: float) -> dict[str, Any]:
+        return post(
+            client, "page-fresh.data", "command-tick.n_intervals",
+            command_tick=1, map_versions=known, page_fresh={"now": heard, "newest": None},
+            map_config={"lang": "zh"},
+        )  # fmt: skip
+
+    assert set(update(drawn_store.snapshot().versions, now)) == {"page-fresh"}
+    assert set(update({}, now)) == {"page-fresh", "map-versions"}
+
+
+def test_without_a_live_connection_the_update_brings_the_alarms(
+    client: FlaskClient, drawn_store: Store
+) -> None:
+    before = (drawn_store.snapshot().at.timestamp() - 2 * 3600) * 1000
     response = post(
-        client, "command-fresh.data", "command-tick.n_intervals",
-        command_tick=1, command_versions=drawn_store.versions(), command_config={"lang": "zh"},
+        client, "page-fresh.data", "command-tick.n_intervals",
+        command_tick=1, map_versions=drawn_store.snapshot().versions,
+        page_fresh={"now": before, "newest": None}, map_config={"lang": "zh"},
     )  # fmt: skip
-    assert set(response) == {"command-fresh"}
-    news = post(
-        client, "command-fresh.data", "command-tick.n_intervals",
-        command_tick=1, command_versions={}, command_config={"lang": "zh"},
-    )  # fmt: skip
-    assert {"command-cards", "command-list", "command-trend"} <= set(news)
+    assert [a["incident_id"] for a in response["command-alarms"]["data"]] == ["a"]
 
 
 def test_two_apps_of_one_process_each_serve_their_own_city(
@@ -173,8 +205,8 @@ def test_an_error_in_a_callback_becomes_a_sentence_with_a_reference(
     def fail(*_: Any, **__: Any) -> None:
         raise RuntimeError("the secret of the house")
 
-    monkeypatch.setattr("dashboards.pages.command.build_detail", fail)
-    dependency = _dependency(client, "command-detail.children")
+    monkeypatch.setattr("dashboards.pages.command.build_cards", fail)
+    dependency = _dependency(client, "command-cards.children")
     answer = client.post(
         "/_dash-update-component",
         json={
@@ -182,7 +214,7 @@ def test_an_error_in_a_callback_becomes_a_sentence_with_a_reference(
             "outputs": _outputs(dependency["output"]),
             "inputs": [{**item, "value": None} for item in dependency["inputs"]],
             "state": [{**item, "value": {"lang": "zh"}} for item in dependency["state"]],
-            "changedPropIds": ["command-grid.data"],
+            "changedPropIds": ["command-unit.data"],
         },
     )
     text = answer.get_data(as_text=True)

@@ -3,25 +3,33 @@
 import base64
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import plotly.graph_objects as go
 import pytest
+from flask.testing import FlaskClient
 from plotly.utils import PlotlyJSONEncoder
 
-from dashboards.choice import Choice, read_choice
+from dashboards.choice import FIGURES, Choice, read_choice
+from dashboards.components.alarms import alarms_since
 from dashboards.components.cards import build_cards
-from dashboards.components.charts import build_streets, trend_specs
-from dashboards.components.grid_card import build_grid_card, build_ranking
+from dashboards.components.charts import build_bars, keys, trend_specs
 from dashboards.components.grid_search import find_grids
 from dashboards.components.live_list import build_list, newest_cases
-from dashboards.components.map_spec import build_grid_map, build_legend
+from dashboards.components.map_spec import build_legend, build_shade
+from dashboards.components.rank_table import build_rank
 from dashboards.components.table_twin import build_table
-from dashboards.figures import FIGURES
-from dashboards.pages.command_layout import build_page
+from dashboards.figures import Snapshot
+from dashboards.one_click import Target
+from dashboards.pages.command_layout import build_page, crumbs_of
+from dashboards.pages.command_look import look_at, shadeable, tour_stops
 from dashboards.store import Store
 from dashboards.words import Words
+
+DONGJIE, NANHU = "420102001000", "420102002000"
 
 
 def texts(component: Any) -> list[str]:
@@ -50,7 +58,11 @@ def attributes(component: Any, name: str) -> list[str]:
     ("query", "choice"),
     [
         ({}, Choice("zh")),
-        ({"lang": "en", "grid": "x", "figure": "overdue"}, Choice("en", "x", "overdue")),
+        (
+            {"lang": "en", "grid": "x", "figure": "overdue"},
+            Choice("en", Target("grid", "x"), "overdue"),
+        ),
+        ({"case": "c"}, Choice("zh", Target("incident", "c"))),
         ({"lang": "fr", "figure": "beauty"}, Choice("zh")),
         ({"layers": "labels,incidents,magic"}, Choice("zh", layers=("incidents", "labels"))),
         ({"layers": ""}, Choice("zh", layers=())),
@@ -58,6 +70,11 @@ def attributes(component: Any, name: str) -> list[str]:
         ({"view": "114.3,30.5"}, Choice("zh")),
         ({"view": "999,30.5,12"}, Choice("zh")),
         ({"view": "nan,30.5,12"}, Choice("zh")),
+        ({"unit": "u", "level": "grid"}, Choice("zh", unit="u", level="grid")),
+        ({"unit": "", "level": ""}, Choice("zh")),
+        ({"kiosk": "1", "tour": "45"}, Choice("zh", kiosk=True, tour_s=45)),
+        ({"kiosk": "yes", "tour": "soon"}, Choice("zh")),
+        ({"kiosk": "1", "tour": "0"}, Choice("zh", kiosk=True, tour_s=2)),
     ],
 )
 def test_an_address_is_read_and_what_it_cannot_mean_is_left_out(
@@ -66,14 +83,51 @@ def test_an_address_is_read_and_what_it_cannot_mean_is_left_out(
     assert read_choice(query, "zh") == choice
 
 
+def cards_text(store: Store, unit: str | None = None) -> str:
+    scope = store.snapshot().scope(unit)
+    cards = build_cards(scope.totals, store.snapshot().at, Words("zh"), store.settings)
+    return " ".join(texts(cards))
+
+
 def test_the_cards_say_the_figures_of_the_drawing(drawn_store: Store) -> None:
-    said = " ".join(texts(build_cards(drawn_store.snapshot(), Words("zh"), drawn_store.settings)))
+    said = cards_text(drawn_store)
     for part in (
-        "网格总数 12 个", "当前在岗 1 / 3", "今日事件 3 件", "上周六同时段 1 ▲ 200%",
-        "未结事件 5 件 无坐标 1 · 网格外 1", "超时未结 1 件 最久超时 1 小时 · 将超时 1",
-        "按期结案率 (30 天) 50.0 %", "部件总数 7 个 含摄像头 1 路",
+        "今日事件 3 件", "上周六同时段 1 ▲ 200%", "未结事件 5 件 无坐标 1 · 网格外 1",
+        "超时未结 1 件 最久超时 1 小时 · 将超时 1", "按期结案率 (30 天) 50.0 %",
+        "当前在岗 1 / 3", "网格 12 个",
     ):  # fmt: skip
-        assert part in said
+        assert part in said, part
+
+
+def test_households_that_a_grid_lacks_are_said_on_the_card(drawn_store: Store) -> None:
+    """Eleven grids of 200, 210 … 300 households, and one that does not know."""
+    assert "2,750 户 · 1 个网格缺户数" in cards_text(drawn_store)
+    assert "缺户数" not in cards_text(drawn_store, DONGJIE)
+
+
+def test_the_cards_follow_the_unit(drawn_store: Store) -> None:
+    assert "未结事件 3 件" in cards_text(drawn_store, DONGJIE)
+    assert "超时未结 1 件" in cards_text(drawn_store, DONGJIE)
+    assert "未结事件 0 件" in cards_text(drawn_store, NANHU)
+    assert "网格 6 个" in cards_text(drawn_store, NANHU)
+
+
+def test_rounds_that_nobody_counted_are_unknown_and_not_zero(drawn_store: Store) -> None:
+    snapshot = drawn_store.snapshot()
+    totals = {
+        **snapshot.scope().totals,
+        "rounds_required": float("nan"),
+        "covered_share": float("nan"),
+    }
+    cards = build_cards(totals, snapshot.at, Words("zh"), drawn_store.settings)
+    rounds, coverage = cards[5], cards[6]
+    assert "is-unknown" in rounds.className
+    assert texts(rounds)[:2] == ["今日巡查完成率", "未知"]
+    assert texts(coverage)[:2] == ["今日巡查覆盖率", "未知"]
+    known = {**totals, "rounds_required": 36.0, "rounds_done": 27.0, "covered_share": 0.8125}
+    cards = build_cards(known, snapshot.at, Words("zh"), drawn_store.settings)
+    assert texts(cards[5]) == ["今日巡查完成率", "75.0", "%", "应巡 36 次 · 已巡 27 次"]
+    assert texts(cards[6])[:3] == ["今日巡查覆盖率", "81.2", "%"]
 
 
 def test_the_newest_incidents_come_first_with_class_place_and_state(drawn_store: Store) -> None:
@@ -93,90 +147,212 @@ def test_an_incident_of_a_foreign_class_is_called_as_its_source_calls_it(
     assert [line.what for line in lines if line.id == "i"] == ["Pothole"]
 
 
-def test_the_card_of_a_grid_says_all_that_is_known_of_it(drawing: Any, drawn_store: Store) -> None:
-    card = build_grid_card(
-        drawn_store.snapshot(), drawing.ids[0], Words("zh"), drawn_store.settings
-    )
-    said = " ".join(texts(card))
-    for part in (
-        "东湖第0网格", drawing.ids[0], "市 江城市 区 江岸区 街道 东街街道 社区 东湖社区 网格",
-        "未结 2 超时 1 户数 200 人口 600", "王小明 网格员 138****5678 2 分钟前定位",
-        "赵强 民警", "无信号", "部件清单 共 6 个", "上水井盖 2", "污水井盖 1", "路灯 2",
-        "监控电子眼 1", "相邻网格 2", "东湖第1网格", "东湖第4网格",
-    ):  # fmt: skip
-        assert part in said, part
-    assert "13812345678" not in json.dumps(card, cls=PlotlyJSONEncoder)
-    assert set(attributes(card, "data-case")) == {"a", "b"}
-    leads = attributes(card, "data-select")
-    assert {drawing.ids[1], drawing.ids[4]} <= set(leads)
+def test_the_list_tells_stage_and_deadline_and_follows_the_unit(drawn_store: Store) -> None:
+    snapshot = drawn_store.snapshot()
+    cases = build_list(snapshot, Words("zh"), 10, among=snapshot.scope(DONGJIE).case_rows)
+    assert set(attributes(cases, "data-case")) == {"a", "b", "c", "f", "g", "h", "i", "j"}
+    due = int((snapshot.at - timedelta(hours=1)).timestamp())
+    assert str(due) in attributes(cases, "data-due")
+    said = " ".join(texts(cases))
+    assert "处置中" in said
+    assert "待派遣" in said
 
 
-def test_the_card_of_a_grid_that_is_gone_says_so(drawn_store: Store) -> None:
-    card = build_grid_card(drawn_store.snapshot(), "999", Words("zh"), drawn_store.settings)
-    assert "找不到网格 999" in " ".join(texts(card))
-
-
-def test_a_grid_without_households_shows_a_dash_and_not_zero(
-    drawing: Any, drawn_store: Store
+def test_the_most_urgent_of_the_list_are_open_and_in_the_order_of_their_deadlines(
+    drawn_store: Store,
 ) -> None:
-    card = build_grid_card(
-        drawn_store.snapshot(), drawing.ids[11], Words("zh"), drawn_store.settings
+    cases = build_list(drawn_store.snapshot(), Words("zh"), 10, order="urgent")
+    assert attributes(cases, "data-case") == ["a", "b", "c", "e"]
+
+
+def test_each_line_of_the_list_keeps_its_key_so_that_the_browser_moves_it(
+    drawn_store: Store,
+) -> None:
+    cases = build_list(drawn_store.snapshot(), Words("zh"), 3)
+    assert [item.key for item in cases.children] == ["c", "b", "a"]
+
+
+# --- units side by side ---------------------------------------------------------------------------
+
+
+def shade(
+    snapshot: Snapshot, figure: str, unit: str | None = None, level: str | None = None
+) -> Any:
+    look = look_at(snapshot, unit, level)
+    return build_shade(
+        snapshot, look.units, figure, Words("zh"),
+        level=look.level, level_name="网格", scope=look.outline,
+    )  # fmt: skip
+
+
+def rank(
+    store: Store, order: str = "open", unit: str | None = None, figure: str = "open"
+) -> tuple[list[str], str]:
+    look = look_at(store.snapshot(), unit, None)
+    found = build_rank(
+        look.units, Words("zh"), level=look.level, level_name="街道", figure=figure, order=order
     )
-    assert "户数 – 人口 –" in " ".join(texts(card))
+    leads = attributes(found, "data-unit") + attributes(found, "data-select")
+    return leads, " ".join(texts(found))
 
 
-def test_the_ranking_names_the_grids_with_the_most(drawing: Any, drawn_store: Store) -> None:
-    ranking = build_ranking(drawn_store.snapshot(), "per_1000", Words("zh"))
-    assert attributes(ranking, "data-select")[:2] == [drawing.ids[5], drawing.ids[0]]
-    assert "千户事件最多的网格 (件/千户)" in texts(ranking)[0]
-    assert drawing.ids[11] not in attributes(ranking, "data-select")
+def test_a_level_of_one_unit_is_passed_over(drawn_store: Store) -> None:
+    """One district only: the city shows its two streets, a street its six grids."""
+    assert look_at(drawn_store.snapshot(), None, None).level == "street"
+    assert look_at(drawn_store.snapshot(), DONGJIE, None).level == "grid"
+    assert shadeable(drawn_store.snapshot()) == ["street", "community", "grid"]
+
+
+def test_a_level_that_was_asked_for_is_shown_if_it_lies_below(drawn_store: Store) -> None:
+    snapshot = drawn_store.snapshot()
+    assert look_at(snapshot, None, "grid").level == "grid"
+    assert len(look_at(snapshot, None, "grid").units) == 13  # twelve and the rest
+    assert look_at(snapshot, DONGJIE, "street").level == "grid"
+    assert look_at(snapshot, "gone", "nonsense").scope.code is None
+
+
+def test_units_are_ranked_by_any_column_with_who_answers(drawn_store: Store) -> None:
+    leads, said = rank(drawn_store)
+    assert leads == [DONGJIE, NANHU]
+    assert "东街街道" in said
+    assert "未归入街道" in said  # two cases have no street: without a place, outside
+    assert rank(drawn_store, "overdue")[0][0] == DONGJIE
+    # On time the smallest comes first, and a unit where nothing fell due comes last.
+    assert rank(drawn_store, "on_time")[0] == [DONGJIE, NANHU]
+
+
+def test_the_rest_of_a_level_is_shown_quietly_and_makes_the_column_add_up(
+    drawn_store: Store,
+) -> None:
+    look = look_at(drawn_store.snapshot(), None, None)
+    assert look.units["open"].sum() == 5
+    assert int(look.units.loc["", "open"]) == 2
+    found = build_rank(
+        look.units, Words("zh"), level="street", level_name="街道", figure="open", order="open"
+    )
+    assert "is-rest" in attributes(found, "className")
+
+
+def test_grids_of_a_unit_lead_to_their_card(drawing: Any, drawn_store: Store) -> None:
+    leads, _ = rank(drawn_store, "open", DONGJIE)
+    assert leads[:2] == [drawing.ids[0], drawing.ids[5]]
+    assert len(leads) == 6
+
+
+def test_the_crumbs_lead_back_to_every_unit_above(drawn_store: Store) -> None:
+    snapshot = drawn_store.snapshot()
+    crumbs = crumbs_of(drawn_store, snapshot, look_at(snapshot, DONGJIE, None), Words("zh"))
+    assert texts(crumbs) == ["江城市", "江岸区", "东街街道"]
+    assert attributes(crumbs, "data-unit") == ["", "420102000000"]
+
+
+def test_the_tour_goes_to_the_units_with_the_most_overdue_first(drawn_store: Store) -> None:
+    assert tour_stops(drawn_store.snapshot()) == [DONGJIE, NANHU]
+
+
+# --- the map --------------------------------------------------------------------------------------
 
 
 def _numbers(array: dict[str, str]) -> np.ndarray:
-    return np.frombuffer(base64.b64decode(array["bdata"]), dtype=array["dtype"])
+    kinds = {"i1": np.int8, "i4": np.int32, "f4": np.float32}
+    return np.frombuffer(base64.b64decode(array["bdata"]), dtype=kinds[array["dtype"]])
 
 
 @pytest.mark.parametrize("figure", FIGURES)
-def test_the_map_is_a_figure_that_plotly_accepts_and_holds_no_geometry(
-    drawn_store: Store, figure: str
-) -> None:
-    grid_map = build_grid_map(drawn_store.snapshot(), figure, Words("zh"), "/data/grids.geojson")
-    spec = grid_map.spec
-    go.Figure(data=spec["data"], layout=spec["layout"])
-    assert spec["data"][0]["geojson"] == "/data/grids.geojson"
-    assert len(json.dumps(spec)) < 4000
-    assert _numbers(spec["data"][0]["locations"]).tolist() == list(range(12))
-    values = _numbers(spec["values"])
-    assert np.array_equal(values, drawn_store.snapshot().figures[figure].astype("f4"), True)
+def test_a_shade_holds_one_class_a_unit_and_no_geometry(drawn_store: Store, figure: str) -> None:
+    snapshot = drawn_store.snapshot()
+    spec = shade(snapshot, figure, None, "grid").spec
+    assert len(json.dumps(spec)) < 2000
+    assert _numbers(spec["rows"]).tolist() == list(range(12))
+    assert len(_numbers(spec["classes"])) == len(_numbers(spec["values"])) == 12
+    assert spec["scope"] is None
+
+
+def test_a_unit_shades_its_own_units_only_and_is_outlined(drawn_store: Store) -> None:
+    spec = shade(drawn_store.snapshot(), "open", DONGJIE).spec
+    assert sorted(_numbers(spec["rows"])) == [0, 1, 4, 5, 8, 9]
+    assert spec["scope"] == {"level": "street", "code": DONGJIE}
+
+
+def test_units_above_the_grid_carry_their_value(drawn_store: Store) -> None:
+    assert shade(drawn_store.snapshot(), "open").spec["labels"] == {"0": "3", "1": "0"}
+    assert shade(drawn_store.snapshot(), "open", None, "grid").spec["labels"] is None
+    # No round is counted here, which is no data and not a zero.
+    assert set(shade(drawn_store.snapshot(), "rounds").spec["labels"].values()) == {"无数据"}
 
 
 def test_no_data_is_its_own_class_and_never_zero(drawn_store: Store) -> None:
-    grid_map = build_grid_map(drawn_store.snapshot(), "households", Words("zh"), "/x")
-    assert grid_map.spec["noData"] == [11]
-    assert _numbers(grid_map.spec["data"][0]["z"])[11] == -1
-    legend = texts(build_legend(grid_map, Words("zh")))
+    unit_map = shade(drawn_store.snapshot(), "households", None, "grid")
+    assert _numbers(unit_map.spec["classes"])[11] == -1
+    legend = texts(build_legend(unit_map, Words("zh")))
     assert "无数据" in legend
     assert legend[0] == "户数"
     assert "户" in legend[1]
 
 
 def test_equal_values_have_the_same_class(drawn_store: Store) -> None:
-    z = _numbers(
-        build_grid_map(drawn_store.snapshot(), "open", Words("zh"), "/x").spec["data"][0]["z"]
-    )
+    z = _numbers(shade(drawn_store.snapshot(), "open", None, "grid").spec["classes"])
     assert len(set(z[[1, 2, 3, 4]])) == 1  # all of them have none open
     assert z[0] > z[5] > z[1]
 
 
+@pytest.mark.parametrize(("level", "count"), [("street", 2), ("community", 2), ("district", 1)])
+def test_the_shapes_of_a_level_come_by_address(
+    drawn_app: Any, drawn_store: Store, level: str, count: int
+) -> None:
+    client: FlaskClient = drawn_app.server.test_client()
+    version = drawn_store.snapshot().versions["city"]
+    answer = client.get(f"/data/units/{level}.geojson?v={version}")
+    features = json.loads(answer.data)["features"]
+    assert len(features) == count
+    assert {"code", "name", "r", "x", "y"} <= set(features[0]["properties"])
+    assert "immutable" in answer.headers["Cache-Control"]
+    assert "no-cache" in client.get(f"/data/units/{level}.geojson").headers["Cache-Control"]
+
+
+def test_a_level_that_the_city_lacks_has_no_shapes(drawn_app: Any) -> None:
+    client: FlaskClient = drawn_app.server.test_client()
+    assert client.get("/data/units/zone:商圈.geojson").status_code == 404
+    assert client.get("/data/units/galaxy.geojson").status_code == 404
+
+
+# --- trends ---------------------------------------------------------------------------------------
+
+
 def test_the_charts_are_figures_that_plotly_accepts(drawn_store: Store) -> None:
-    for spec in trend_specs(drawn_store.snapshot(), Words("zh")).values():
+    snapshot = drawn_store.snapshot()
+    for spec in trend_specs(snapshot.scope().trend, snapshot.at, Words("zh")).values():
         go.Figure(data=spec["data"], layout=spec["layout"])
 
 
-def test_streets_say_open_and_overdue(drawn_store: Store) -> None:
-    assert texts(build_streets(drawn_store.snapshot(), Words("zh"))) == [
-        "东街街道", "3", "1", "南湖街道", "0", "0",
-    ]  # fmt: skip
+def test_a_year_without_records_is_no_line_and_is_said(drawn_store: Store) -> None:
+    snapshot = drawn_store.snapshot()
+    trend = snapshot.scope().trend
+    names = [
+        trace["name"] for trace in trend_specs(trend, snapshot.at, Words("zh"))["days"]["data"]
+    ]
+    assert names == ["上报", "结案"]
+    assert "去年无记录" in texts(keys(trend, snapshot.at, Words("zh"))["days"])
+
+
+def test_bars_say_open_and_overdue_and_lead_on(drawn_store: Store) -> None:
+    bars = build_bars(
+        look_at(drawn_store.snapshot(), None, None).units, Words("zh"), level="street"
+    )
+    assert texts(bars) == ["东街街道", "3", "1"]
+    assert attributes(bars, "data-unit") == [DONGJIE]
+
+
+def test_what_fell_overdue_since_the_page_last_asked_is_an_alarm(drawn_store: Store) -> None:
+    snapshot, words = drawn_store.snapshot(), Words("zh")
+
+    def since(**ago: float) -> list[dict[str, Any]]:
+        return alarms_since(snapshot, (snapshot.at - timedelta(**ago)).timestamp() * 1000, words)
+
+    assert [alarm["incident_id"] for alarm in since(hours=1, minutes=1)] == ["a"]
+    assert since(minutes=59) == []
+    assert alarms_since(snapshot, None, words) == []
+    assert since(hours=2)[0]["late_s"] == pytest.approx(3600)
 
 
 @pytest.mark.parametrize(
@@ -196,24 +372,31 @@ def test_a_grid_is_found_by_name_code_and_community(
     assert [option["value"] for option in found] == [drawing.ids[row] for row in rows]
 
 
-def test_the_table_has_every_grid_and_every_figure(drawn_store: Store) -> None:
-    table = build_table(drawn_store.snapshot(), Words("zh"), "t")
-    assert len(table.rowData) == 12
-    assert table.rowData[0]["overdue"] == 1
-    assert table.rowData[11]["households"] is None
+def test_the_table_has_every_unit_and_every_figure(drawn_store: Store) -> None:
+    look = look_at(drawn_store.snapshot(), None, "grid")
+    table = build_table(look.units, Words("zh"), "t", level="grid", figures=FIGURES)
+    rows = {row["code"]: row for row in table.rowData}
+    assert len(rows) == 13
+    first, last = table.rowData[0], table.rowData[11]
+    assert first["overdue"] == 1
+    assert last["households"] is None
+    assert first["rounds"] is None
+    assert rows[""]["name"] == "未归入"
     assert {column["field"] for column in table.columnDefs} >= set(FIGURES)
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])
+@pytest.mark.parametrize("kiosk", [False, True])
 @pytest.mark.parametrize("grid", [None, "first", "gone"])
 def test_the_whole_page_is_built_in_both_languages(
-    drawing: Any, drawn_store: Store, language: str, grid: str | None
+    drawing: Any, drawn_store: Store, language: str, grid: str | None, kiosk: bool
 ) -> None:
-    chosen = drawing.ids[0] if grid == "first" else grid
-    page = build_page(drawn_store, Choice(language, chosen))
+    target = None if grid is None else Target("grid", drawing.ids[0] if grid == "first" else grid)
+    page = build_page(drawn_store, Choice(language, target, kiosk=kiosk))
     body = json.dumps(page, cls=PlotlyJSONEncoder, ensure_ascii=False)
-    assert len(body) < 100_000
-    assert ("最新事件" in body) == (language == "zh")
+    assert len(body.encode()) < 150_000
+    assert ("实时事件" in body) == (language == "zh")
+    assert ("is-kiosk" in body) == kiosk
 
 
 def test_an_empty_city_says_what_to_do(make_store: Callable[..., Store]) -> None:
@@ -223,5 +406,33 @@ def test_an_empty_city_says_what_to_do(make_store: Callable[..., Store]) -> None
     assert "wangge import grids" in said
     assert "未命名城市" in said
     assert texts(build_list(make_store().snapshot(), Words("en"), 5)) == [
-        "No incidents yet; they appear here after an import"
+        "No incidents yet; they appear here after an import or a report"
     ]
+
+
+def test_custom_areas_are_a_further_level(
+    drawing: Any, workspace: Any, make_store: Callable[..., Store]
+) -> None:
+    """One area over the west half, none over the east."""
+    import geopandas as gpd
+    import shapely
+
+    drawing.fill(workspace)
+    west, south = 114.3, 30.5
+    zones = gpd.GeoDataFrame(
+        {"zone_id": ["z1"], "kind": ["商圈"], "name": ["江滩商圈"]},
+        geometry=[shapely.MultiPolygon([shapely.box(west, south, west + 0.004, south + 0.006)])],
+        crs="EPSG:4326",
+    )
+    with workspace.writing() as conn:
+        workspace.append(conn, "zones", zones)
+    store = make_store()
+    snapshot = store.snapshot()
+    assert shadeable(snapshot)[-1] == "zone:商圈"
+    look = look_at(snapshot, None, "zone:商圈")
+    assert list(look.units.index) == ["z1", ""]
+    assert look.units["open"].to_dict() == {"z1": 3, "": 2}
+    assert isinstance(look.units, pd.DataFrame)
+    inside = look_at(snapshot, "z1", None)
+    assert inside.level == "grid"
+    assert len(inside.units) == 7  # six grids and the rest
