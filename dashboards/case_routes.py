@@ -1,4 +1,4 @@
-"""Cases over HTTP, for `/incidents` and `/worker`: pages of rows, one file, reports, moves, exports.
+"""Cases over HTTP for `/incidents` and `/worker`: rows, one file, reports, moves, exports.
 
 Everything is JSON under `/cases/`, with words finished in the language of the page. A change is
 taken only as JSON and only from our own pages, which a form of another site can send neither. Who
@@ -276,7 +276,7 @@ def _add_exports(routes: flask.Blueprint, store: Store) -> None:
         at, words = _now(store)
         choice = read_filter(flask.request.args)
         # openpyxl finishes a workbook before the first byte can go out, so it waits on disk.
-        file = tempfile.TemporaryFile()
+        file = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the answer
         case_export.write_xlsx(file, store, choice, at, words)  # type: ignore[arg-type]
         size = file.tell()
         file.seek(0)

@@ -156,13 +156,13 @@
   }
 
   const COLUMNS = {
-    id: { width: 158, sort: true, draw: (r) => two(r.id, r.source) },
+    id: { width: 162, sort: true, draw: (r) => two(r.id, r.source) },
     what: { width: 190, flex: 3, sort: true, draw: (r) => two(r.what, r.description) },
     where: { width: 170, flex: 3, draw: (r) => two(r.where, r.address) },
     stage: { width: 112, sort: true, draw: (r) => [c.chip(r.stage, r.stage_word)] },
-    level: { width: 128, flex: 1, sort: true, draw: (r) => two(r.owner, r.level_word) },
+    level: { width: 132, flex: 1, sort: true, draw: (r) => two(r.owner, r.level_word) },
     clock: { width: 150, sort: true, draw: clockCell },
-    reported: { width: 104, sort: true, draw: (r) => two(r.reported_text, r.age) },
+    reported: { width: 118, sort: true, draw: (r) => two(r.reported_text, r.age) },
     person: { width: 96, draw: (r) => two(r.person, r.person_role) },
   };
 
@@ -174,7 +174,7 @@
       headerName: c.say("column." + name),
       headerTooltip: c.say("column." + name),
       width: Math.round(column.width * k),
-      minWidth: Math.round(64 * k),
+      minWidth: Math.round((column.flex ? Math.min(column.width, 120) : 64) * k),
       flex: column.flex,
       sortable: Boolean(column.sort),
       comparator: undefined,
@@ -189,6 +189,7 @@
 
   const source = {
     async getRows(params) {
+      t.asked++;
       const sort = params.sortModel[0];
       t.sort = sort ? sort.colId + "." + sort.sort : "";
       const mine = t.round;
@@ -279,16 +280,27 @@
     delete t.choice.sort;
     t.api = null;
     const api = await window.dash_ag_grid.getApiAsync("incidents-table");
+    // The api is told before the grid has made its rows; options that touch them must wait.
+    while (!document.querySelector("#incidents-table .ag-center-cols-viewport")) {
+      await new Promise((done) => window.setTimeout(done, 30));
+    }
     t.api = api;
-    api.updateGridOptions({
-      columnDefs: columns(),
-      rowHeight: Math.round(46 * w.scale()),
-      headerHeight: Math.round(34 * w.scale()),
-    });
+    api.setGridOption("columnDefs", columns());
     listen(api);
     t.showChoice();
-    t.reload();
     t.count();
+    // Dash gives the grid a source of its own when the grid is ready, which may be after this.
+    api.addEventListener("gridReady", t.reload);
+    t.asked = 0;
+    for (let turn = 0; turn < 40 && !t.asked; turn++) {
+      t.reload();
+      await new Promise((done) => window.setTimeout(done, 150));
+    }
+  };
+
+  /* Beside an open case there is less room: what its file tells anyway gives way. */
+  t.makeRoom = function (less) {
+    if (t.api && !t.api.isDestroyed()) t.api.setColumnsVisible(["level", "person"], !less);
   };
 
   /* Clocks of the rows that are seen count on by themselves. */

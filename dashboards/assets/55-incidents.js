@@ -31,6 +31,7 @@
     c.on("choice", () => { c.map.load(); c.spots.show(); });
     c.on("hover", c.map.hover);
     c.on("opened", (event) => {
+      c.table.makeRoom(true);
       c.table.mark();
       c.map.choose(event.id);
       c.table.writeAddress();
@@ -42,6 +43,7 @@
       }
     });
     c.on("closed", (id) => {
+      c.table.makeRoom(c.report.isOpen());
       c.table.mark();
       c.map.choose(null);
       c.table.writeAddress();
@@ -55,6 +57,7 @@
       if (file.lon !== null) c.map.reach(file.lon, file.lat);
     });
     c.on("reporting", (on) => {
+      c.table.makeRoom(on || Boolean(c.panel.id));
       if (!on) c.map.spot(null);
       if (!on && w.map) w.map.select(null);
     });

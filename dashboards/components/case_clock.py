@@ -9,11 +9,10 @@ from datetime import datetime
 
 import pandas as pd
 
-from dashboards.components.case_options import limits_of
-from dashboards.components.case_words import at_word, plain, utc
+from dashboards.components.case_words import at_word, plain, stage_word, utc
 from dashboards.store import Store
 from dashboards.words import Words
-from geo.incidents import RECORDED, find_clocks, log_table
+from geo.incidents import find_clocks, log_table
 from geo.io.casebook import CaseFile
 
 
@@ -21,23 +20,35 @@ def clock_lines(store: Store, file: CaseFile, at: datetime, words: Words) -> lis
     """From the limit to the deadline, one step a line."""
     zone, case = store.zone, file.case
     due = utc(file.row["deadline"])
-    told = any(row.move == RECORDED and row.until is not None for row in case.log)
-    clocks = find_clocks(log_table(case.log))
+    rules = store.rules.case
+    clocks = find_clocks(
+        log_table(case.log),
+        starts_at=rules.starts_at,
+        restart_on=rules.restart_on,
+        stands_while=rules.stands_while,
+        pause_from=rules.pause_from,
+    )
     start = clocks.start.iloc[0]
     lines = []
-    if told:
+    if file.told:
         lines.append(words("cases.how.start.told"))
     else:
         lines.append(_limit_line(store, file, words))
         lines.append(
             words("cases.how.notyet")
             if pd.isna(start)
-            else words("cases.how.start", time=at_word(words, start, at, zone))
+            else words(
+                "cases.how.start",
+                time=at_word(words, start, at, zone),
+                stage=stage_word(words, rules.starts_at),
+            )
         )
     for pause in clocks.pauses.to_dict("records"):
         begin, end = (at_word(words, pause[name], at, zone) for name in ("start", "end"))
         key = "cases.how.pause" if end else "cases.how.pause.open"
         lines.append(words(key, **({"from": begin, "to": end} if end else {"from": begin})))
+    if file.assumed:
+        lines.append(words("cases.how.assumed"))
     if due is not None:
         lines.append(words("cases.how.due", time=at_word(words, due, at, zone)))
     if case.closed_at is not None:
@@ -58,7 +69,7 @@ def _limit_line(store: Store, file: CaseFile, words: Words) -> str:
 
 def _limit_text(store: Store, code: str, condition: str, words: Words) -> str:
     """The words of the row of the table of limits that decided."""
-    table = limits_of(store)
+    table = store.rules.limits
     for length in range(len(code), 0, -1):
         for word in dict.fromkeys((condition, "")):
             rows = table[(table["class_code"] == code[:length]) & (table["condition"] == word)]

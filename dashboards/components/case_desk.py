@@ -208,7 +208,7 @@ class People:
 
 
 def viewer_of(store: Store, by: str, role: str, unit: str) -> Viewer | None:
-    """Whose sight decides over telephone numbers: nobody's, unless the setting trusts the choice."""
+    """Whose sight decides over telephone numbers; nobody's unless the setting says so."""
     if not store.settings.phones_by_role or not role:
         return None
     return Viewer(role, unit or None, by or None)

@@ -22,8 +22,7 @@ from openpyxl.styles import Font
 from dashboards.components.case_book import find_page
 from dashboards.components.case_desk import People, unit_names
 from dashboards.components.case_filter import CaseFilter
-from dashboards.components.case_rows import clocks_of
-from dashboards.components.case_words import class_name, level_word, plain, source_word, stage_word
+from dashboards.components.case_words import class_word, level_word, plain, source_word, stage_word
 from dashboards.store import Store
 from dashboards.words import Words
 
@@ -60,7 +59,6 @@ def export_rows(
 def _cells(store: Store, frame: pd.DataFrame, at: datetime, words: Words) -> Iterator[list[Any]]:
     city, zone = store.snapshot().city, store.zone
     people, names = People(store, at), unit_names(store)
-    clocks = clocks_of(store, frame, at)
     lon = frame["lon"].to_numpy(dtype=np.float64, na_value=np.nan)
     lat = frame["lat"].to_numpy(dtype=np.float64, na_value=np.nan)
     rows = city.assign(lon, lat)
@@ -70,11 +68,11 @@ def _cells(store: Store, frame: pd.DataFrame, at: datetime, words: Words) -> Ite
         owner = plain(row["owner"])
         unit = owner or grid_id
         person = people.of_unit(unit) if unit else None
-        late = float(clocks["late_s"].iloc[k])
+        late = float(row["late_s"])
         cells = {
             "incident_id": str(case),
             "class_code": plain(row["class_code"]),
-            "class": class_name(plain(row["class_code"]), plain(row["category"]), words),
+            "class": class_word(store, row["class_code"], row["category"], words),
             "description": plain(row["description"]),
             "address": plain(row["address"]),
             "grid_id": grid_id,
@@ -86,7 +84,7 @@ def _cells(store: Store, frame: pd.DataFrame, at: datetime, words: Words) -> Ite
             "owner_name": names.get(owner, owner),
             "person": person.name if person else "",
             "source": source_word(words, row["source"]),
-            "clock": words(f"cases.state.{clocks['state'].iloc[k]}"),
+            "clock": words(f"cases.state.{row['state']}"),
             "late_h": round(late / 3600, 2) if late else None,
             "condition": plain(row["condition"]),
         }

@@ -20,10 +20,10 @@ from dashboards.components.case_desk import (
     unit_option,
 )
 from dashboards.components.case_options import condition_word, conditions_of
-from dashboards.components.case_rows import clock_word, place_word
+from dashboards.components.case_rows import clock_word, owner_word, place_word
 from dashboards.components.case_words import (
     at_word,
-    class_name,
+    class_word,
     level_word,
     move_word,
     plain,
@@ -68,7 +68,7 @@ def file_json(
     return {
         "id": case.incident_id,
         "seq": case.seq,
-        "what": class_name(code, plain(row["category"]), words),
+        "what": class_word(store, code, row["category"], words),
         "code": code,
         "stage": case.stage,
         "stage_word": stage_word(words, case.stage),
@@ -86,7 +86,7 @@ def file_json(
         "condition_word": condition_word(store, code, case.condition, words),
         "conditions": conditions_of(store, code, words),
         "owner": case.owner or "",
-        "owner_word": names.get(case.owner or "", case.owner or "") or words("cases.owner.none"),
+        "owner_word": owner_word(words, names.get(case.owner or "", case.owner or ""), case.stage),
         "level_word": level_word(words, case.level),
         "reported_text": at_word(words, case.reported_at, at, zone),
         "closed_text": at_word(words, closed, at, zone),
@@ -199,14 +199,15 @@ def _fields(
 
 
 def _suggested(store: Store, file: CaseFile, move: Move, way: list[dict[str, str]]) -> str:
-    """Whom to offer first: who had it before a return, the department of the asset, the next unit."""
+    """Whom to offer first: who had it before, who had the class last, the next unit up."""
     before = [row.owner for row in file.case.log if row.owner]
     if move.name == "dispatch":
         if before:
             return str(before[-1])
-        last = last_owner(store, plain(file.row["class_code"]))
-        if last:
-            return last
+        code = plain(file.row["class_code"])
+        found = store.rules.owner_of_class(code) or last_owner(store, code)
+        if found:
+            return found
     levels = [step["level"] for step in way]
     if move.name == "raise" and file.case.level in levels:
         above = levels.index(file.case.level) - 1

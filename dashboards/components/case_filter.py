@@ -12,6 +12,7 @@ from datetime import date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from geo.deadlines import ClockState
 from geo.incidents import OPEN_STAGES
 from geo.schema import CASE_LEVELS
 
@@ -69,9 +70,17 @@ class CaseFilter:
         return found
 
     @property
-    def overdue(self) -> bool:
-        """Only those whose deadline is over."""
-        return self.tab == "late" or self.clock == "late"
+    def state(self) -> ClockState | None:
+        """What the clock must say, None for anything."""
+        if self.tab == "late" or self.clock == "late":
+            return "late"
+        return "soon" if self.clock == "soon" else None
+
+    @property
+    def is_void(self) -> bool:
+        """Whether tab and clock contradict each other, so that no case can fit."""
+        both = {self.tab, self.clock}
+        return self.stages == () or {"late", "soon"} <= both
 
     def reported_between(self, zone: ZoneInfo) -> tuple[datetime | None, datetime | None]:
         """From the first moment of the first day to the first moment after the last day."""

@@ -16,7 +16,6 @@ from dashboards.components.case_options import SOURCES
 from dashboards.components.case_words import refusal
 from dashboards.store import Store
 from dashboards.words import Words
-from geo.codes import is_incident_class
 from geo.errors import InputError
 from geo.incidents import ROLES, MoveRefusedError
 from geo.schema import CASE_LEVELS
@@ -53,7 +52,7 @@ def make_report(store: Store, body: dict[str, Any], at: datetime, words: Words) 
     """Begin a case; returns its id. The same words from the same place again are no new case."""
     by, role = _who(body, words)
     code = _text(body, "class_code", MAX_SHORT)
-    if not code or not is_incident_class(code):
+    if not code or not store.rules.classes.is_incident_class(code):
         raise RequestError(words("cases.bad.class", code=code or "–"), "class")
     lon, lat = _place(body, words)
     source = _text(body, "source", MAX_SHORT)

@@ -1,18 +1,14 @@
-"""What may be chosen on the pages of cases: classes with their groups, conditions, roles, sources."""
+"""What may be chosen on the pages of cases: classes by group, conditions, roles, sources."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import pandas as pd
-
 from dashboards.components.case_desk import unit_option
 from dashboards.components.case_filter import CLOCKS, CaseFilter
-from dashboards.components.case_words import level_word, plain, role_word, source_word
+from dashboards.components.case_words import level_word, plain, source_word
 from dashboards.store import Store
 from dashboards.words import Words
-from geo.codes import incident_classes, incident_groups
-from geo.deadlines import time_limits
 from geo.incidents import ROLES
 from geo.schema import CASE_LEVELS
 
@@ -34,36 +30,37 @@ def page_options(store: Store, words: Words, chosen: CaseFilter) -> dict[str, An
     }
 
 
-def limits_of(store: Store) -> pd.DataFrame:
-    """The city's table of limits, else that of the package."""
-    rules = getattr(store, "rules", None)
-    return time_limits() if rules is None else rules.time_limits
-
-
 def class_options(store: Store, words: Words) -> list[dict[str, Any]]:
     """Incident classes by group, each with the conditions that it may be opened under."""
-    table, groups = incident_classes(), incident_groups()
-    language = words.language
-    other = "en" if language == "zh" else "zh"
-    conditions = _conditions(limits_of(store), language)
-    return [
-        {
-            "value": str(code),
-            "label": str(row[language]),
-            "hint": str(code),
-            "search": str(row[other]),
-            "group": str(groups.at[row["group"], language])
-            if row["group"] in groups.index
-            else str(row["group"]),
-            "conditions": _of_class(conditions, str(code)),
-        }
-        for code, row in table.iterrows()
-    ]
+    rules = store.rules
+
+    def make() -> list[dict[str, Any]]:
+        table, groups = rules.classes.incident_classes(), rules.classes.incident_groups()
+        language = words.language
+        other = "en" if language == "zh" else "zh"
+        return [
+            {
+                "value": str(code),
+                "label": str(row[language]),
+                "hint": str(code),
+                "search": str(row[other]),
+                "group": str(groups.at[row["group"], language])
+                if row["group"] in groups.index
+                else str(row["group"]),
+                "conditions": conditions_of(store, str(code), words),
+            }
+            for code, row in table.iterrows()
+        ]
+
+    return store.remember(("class-options", words.language), rules.stamp, make)
 
 
 def conditions_of(store: Store, code: str, words: Words) -> list[dict[str, str]]:
-    """The opening conditions of a class, of the longest beginning of its code that has any."""
-    return _of_class(_conditions(limits_of(store), words.language), code)
+    """The opening conditions that the city's limits know for a class."""
+    return [
+        {"value": one.condition, "label": getattr(one, words.language) or one.condition}
+        for one in store.rules.conditions(code)
+    ]
 
 
 def condition_word(store: Store, code: str, condition: object, words: Words) -> str:
@@ -71,27 +68,3 @@ def condition_word(store: Store, code: str, condition: object, words: Words) -> 
     text = plain(condition)
     named = {one["value"]: one["label"] for one in conditions_of(store, code, words)}
     return named.get(text, text)
-
-
-def _conditions(limits: pd.DataFrame, language: str) -> dict[str, list[dict[str, str]]]:
-    found: dict[str, list[dict[str, str]]] = {}
-    for row in limits.to_dict("records"):
-        condition = plain(row.get("condition"))
-        if condition:
-            label = plain(row.get(language)) or condition
-            found.setdefault(plain(row["class_code"]), []).append(
-                {"value": condition, "label": label}
-            )
-    return found
-
-
-def _of_class(conditions: dict[str, list[dict[str, str]]], code: str) -> list[dict[str, str]]:
-    for length in range(len(code), 0, -1):
-        if code[:length] in conditions:
-            return conditions[code[:length]]
-    return []
-
-
-def role_options(words: Words) -> list[dict[str, str]]:
-    """Roles that move cases."""
-    return [{"value": role, "label": role_word(words, role)} for role in ROLES]

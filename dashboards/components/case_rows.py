@@ -11,7 +11,7 @@ import pandas as pd
 from dashboards.components.case_desk import People, unit_names
 from dashboards.components.case_words import (
     at_word,
-    class_name,
+    class_word,
     level_word,
     plain,
     role_word,
@@ -22,26 +22,6 @@ from dashboards.components.case_words import (
 from dashboards.describe import place_name
 from dashboards.store import Store
 from dashboards.words import Words
-from geo.deadlines import read_clocks
-
-OPEN = ("collected", "opened", "dispatched", "handling", "fed_back")
-
-
-def clocks_of(store: Store, frame: pd.DataFrame, at: datetime) -> pd.DataFrame:
-    """State, seconds left and seconds late of each row; see `geo.deadlines.read_clocks`."""
-    is_open = frame["stage"].isin(OPEN)
-    paused = is_open & (_times(frame["paused_until"]) > pd.Timestamp(at))
-    return read_clocks(
-        _times(frame["deadline"]),
-        at=at,
-        closed_at=_times(frame["closed_at"]).where(~is_open),
-        is_paused=paused,
-        soon_h=store.settings.soon_minutes / 60,
-    )
-
-
-def _times(column: pd.Series) -> pd.Series:
-    return pd.to_datetime(column, utc=True).astype("datetime64[us, UTC]")
 
 
 def clock_word(
@@ -69,25 +49,24 @@ def rows_json(
         return []
     snapshot, zone = store.snapshot(), store.zone
     people, names = People(store, at), unit_names(store)
-    clocks = clocks_of(store, frame, at)
     lon = frame["lon"].to_numpy(dtype=np.float64, na_value=np.nan)
     lat = frame["lat"].to_numpy(dtype=np.float64, na_value=np.nan)
     grid_rows = snapshot.city.assign(lon, lat)
     found = []
     for k, (case, row) in enumerate(zip(frame.index, frame.to_dict("records"), strict=True)):
-        grid, state = int(grid_rows[k]), str(clocks["state"].iloc[k])
+        grid, state = int(grid_rows[k]), str(row["state"])
         placed = bool(np.isfinite(lon[k]) and np.isfinite(lat[k]))
         owner, stage = plain(row["owner"]), plain(row["stage"])
         grid_id = str(snapshot.city.grids.index[grid]) if grid >= 0 else ""
         person = people.of_unit(owner or grid_id) if owner or grid_id else None
         due, reported = utc(row["deadline"]), utc(row["reported_at"])
         paused = at_word(words, row["paused_until"], at, zone)
-        late_s = float(clocks["late_s"].iloc[k])
+        late_s = float(row["late_s"])
         found.append(
             {
                 "id": str(case),
                 "code": plain(row["class_code"]),
-                "what": class_name(plain(row["class_code"]), plain(row["category"]), words),
+                "what": class_word(store, row["class_code"], row["category"], words),
                 "description": plain(row["description"]),
                 "where": place_word(store, grid, placed, words),
                 "address": plain(row["address"]),
@@ -100,7 +79,7 @@ def rows_json(
                 "due": None if due is None else due.timestamp(),
                 "due_text": "" if due is None else at_word(words, due, at, zone),
                 "clock": clock_word(words, state, late_s, paused, stage),
-                "owner": names.get(owner, owner) or words("cases.owner.none"),
+                "owner": owner_word(words, names.get(owner, owner), stage),
                 "level_word": level_word(words, row["level"]),
                 "reported": None if reported is None else reported.timestamp(),
                 "reported_text": at_word(words, reported, at, zone),
@@ -111,6 +90,13 @@ def rows_json(
             }
         )
     return found
+
+
+def owner_word(words: Words, name: str, stage: str) -> str:
+    """Who has a case; before dispatch nobody, and an imported file may not tell."""
+    if name or stage not in ("collected", "opened"):
+        return name
+    return words("cases.owner.none")
 
 
 def place_word(store: Store, grid: int, placed: bool, words: Words) -> str:

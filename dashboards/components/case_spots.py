@@ -1,15 +1,15 @@
-"""Black spots (黑点复燃): places whose closed cases come back, the worst first, with their history."""
+"""Black spots (黑点复燃): places whose closed cases come back, the worst first."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
 
-from dashboards.components.case_book import flare_ups, near_of
+from dashboards.components.case_book import WINDOW_DAYS, flare_ups
 from dashboards.components.case_file import history_line
 from dashboards.components.case_filter import CaseFilter
 from dashboards.components.case_rows import place_word
-from dashboards.components.case_words import class_name, stage_word
+from dashboards.components.case_words import class_word, stage_word
 from dashboards.store import Store
 from dashboards.words import Words
 from geo.schema import STORAGE_CRS
@@ -21,15 +21,19 @@ CASES_EACH = 40
 
 def spots_json(store: Store, choice: CaseFilter, at: datetime, words: Words) -> dict[str, Any]:
     """The places of the filter's class and unit, and a note of what counts as one."""
-    near = near_of(store)
-    rule = {"metres": f"{near.spot_m:g}", "days": f"{near.spot_days:g}", "window": near.window_days}
+    near = store.rules.case
+    rule = {
+        "metres": f"{near.recurring_m:g}",
+        "days": f"{near.recurring_days:g}",
+        "window": WINDOW_DAYS,
+    }
     history = flare_ups(store, at)
     if choice.class_code and len(history):
         history = history[history["class_code"].astype(str).str.startswith(choice.class_code)]
     if not len(history):
         return {"spots": [], "note": words("cases.spots.none", **rule)}
     places = sum_up_flare_ups(history)
-    places = places[places["returns"] >= near.spot_returns].to_crs(STORAGE_CRS)
+    places = places[places["returns"] >= near.recurring_min].to_crs(STORAGE_CRS)
     shown = places.head(SPOTS)
     rows = store.snapshot().city.assign(shown.geometry.x.to_numpy(), shown.geometry.y.to_numpy())
     by_place = dict(tuple(history.groupby("place_id")))
@@ -50,7 +54,7 @@ def _spot(
     many_open = int(row["open_cases"])
     return {
         "id": place,
-        "what": class_name(str(row["class_code"]), "", words),
+        "what": class_word(store, row["class_code"], "", words),
         "where": place_word(store, grid, True, words),
         "lon": round(row.geometry.x, 6),
         "lat": round(row.geometry.y, 6),

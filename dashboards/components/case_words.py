@@ -11,11 +11,21 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 
-from dashboards.describe import class_name
+from dashboards.store import Store
 from dashboards.words import Words
+from geo.errors import CodeError
 from geo.incidents import STANDARD_MOVES, MoveRefusedError
 
-__all__ = ["class_name"]
+
+def class_word(store: Store, code: object, category: object, words: Words) -> str:
+    """The city's name of a class, else the word of the source, else the code."""
+    text = plain(code)
+    if text:
+        try:
+            return store.rules.classes.name(text, words.language)
+        except CodeError:
+            return plain(category) or text
+    return plain(category) or words("cases.class.none")
 
 
 def said(words: Words, prefix: str, key: object, otherwise: str = "") -> str:

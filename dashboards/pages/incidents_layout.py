@@ -12,7 +12,7 @@ from dash import html
 from dashboards.components.case_filter import TABS as TAB_NAMES
 from dashboards.components.case_filter import read_filter
 from dashboards.components.case_options import page_options
-from dashboards.components.city_map import city_map, map_config, map_notes
+from dashboards.components.city_map import city_map, map_config
 from dashboards.components.marks import attrs
 from dashboards.figures import Snapshot
 from dashboards.pages.incidents_ids import (
@@ -39,7 +39,8 @@ _THEME = (
     "selectedRowBackgroundColor: 'color-mix(in srgb, var(--accent) 14%, transparent)',"
     "wrapperBorder: false, wrapperBorderRadius: 0, columnBorder: false,"
     "fontFamily: 'var(--font)', fontSize: '.875rem', headerFontSize: '.8125rem',"
-    "spacing: '.375rem', cellHorizontalPadding: '.625rem'})"
+    "spacing: '.375rem', cellHorizontalPadding: '.625rem',"
+    "rowHeight: '2.875rem', headerHeight: '2.125rem'})"
 )
 """The grid's look in our variables and in rem, so that it grows with the screen."""
 
@@ -63,7 +64,7 @@ def build_page(store: Store, query: dict[str, str]) -> Any:
             page_header(store, snapshot, words),
             _bar(words),
             _filters(words),
-            _main(store, snapshot, words, config),
+            _main(words, config),
             html.Div(id=DONE, hidden=True),
         ],
         id=PAGE,
@@ -233,7 +234,7 @@ def _filters(words: Words) -> html.Section:
     )
 
 
-def _main(store: Store, snapshot: Snapshot, words: Words, config: dict[str, Any]) -> html.Main:
+def _main(words: Words, config: dict[str, Any]) -> html.Main:
     table = dag.AgGrid(
         id=TABLE,
         columnDefs=[],
@@ -266,7 +267,10 @@ def _main(store: Store, snapshot: Snapshot, words: Words, config: dict[str, Any]
                 [
                     html.Div(table, className="inc-table-place"),
                     html.Div(id=SPOTS, className="inc-spots"),
-                    html.Div(words("cases.empty"), id="incidents-empty", className="inc-empty inc-over", hidden=True),
+                    html.Div(
+                        words("cases.empty"), id="incidents-empty", hidden=True,
+                        className="inc-empty inc-over",
+                    ),
                     html.Div("", id="incidents-count", className="inc-foot", role="status"),
                 ],
                 id="incidents-list",
@@ -286,7 +290,7 @@ def _main(store: Store, snapshot: Snapshot, words: Words, config: dict[str, Any]
                     label=words("cases.map.label"),
                     config=config,
                     title=words("cases.map.title"),
-                    notes=[html.Span(id="incidents-map-note"), *map_notes(store, snapshot, words)],
+                    top_left=[html.Span("", id="incidents-map-note", className="inc-map-note")],
                     over=[html.Div(id="incidents-tip", className="inc-tip", hidden=True)],
                 ),
                 className="inc-map",
