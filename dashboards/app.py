@@ -16,9 +16,10 @@ import dash
 import flask
 from dash import Dash, dcc, html, set_props
 
+from dashboards.case_routes import add_case_routes
 from dashboards.components.one_click import register_card
 from dashboards.language import html_language, page_words
-from dashboards.pages import command
+from dashboards.pages import command, incidents
 from dashboards.server import add_routes, new_reference
 from dashboards.settings import Settings
 from dashboards.store import Store
@@ -29,7 +30,7 @@ from layers.colours import css_variables
 log = logging.getLogger(__name__)
 
 ERROR = "app-error"
-PAGES = (command,)
+PAGES = (command, incidents)
 
 _INDEX = """<!DOCTYPE html>
 <html lang="{lang}">
@@ -89,6 +90,7 @@ def create_app(settings: Settings, store: Store) -> Dash:
     _register_not_found(words)
     server: flask.Flask = app.server
     add_routes(server, store, lambda: _script_hashes(app))
+    add_case_routes(server, store)
 
     @server.get("/theme.css")
     def theme() -> flask.typing.ResponseReturnValue:

@@ -18,9 +18,11 @@ COMMANDS = {
     "assign": "Put points into grids, file to file.",
     "check": "Run all checks on a workspace.",
     "demo": "Build an invented city, and serve it if asked.",
+    "divide": "Divide units into balanced grids, file to file.",
     "export": "Write a table of a workspace to a file.",
     "import": "Bring files into a workspace through the gate.",
     "init": "Make an empty workspace.",
+    "play": "Let an invented city live: people walk, cases come and go.",
     "serve": "Serve the pages of a workspace.",
 }
 """Name and one line of help of each command; module `dashboards.commands.<name>_command`."""
