@@ -19,12 +19,9 @@ import pandas as pd
 import shapely
 from numpy.typing import NDArray
 
-from geo.datum import require_metres
+from geo.borders import NEAR_M, find_borders
 from geo.errors import CodeError, ColumnError, RuleError
 from geo.schema import LEVELS
-
-NEAR_M = 0.01
-"""Borders this close count as one where the vertices of two neighbours are not the same."""
 
 
 def chain(
@@ -202,15 +199,8 @@ def neighbours(cover: gpd.GeoDataFrame) -> pd.DataFrame:
     CrsError
         If the cover is not in metres.
     """
-    require_metres(cover=cover)
-    ends, owner = _segments(cover.geometry.to_numpy())
-    first, second, length, left = _match(ends, owner)
-    more = _overlap_along(ends[left], owner[left])
-    a = np.concatenate([first, more[0]])
-    b = np.concatenate([second, more[1]])
-    metres = np.concatenate([length, more[2]])
-    low, high = np.minimum(a, b), np.maximum(a, b)
-    table = pd.DataFrame({"low": low, "high": high, "border_m": metres})
+    borders = find_borders(cover)
+    table = borders.rename(columns={"left": "low", "right": "high", "length_m": "border_m"})
     table = table.groupby(["low", "high"], as_index=False)["border_m"].sum()
     table = table[table["border_m"] > NEAR_M]
     both = pd.concat(
@@ -227,71 +217,6 @@ def neighbours(cover: gpd.GeoDataFrame) -> pd.DataFrame:
             "border_m": both["border_m"],
         }
     )
-
-
-def _segments(shapes: NDArray[np.object_]) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
-    """Segments of all rings as (n, 2, 2), the lexically smaller end first, and their polygon."""
-    parts, owner = shapely.get_parts(shapes, return_index=True)
-    rings, of_part = shapely.get_rings(parts, return_index=True)
-    xy, of_ring = shapely.get_coordinates(rings, return_index=True)
-    same = of_ring[1:] == of_ring[:-1]
-    ends = np.stack([xy[:-1][same], xy[1:][same]], axis=1)
-    flip = (ends[:, 0, 0] > ends[:, 1, 0]) | (
-        (ends[:, 0, 0] == ends[:, 1, 0]) & (ends[:, 0, 1] > ends[:, 1, 1])
-    )
-    ends[flip] = ends[flip, ::-1]
-    real = (ends[:, 0] != ends[:, 1]).any(axis=1)
-    return ends[real], owner[of_part[of_ring[:-1][same]]][real]
-
-
-Matched = tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float64], NDArray[np.bool_]]
-
-
-def _match(ends: NDArray[np.float64], owner: NDArray[np.intp]) -> Matched:
-    """Pair segments with the same two ends; the last array marks those without a partner."""
-    flat = ends.reshape(-1, 4)
-    order = np.lexsort(flat.T[::-1])
-    same = (flat[order[1:]] == flat[order[:-1]]).all(axis=1)
-    same &= owner[order[1:]] != owner[order[:-1]]
-    one, two = order[:-1][same], order[1:][same]
-    left = np.ones(len(flat), dtype=bool)
-    left[one] = left[two] = False
-    length = np.hypot(*(ends[one, 1] - ends[one, 0]).T)
-    return owner[one], owner[two], length, left
-
-
-def _overlap_along(
-    ends: NDArray[np.float64], owner: NDArray[np.intp]
-) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float64]]:
-    """Lengths along which segments of different polygons run within NEAR_M of each other."""
-    none = np.empty(0, dtype=np.intp)
-    if len(ends) < 2:
-        return none, none, np.empty(0)
-    lines = shapely.linestrings(ends)
-    one, two = shapely.STRtree(lines).query(lines, predicate="dwithin", distance=NEAR_M)
-    keep = (one < two) & (owner[one] != owner[two])
-    one, two = one[keep], two[keep]
-    # Measure along the longer of the two.
-    size = np.hypot(*(ends[:, 1] - ends[:, 0]).T)
-    swap = size[one] < size[two]
-    one, two = np.where(swap, two, one), np.where(swap, one, two)
-    start = ends[one, 0]
-    way = (ends[one, 1] - start) / size[one, None]
-    other = ends[two] - start[:, None]
-    along = (other * way[:, None]).sum(axis=2)
-    aside = other[:, :, 0] * way[:, None, 1] - other[:, :, 1] * way[:, None, 0]
-    low, high = along.min(axis=1), along.max(axis=1)
-    low_cut, high_cut = np.clip(low, 0, size[one]), np.clip(high, 0, size[one])
-    length = high_cut - low_cut
-    # Within the common stretch the second line must stay near: linear, so its two ends decide.
-    span = np.where(high > low, high - low, 1.0)
-    first_low = along[:, 0] <= along[:, 1]
-    at_low = np.where(first_low, aside[:, 0], aside[:, 1])
-    at_high = np.where(first_low, aside[:, 1], aside[:, 0])
-    near_low = np.abs(at_low + (at_high - at_low) * (low_cut - low) / span) <= NEAR_M
-    near_high = np.abs(at_low + (at_high - at_low) * (high_cut - low) / span) <= NEAR_M
-    good = near_low & near_high & (length > 0)
-    return owner[one[good]], owner[two[good]], length[good]
 
 
 def dissolve_parents(children: gpd.GeoDataFrame, parent: str | pd.Series) -> gpd.GeoDataFrame:
