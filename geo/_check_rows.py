@@ -15,8 +15,9 @@ import pandas as pd
 import shapely
 from numpy.typing import ArrayLike, NDArray
 
+from geo._classes import ClassBook, packaged_classes
 from geo._problems import join_problems, make_problems, no_problems, points_of
-from geo.codes import is_asset_class, is_incident_class
+from geo.anchor import anchor_coordinates
 from geo.schema import TABLES
 
 DEFAULT_SHARE = 0.05
@@ -94,7 +95,7 @@ def check_places(
 ) -> gpd.GeoDataFrame:
     """Check the points and lines of a table in EPSG:4326: `check_coordinates` for any shape.
 
-    A line is outside the city if no part of it is inside.
+    A line is outside the city if its middle is (`geo.anchor`): there it counts.
     """
     shapes = frame.geometry.to_numpy()
     kinds = shapely.get_type_id(shapes)
@@ -118,7 +119,8 @@ def check_places(
         rows = other[wild]
         found.append(make_problems(table, "out_of_range", labels[rows], rows=rows))
         if region is not None:
-            out = other[~wild & ~shapely.intersects(region, shapes[other])]
+            lon, lat = anchor_coordinates(shapes[other])
+            out = other[~wild & ~_inside(region, lon, lat)]
             found.append(
                 make_problems(table, "outside_city", labels[out], shapes=shapes[out], rows=out)
             )
@@ -252,10 +254,16 @@ def show_invisible(text: str) -> str:
     return "".join(shown) + ends
 
 
-def check_classes(frame: pd.DataFrame, *, table: str) -> gpd.GeoDataFrame:
-    """Check class codes against the class tables; an incident may have none."""
+def check_classes(
+    frame: pd.DataFrame, *, table: str, classes: ClassBook | None = None
+) -> gpd.GeoDataFrame:
+    """Check class codes against the class tables; an incident may have none.
+
+    `classes` are those of the city (`geo.io.rules`), by default the packaged ones.
+    """
     labels = _labels(frame, table)
-    known = is_incident_class if table == "incidents" else is_asset_class
+    book = packaged_classes() if classes is None else classes
+    known = book.is_incident_class if table == "incidents" else book.is_asset_class
     codes = frame["class_code"]
     filled = codes.notna() & (codes.astype(object) != "")
     strange = [code for code in codes[filled].unique() if not known(code)]

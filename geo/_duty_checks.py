@@ -26,21 +26,18 @@ from geo._duty_tables import (
     read_duties,
     texts,
 )
-from geo._problems import Reason, join_problems
+from geo._problems import REASONS, Reason, join_problems
 from geo._units import Unit, UnitTree
 from geo.errors import InputError
 from geo.schema import STORAGE_CRS
 
-_LIST = (
-    Reason("post_vacant", "warning", "a post that nobody holds", "appoint someone in duties"),
-    Reason("post_gap", "warning", "a time in which nobody held a post", "check the dates"),
-    Reason("post_double", "warning", "a post held twice at once", "end one of the appointments"),
-    Reason("level_vacant", "warning", "a level that nobody answers for", "import its duties"),
-    Reason("duty_dates", "error", "appointed until before it begins", "correct both dates"),
-    Reason("unknown_unit", "warning", "a unit that is not there", "correct unit_code"),
-    Reason("unknown_worker", "error", "a worker who is not there", "import the worker"),
-)
-DUTY_REASONS: dict[str, Reason] = {reason.key: reason for reason in _LIST}
+DUTY_REASONS: dict[str, Reason] = {
+    key: REASONS[key]
+    for key in (
+        "post_vacant", "post_gap", "post_double", "level_vacant", "duty_dates", "unknown_unit",
+        "unknown_worker",
+    )
+}  # fmt: skip
 """Reasons of problems with appointments, in the shape of `geo.checks.REASONS`."""
 
 _HEADS = {

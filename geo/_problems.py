@@ -82,7 +82,17 @@ _LIST: tuple[tuple[str, Severity, str, str], ...] = (
         "correct valid_from, valid_to",
     ),
     ("log_order", "error", "moves of an incident disagree", "correct the log"),
-    ("log_disagrees", "warning", "stage differs from the last move", "correct stage or log"),
+    ("log_disagrees", "warning", "differs from what its log says", "correct the row, not the log"),
+    ("log_alone", "error", "a log of an incident that is not there", "import the incident"),
+    ("open_closed", "warning", "an open case with a close time", "correct its stage or the time"),
+    ("unknown_owner", "warning", "with somebody who is not there", "import the department or unit"),
+    ("bad_day", "error", "a day of the calendar that is no date", "write it as YYYY-MM-DD"),
+    ("zone_overlap", "warning", "zones of one kind overlap", "correct the border, if it is one"),
+    ("post_vacant", "warning", "a post that nobody holds", "appoint someone in duties"),
+    ("post_gap", "warning", "a time in which nobody held a post", "check the dates"),
+    ("post_double", "warning", "a post held twice at once", "end one of the appointments"),
+    ("level_vacant", "warning", "a level that nobody answers for", "import its duties"),
+    ("duty_dates", "error", "appointed until before it begins", "correct both dates"),
 )
 REASONS: dict[str, Reason] = {key: Reason(key, *rest) for key, *rest in _LIST}  # type: ignore[arg-type]
 

@@ -9,7 +9,7 @@ gate rejects or repairs by the same checks, and `wangge check` runs them on a wh
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import geopandas as gpd
 import numpy as np
@@ -26,6 +26,7 @@ from geo._check_areas import (
     check_polygons,
     check_versions,
 )
+from geo._check_cases import check_cases, check_log
 from geo._check_rows import (
     _labels,
     check_classes,
@@ -39,6 +40,7 @@ from geo._check_rows import (
     show_invisible,
     strip_invisible,
 )
+from geo._classes import ClassBook
 from geo._problems import (
     REASONS,
     Reason,
@@ -53,6 +55,8 @@ __all__ = [
     "BAND",
     "REASONS",
     "Reason",
+    "check_calendar",
+    "check_cases",
     "check_classes",
     "check_coordinates",
     "check_cover",
@@ -71,6 +75,7 @@ __all__ = [
     "check_versions",
     "check_workers",
     "check_workspace",
+    "check_zones",
     "city_cover",
     "count_problems",
     "grids_in_force",
@@ -82,10 +87,17 @@ __all__ = [
 ]
 
 Tables = Mapping[str, pd.DataFrame]
+DUTY_WINDOW = timedelta(days=365)
+"""So far back times without a holder are looked for: a year of rosters."""
 
 
 def check_workspace(
-    tables: Tables, *, at: datetime, band: tuple[int, int] = BAND
+    tables: Tables,
+    *,
+    at: datetime,
+    band: tuple[int, int] = BAND,
+    classes: ClassBook | None = None,
+    roles: pd.DataFrame | None = None,
 ) -> gpd.GeoDataFrame:
     """Run every check that the tables given allow.
 
@@ -98,6 +110,8 @@ def check_workspace(
         Now, with zone: what is later is in the future, and the grids in force are those of it.
     band
         Households that a base grid should have, from and to.
+    classes, roles
+        The city's classes and its table of roles (`geo.io.rules`), by default the packaged ones.
 
     Incidents without a place are cases like others and are not reported here.
 
@@ -109,44 +123,87 @@ def check_workspace(
     """
     given = {name: frame for name, frame in tables.items() if len(frame)}
     city = city_cover(given, at=at)
+    found = [_check_rows(name, frame, at, city, classes) for name, frame in given.items()]
+    found += _check_areas(given, at, band)
+    if "grids" in given and "workers" in given:
+        now = grids_in_force(given["grids"], at)
+        # Duties say more exactly who answers for a grid.
+        found.append(
+            check_workers(
+                given["workers"], now, given.get("divisions"), staffed="duties" not in given
+            )
+        )
+    if "duties" in given:
+        found.append(_check_duties(given, at, roles))
+    if "incidents" in given:
+        found.append(check_cases(given["incidents"], units=_units(given)))
+    if "incident_log" in given and "incidents" in given:
+        found.append(check_log(given["incidents"], given["incident_log"]))
+    if "fixes" in given:
+        found.append(check_fixes(given["fixes"], given.get("workers")))
+    if "calendar" in given:
+        found.append(check_calendar(given["calendar"]))
+    if "zones" in given:
+        found.append(check_zones(given["zones"]))
+    return join_problems(found)
+
+
+def _check_areas(given: Tables, at: datetime, band: tuple[int, int]) -> list[gpd.GeoDataFrame]:
+    """Divisions, grids, blocks and whatever else has polygons."""
     found: list[gpd.GeoDataFrame] = []
-    for name, frame in given.items():
-        found.append(_check_rows(name, frame, at, city))
-    divisions = given.get("divisions")
-    grids = given.get("grids")
+    divisions, grids = given.get("divisions"), given.get("grids")
     if divisions is not None:
-        found += [
-            check_polygons(divisions, table="divisions", needed=False),
-            check_parents(divisions),
-        ]
+        found.append(check_polygons(divisions, table="divisions", needed=False))
+        found.append(check_parents(divisions))
         for _, level in divisions.groupby("level", sort=False):
             found.append(check_cover(level, table="divisions"))
     if grids is not None:
         now = grids_in_force(grids, at)
-        found += [
-            check_polygons(grids, table="grids"),
-            check_versions(grids),
-            check_grid_covers(now),
-        ]
+        found.append(check_polygons(grids, table="grids"))
+        found.append(check_versions(grids))
+        found.append(check_grid_covers(now))
         found.append(check_households(now, band=band))
         if divisions is not None:
             base = now[now["kind"].isin(("base", "dedicated")).to_numpy()]
             found.append(check_nesting(base, divisions))
-        if "workers" in given:
-            found.append(check_workers(given["workers"], now, divisions))
     if "blocks" in given:
         found.append(check_polygons(given["blocks"], table="blocks"))
         found.append(check_cover(given["blocks"], table="blocks", gaps=False))
         if divisions is not None:
             found.append(check_nesting(given["blocks"], divisions, table="blocks", covered=False))
-    for name in ("buildings", "areas"):
+    for name in ("buildings", "areas", "zones"):
         if name in given:
             found.append(check_polygons(given[name], table=name))
-    if "incident_log" in given and "incidents" in given:
-        found.append(check_log(given["incidents"], given["incident_log"]))
-    if "fixes" in given:
-        found.append(check_fixes(given["fixes"], given.get("workers")))
-    return join_problems(found)
+    return found
+
+
+def _check_duties(given: Tables, at: datetime, roles: pd.DataFrame | None) -> gpd.GeoDataFrame:
+    """Appointments of now and of the year before, where the tables that they speak of are there."""
+    from geo.responsibility import check_duties
+
+    empty = pd.DataFrame()
+    workers = given.get("workers", empty.reindex(columns=["worker_id", "name"]))
+    columns = ["code", "level", "name", "parent_code"]
+    divisions = given.get("divisions", empty.reindex(columns=columns))
+    grids = given.get("grids", empty.reindex(columns=list(TABLES["grids"].names)))
+    return check_duties(
+        given["duties"],
+        workers,
+        divisions,
+        grids,
+        given.get("departments"),
+        at=at,
+        since=at - DUTY_WINDOW,
+        roles=roles,
+    )
+
+
+def _units(given: Tables) -> set[str] | None:
+    """Whoever may have a case; None while the city knows no departments."""
+    if "departments" not in given:
+        return None
+    names = ("grids", "divisions", "departments")
+    return {str(label) for n in names if n in given for label in _labels(given[n], n)}
 
 
 def city_cover(tables: Tables, *, at: datetime) -> gpd.GeoDataFrame | None:
@@ -174,12 +231,16 @@ def grids_in_force(grids: gpd.GeoDataFrame, at: datetime) -> gpd.GeoDataFrame:
 
 
 def check_workers(
-    workers: pd.DataFrame, grids: pd.DataFrame, divisions: pd.DataFrame | None = None
+    workers: pd.DataFrame,
+    grids: pd.DataFrame,
+    divisions: pd.DataFrame | None = None,
+    *,
+    staffed: bool = True,
 ) -> gpd.GeoDataFrame:
     """Check that each worker's unit is there, and that each grid has a worker.
 
     A grid counts as staffed if a worker's unit_code is its id. If no worker names a grid at all,
-    grids are not reported: then the list is of another level.
+    grids are not reported: then the list is of another level. `staffed` asks for it at all.
     """
     labels = _labels(workers, "workers")
     grid_ids = {str(label) for label in _labels(grids, "grids")}
@@ -190,10 +251,10 @@ def check_workers(
     rows = np.flatnonzero(strange)
     texts = [f"unit_code {code}" for code in unit.iloc[rows]]
     found = [make_problems("workers", "unknown_unit", labels[rows], texts, rows=rows)]
-    staffed = set(unit[filled]) & grid_ids
-    if staffed:
+    named = set(unit[filled]) & grid_ids
+    if named and staffed:
         ids = _labels(grids, "grids")
-        bare = np.flatnonzero([str(label) not in staffed for label in ids])
+        bare = np.flatnonzero([str(label) not in named for label in ids])
         shapes = grids.geometry.to_numpy()[bare]
         found.append(make_problems("grids", "no_worker", ids[bare], shapes=shapes, rows=bare))
     return join_problems(found)
@@ -213,29 +274,35 @@ def check_fixes(fixes: pd.DataFrame, workers: pd.DataFrame | None = None) -> gpd
     return join_problems(found)
 
 
-def check_log(incidents: pd.DataFrame, log: pd.DataFrame) -> gpd.GeoDataFrame:
-    """Check the moves of incidents: numbered from 1, forward in time, the last one the stage."""
-    moves = log.sort_values(["incident_id", "seq"], ignore_index=True)
-    number = moves.groupby("incident_id").cumcount() + 1
-    same = moves["incident_id"].eq(moves["incident_id"].shift())
-    holes = (moves["seq"] != number).to_numpy(dtype=bool)
-    back = (same & (moves["at"] < moves["at"].shift())).to_numpy(dtype=bool)
+def check_calendar(calendar: pd.DataFrame) -> gpd.GeoDataFrame:
+    """Check that each day of the working calendar is a date, written YYYY-MM-DD."""
+    days = pd.Series(_labels(calendar, "calendar"))
+    read = pd.to_datetime(days, format="%Y-%m-%d", errors="coerce")
+    rows = np.flatnonzero((read.isna() | (days.astype(str).str.len() != 10)).to_numpy())
+    return make_problems("calendar", "bad_day", days.iloc[rows], rows=rows)
+
+
+def check_zones(zones: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+    """Check that zones of one kind do not overlap; over grids and other kinds they may lie."""
     found = []
-    for hit, words in ((holes, "numbers are not 1, 2, 3"), (back, "earlier than the move before")):
-        some = moves[hit].drop_duplicates("incident_id")
-        texts = [f"move {seq}: {words}" for seq in some["seq"]]
-        found.append(make_problems("incident_log", "log_order", some["incident_id"], texts))
-    last = moves.drop_duplicates("incident_id", keep="last").set_index("incident_id")["stage"]
-    stage = pd.Series(incidents["stage"].to_numpy(), index=_labels(incidents, "incidents"))
-    both = stage.index.intersection(last.index)
-    differs = both[(stage[both].to_numpy() != last[both].to_numpy())]
-    texts = [f"stage {stage[i]}, last move {last[i]}" for i in differs]
-    found.append(make_problems("incidents", "log_disagrees", differs, texts))
+    for kind, part in zones.groupby("kind", sort=False):
+        overlaps = check_cover(part, table="zones", gaps=False)
+        overlaps = overlaps[overlaps["reason"] == "overlap"]
+        texts = [f"{kind}: {text}" for text in overlaps["detail"]]
+        found.append(
+            make_problems(
+                "zones", "zone_overlap", overlaps["id"], texts, shapes=overlaps.geometry.to_numpy()
+            )
+        )
     return join_problems(found)
 
 
 def _check_rows(
-    name: str, frame: pd.DataFrame, at: datetime, city: gpd.GeoDataFrame | None
+    name: str,
+    frame: pd.DataFrame,
+    at: datetime,
+    city: gpd.GeoDataFrame | None,
+    classes: ClassBook | None,
 ) -> gpd.GeoDataFrame:
     """The checks that look at single rows of one table."""
     table = TABLES[name]
@@ -247,7 +314,7 @@ def _check_rows(
     else:
         found.append(check_times(frame, table=name, at=at))
     if "class_code" in frame.columns:
-        found.append(check_classes(frame, table=name))
+        found.append(check_classes(frame, table=name, classes=classes))
     if name == "incidents" and isinstance(frame, gpd.GeoDataFrame):
         gone = shapely.is_missing(frame.geometry) | shapely.is_empty(frame.geometry)
         # A case without a place is kept and counted; it is no problem of the table.

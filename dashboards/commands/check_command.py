@@ -9,11 +9,13 @@ from pathlib import Path
 import click
 import pandas as pd
 import pyogrio
+import shapely
 from geopandas import GeoDataFrame
 from pyogrio.errors import DataSourceError
 
 from geo.checks import BAND, check_workspace, count_problems
 from geo.errors import InputError
+from geo.io.rules import read_rules
 from geo.io.workspace import Workspace, open_workspace
 from geo.schema import TABLES
 
@@ -50,12 +52,18 @@ def command(
     if problems_path is not None and not problems_path.resolve().parent.is_dir():
         raise InputError(f"cannot write {problems_path}: there is no such folder, make it first")
     with open_workspace(directory) as workspace:
-        tables = read_tables(workspace)
-        problems = check_workspace(tables, at=datetime.now(UTC), band=band)
+        tables, rules = read_tables(workspace), read_rules(workspace)
+        problems = check_workspace(
+            tables,
+            at=datetime.now(UTC),
+            band=band,
+            classes=rules.classes,
+            roles=rules.duty_roles,
+        )
     if problems_path is not None:
         write_problems(problems, problems_path)
     rows = {name: len(frame) for name, frame in tables.items()}
-    unplaced = int(tables["incidents"].geometry.isna().sum())
+    unplaced = int(shapely.is_missing(tables["incidents"].geometry.to_numpy()).sum())
     errors = int((problems["severity"] == "error").sum())
     counts = count_problems(problems)
     if as_json:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from geo import codes
+from geo._classes import ClassBook
 from geo.io import fields
 from geo.io._gate_classes import ForeignClass, map_categories
 from geo.io._gate_kinds import settle_words
@@ -26,13 +26,17 @@ SLACK = pd.Timedelta(minutes=5)
 
 
 def settle_incidents(
-    draft: pd.DataFrame, rules: tuple[ForeignClass, ...], wishes: Wishes, ledger: Ledger
+    draft: pd.DataFrame,
+    rules: tuple[ForeignClass, ...],
+    classes: ClassBook,
+    wishes: Wishes,
+    ledger: Ledger,
 ) -> pd.DataFrame:
     """Stages, levels, classes, and times that contradict each other."""
     draft = _settle_stage(draft, wishes, ledger)
     draft = settle_words(draft, ledger, "level", "case_level")
     draft = _settle_times(draft, ledger, wishes)
-    return _settle_class(draft, rules, ledger)
+    return _settle_class(draft, rules, classes, ledger)
 
 
 def _settle_stage(draft: pd.DataFrame, wishes: Wishes, ledger: Ledger) -> pd.DataFrame:
@@ -96,10 +100,10 @@ def _say(times: pd.Series) -> npt.NDArray[np.object_]:
 
 
 def _settle_class(
-    draft: pd.DataFrame, rules: tuple[ForeignClass, ...], ledger: Ledger
+    draft: pd.DataFrame, rules: tuple[ForeignClass, ...], classes: ClassBook, ledger: Ledger
 ) -> pd.DataFrame:
     """Our code or name first, then what the table of foreign categories says."""
-    table = codes.incident_classes()
+    table = classes.incident_classes()
     names = {
         fields.fold_word(name): str(code)
         for code, row in table.iterrows()
@@ -108,7 +112,7 @@ def _settle_class(
 
     def meaning(word: str) -> str | None:
         text = str(word).strip().upper()
-        if codes.is_incident_class(text):
+        if classes.is_incident_class(text):
             return text
         return names.get(fields.fold_word(word))
 

@@ -19,13 +19,16 @@ import csv
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 
 import pandas as pd
 
-from geo import codes
+from geo._classes import ClassBook
 from geo.errors import InputError
 from geo.io import fields
+from geo.io._rule_tables import _decode as decode
+from geo.io._rule_tables import read_classes
 from geo.io.gate_report import Ledger, list_words
 from geo.io.workspace import Workspace
 
@@ -72,30 +75,31 @@ def read_foreign(workspace: Workspace) -> tuple[ForeignClass, ...]:
         file and the row.
     """
     file = workspace.path / "rules" / "foreign_classes.csv"
-    own = _own_rows(file) if file.is_file() else []
-    return (*own, *_to_rows(fields.read_rows("foreign_classes"), "foreign_classes.csv"))
+    classes = read_classes(workspace.path)
+    own = _own_rows(file, classes) if file.is_file() else []
+    packaged = fields.read_rows("foreign_classes")
+    return (*own, *_to_rows(packaged, "geo/data/foreign_classes.csv", classes))
 
 
-def _own_rows(file: Path) -> list[ForeignClass]:
-    try:
-        with file.open(encoding="utf-8-sig", newline="") as text:
-            reader = csv.DictReader(text)
-            listed = [{**row, "source": OWN} for row in reader]
-            missing = [c for c in COLUMNS if c not in (reader.fieldnames or ())]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{file} cannot be read: {error}") from error
+def _own_rows(file: Path, classes: ClassBook) -> list[ForeignClass]:
+    reader = csv.DictReader(StringIO(decode(file), newline=""))
+    listed = [{**row, "source": OWN} for row in reader]
+    missing = [c for c in COLUMNS if c not in (reader.fieldnames or ())]
     if missing:
-        raise InputError(f"{file} has no column {', '.join(missing)}: add it")
-    return _to_rows(listed, str(file))
+        raise InputError(f"{file}, line 1: no column {', '.join(missing)}: add it")
+    return _to_rows(listed, str(file), classes)
 
 
-def _to_rows(listed: Iterable[Mapping[str, str | None]], file: str) -> list[ForeignClass]:
+def _to_rows(
+    listed: Iterable[Mapping[str, str | None]], file: str, classes: ClassBook
+) -> list[ForeignClass]:
     out = []
     for number, row in enumerate(listed, start=2):
         code = (row.get("class_code") or "").strip().upper()
-        if code and not codes.is_incident_class(code):
+        if code and not classes.is_incident_class(code):
             raise InputError(
-                f"{file}, line {number}: {code} is no incident class: write one like E0102"
+                f"{file}, line {number}, column class_code: {code} is no incident class: write one"
+                " like E0102"
             )
         sure = (row.get("sure") or "yes").strip().lower()
         out.append(

@@ -7,13 +7,14 @@ table `geo/data/state_words.csv`. Incidents: `geo.io._gate_cases`; people: `geo.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from geo import codes
+from geo._classes import ClassBook
 from geo.errors import InputError
 from geo.io import fields
 from geo.io._gate_wishes import Wishes
@@ -60,18 +61,23 @@ def settle_words(draft: pd.DataFrame, ledger: Ledger, name: str, words: str) -> 
 
 
 def settle_assets(
-    draft: pd.DataFrame, sources: Sequence[Source], wishes: Wishes, ledger: Ledger
+    draft: pd.DataFrame,
+    sources: Sequence[Source],
+    classes: ClassBook,
+    wishes: Wishes,
+    ledger: Ledger,
 ) -> pd.DataFrame:
     """Class codes of assets and cameras; rows without a known class are rejected."""
+    names = asset_names(classes)
     fixed = wishes.set_values.get("class_code")
-    if fixed is not None and asset_class_of(fixed) is None:
+    if fixed is not None and asset_class_of(fixed, classes, names) is None:
         raise InputError(
             f"--set class_code={fixed}: no such asset class, see geo/data/asset_classes.csv"
         )
     given = (
         draft["class_code"] if "class_code" in draft else pd.Series(None, draft.index, dtype="str")
     )
-    meaning = {word: asset_class_of(word) for word in given.dropna().unique()}
+    meaning = {word: asset_class_of(word, classes, names) for word in given.dropna().unique()}
     code = given.map(meaning).astype("str")
     if code.isna().any():
         tagged = _by_source(draft, sources, class_of_tags)
@@ -84,7 +90,7 @@ def settle_assets(
                 ledger.defaults.add("class_code")
         code = code.fillna(CAMERA_CLASS)
     local = code.dropna()
-    strange = sorted({c for c in local.unique() if c not in codes.asset_classes().index})
+    strange = sorted({c for c in local.unique() if c not in classes.asset_classes().index})
     if strange:
         ledger.warn(f"classes of the city's own without a name in the table: {', '.join(strange)}")
     draft = draft.assign(class_code=code)
@@ -255,23 +261,24 @@ def class_of_tags(raw: pd.DataFrame) -> pd.Series:
     return out
 
 
-def asset_class_of(word: str) -> str | None:
-    """The class code that a code or name of a source means; None if it is none."""
+def asset_class_of(word: str, classes: ClassBook, names: Mapping[str, str]) -> str | None:
+    """The class code that a code or name of a source means; None if it is none.
+
+    `names` is of `asset_names`.
+    """
     text = str(word).strip().removesuffix(".0")
     if text.isdigit() and len(text) == 3:
         text = text.zfill(4)  # a spreadsheet took the zero away
-    if codes.is_asset_class(text):
+    if classes.is_asset_class(text):
         return text
-    return _asset_names().get(fields.fold_word(text))
+    return names.get(fields.fold_word(text))
 
 
-def _asset_names() -> dict[str, str]:
-    if not _NAMES:
-        table = codes.asset_classes()
-        for code, row in table.iterrows():
-            for name in (row["zh"], row["en"]):
-                _NAMES.setdefault(fields.fold_word(name), str(code))
-    return _NAMES
-
-
-_NAMES: dict[str, str] = {}
+def asset_names(classes: ClassBook) -> dict[str, str]:
+    """The code of each name of an asset class, Chinese and English, as folded."""
+    table = classes.asset_classes()
+    pairs = zip([*table["zh"], *table["en"]], [*table.index, *table.index], strict=True)
+    names: dict[str, str] = {}
+    for name, code in pairs:
+        names.setdefault(fields.fold_word(name), str(code))
+    return names

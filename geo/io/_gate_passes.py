@@ -23,6 +23,7 @@ from geo.io import (
     _gate_write,
 )
 from geo.io._gate_wishes import AREA_KINDS, POINT_KINDS, Wishes
+from geo.io._rule_tables import read_classes
 from geo.io.gate_report import Ledger, count_of
 from geo.io.read import Source
 from geo.io.workspace import Workspace
@@ -59,12 +60,14 @@ def _pass_points(
     draft = _settle_ids(workspace, draft, sources, wishes, ledger)
     draft = _gate_kinds.settle_times(draft, wishes, ledger)
     if wishes.kind in ("assets", "cameras"):
-        draft = _gate_kinds.settle_assets(draft, sources, wishes, ledger)
+        classes = read_classes(workspace.path)
+        draft = _gate_kinds.settle_assets(draft, sources, classes, wishes, ledger)
     elif wishes.kind == "places":
         draft = _gate_kinds.settle_named_kind(draft, sources, wishes, ledger)
     else:
         rules = _gate_classes.read_foreign(workspace)
-        draft = _gate_cases.settle_incidents(draft, rules, wishes, ledger)
+        classes = read_classes(workspace.path)
+        draft = _gate_cases.settle_incidents(draft, rules, classes, wishes, ledger)
     draft = _refuse_shapes(draft, wishes, ledger)
     city = _gate_points.read_city(workspace)
     draft = _gate_points.place_points(draft, city, wishes, ledger)

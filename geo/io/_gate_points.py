@@ -28,6 +28,7 @@ import shapely
 from geopandas import GeoDataFrame
 
 from geo import datum
+from geo.anchor import anchor_coordinates
 from geo.io._gate_wishes import Wishes
 from geo.io.gate_report import Ledger, places_of
 from geo.io.times import find_zone
@@ -219,7 +220,7 @@ def _point_out_outside(
     outside[placed] = ~city.holds(lon[placed], lat[placed])
     if has_line.any():
         lines = draft["_shape"].to_numpy(dtype=object)[has_line]
-        outside[has_line] = ~shapely.intersects(city.region, lines)
+        outside[has_line] = ~city.holds(*anchor_coordinates(lines))
     count = int(outside.sum())
     if not count:
         return

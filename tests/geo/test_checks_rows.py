@@ -95,9 +95,10 @@ def test_a_place_that_a_twentieth_of_all_rows_share_is_a_default(city):
     assert check_coordinates(lon, lat, table="incidents", city=city).empty
 
 
-def test_lines_are_outside_only_if_no_part_of_them_is_inside(city):
+def test_a_line_is_outside_if_its_middle_is(city):
     shapes = {
-        "through": shapely.LineString([(111.1, 30.7), (111.3, 30.7)]),
+        "mostly inside": shapely.LineString([(111.1, 30.7), (111.4, 30.7)]),
+        "mostly outside": shapely.LineString([(111.0, 30.7), (111.3, 30.7)]),
         "beside": shapely.LineString([(111.1, 30.7), (111.15, 30.7)]),
         "point": shapely.Point(111.5, 30.7),
         "empty": shapely.Point(),
@@ -107,6 +108,7 @@ def test_lines_are_outside_only_if_no_part_of_them_is_inside(city):
     frame = gpd.GeoDataFrame(geometry=list(shapes.values()), index=list(shapes), crs="EPSG:4326")
     found = check_places(frame, table="assets", city=city)
     assert reasons(found) == {
+        "mostly outside": "outside_city",
         "beside": "outside_city",
         "point": "outside_city",
         "empty": "no_coordinates",
