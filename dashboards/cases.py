@@ -7,7 +7,7 @@ put in the place of the old ones. Rows are ordered by the time of the report, th
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -239,17 +239,18 @@ _PER_QUERY = 900
 """Fewer than the least number of parameters that a build of SQLite takes."""
 
 
-def _read_fids(
-    conn: sa.Connection, table: sa.Table, fids: Collection[int]
-) -> list[sa.Row[tuple[object, ...]]]:
-    wanted, rows = sorted(fids), []
+_Rows = Sequence[sa.Row[tuple[object, ...]]]
+
+
+def _read_fids(conn: sa.Connection, table: sa.Table, fids: Collection[int]) -> _Rows:
+    wanted, rows = sorted(fids), list[sa.Row[tuple[object, ...]]]()
     for k in range(0, len(wanted), _PER_QUERY):
         some = wanted[k : k + _PER_QUERY]
         rows += conn.execute(_select(table).where(table.c.fid.in_(some))).all()
     return rows
 
 
-def _cases_of(rows: list[sa.Row[tuple[object, ...]]], city: City, stamp: str) -> Cases:
+def _cases_of(rows: _Rows, city: City, stamp: str) -> Cases:
     columns = list(zip(*rows, strict=True)) if rows else [()] * (len(_COLUMNS) + 1)
     found = dict(zip(("fid", *_COLUMNS), columns, strict=True))
     lon, lat = _floats(found["lon"]), _floats(found["lat"])

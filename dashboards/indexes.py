@@ -56,7 +56,8 @@ class Indexes:
         self._nearby: NearbyIndex | None = None
         self._nearby_seq = 0
         self._workers, self._positions = LiveIndex(), pd.DataFrame()
-        self._open, self._cases = LiveIndex(), None
+        self._open = LiveIndex()
+        self._cases: Cases | None = None
         self.past: PastYear | None = None
 
     # --- who answers ---------------------------------------------------------------------------

@@ -24,6 +24,7 @@ from werkzeug.exceptions import HTTPException, NotFound
 
 from dashboards import map_data
 from dashboards.language import page_words
+from dashboards.live_feed import add_live_route
 from dashboards.store import Store
 from geo.errors import WanggeError
 from layers.basemap import map_style
@@ -31,6 +32,9 @@ from layers.basemap import map_style
 log = logging.getLogger(__name__)
 
 GEOJSON = "application/geo+json"
+LIVE = "wangge-live"
+"""Where the server keeps its `LiveFeed`."""
+
 _FOR_GOOD = "public, max-age=31536000, immutable"
 _ASK_FIRST = "no-cache"
 
@@ -75,7 +79,8 @@ def program_version() -> str:
 def add_routes(server: flask.Flask, store: Store, script_hashes: Callable[[], list[str]]) -> None:
     """Add all routes and headers to the server of an app.
 
-    `script_hashes` gives the hashes of the page's own inline scripts, which the policy allows.
+    `script_hashes` gives the hashes of the page's own inline scripts, which the policy allows. The
+    feed behind `/live` is kept as `server.extensions[LIVE]`.
     """
     _add_timing(server)
     _add_headers(server, script_hashes)
@@ -92,6 +97,8 @@ def add_routes(server: flask.Flask, store: Store, script_hashes: Callable[[], li
     @server.get("/healthz")
     def healthz() -> flask.typing.ResponseReturnValue:
         return _health(store)
+
+    server.extensions[LIVE] = add_live_route(server, store)
 
     @server.get("/map/style.json")
     def style() -> flask.typing.ResponseReturnValue:

@@ -57,7 +57,10 @@ class Health:
 
 @dataclass(frozen=True)
 class Change:
-    """One snapshot in the place of another, and which cases changed in between."""
+    """One snapshot in the place of another, and which cases changed in between.
+
+    After a look that found nothing new both are the same.
+    """
 
     old: Snapshot
     new: Snapshot
@@ -148,6 +151,7 @@ class Store:
             self._looked = time.monotonic()
             if is_same and not anew:
                 assert old is not None
+                self._tell(Change(old, old, frozenset()))
                 return old
             new = take_snapshot(
                 parts.figures, parts.assets, parts.workers, at, self.settings, parts.versions,
@@ -156,9 +160,12 @@ class Store:
             new = replace(new, names_of=lambda level: self._indexes.names(new, level))
             self._snapshot = new
             if old is not None:
-                for listener in self._listeners:
-                    listener(Change(old, new, fids))
+                self._tell(Change(old, new, fids))
             return new
+
+    def _tell(self, change: Change) -> None:
+        for listener in self._listeners:
+            listener(change)
 
     def _look(self, at: datetime) -> tuple[_Parts, frozenset[int] | None]:
         """The parts as they are now, and which cases changed."""
@@ -224,8 +231,8 @@ class Store:
             return old.workers
         return Workers(f"{stamp}.{at.timestamp():.0f}", people, positions)
 
-    def on_change(self, listener: Callable[[Change], None]) -> None:
-        """Call a function with each `Change`, in order, by the thread that refreshes."""
+    def on_look(self, listener: Callable[[Change], None]) -> None:
+        """Call a function after each look, by the thread that looked; see `Change`."""
         with self._lock:
             self._listeners.append(listener)
 

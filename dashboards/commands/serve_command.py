@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import errno
+import signal
 import socket
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import click
@@ -52,9 +56,11 @@ def serve(path: Path, host: str | None = None, port: int | None = None) -> None:
             from waitress.server import create_server
 
             from dashboards.app import create_app
+            from dashboards.clock import city_clock
+            from dashboards.server import LIVE
             from dashboards.store import Store
 
-            store = Store(workspace, settings)
+            store = Store(workspace, settings, clock=city_clock(workspace))
             click.echo(f"reading {path} ...")
             store.start()
             try:
@@ -62,15 +68,44 @@ def serve(path: Path, host: str | None = None, port: int | None = None) -> None:
                 server = create_server(
                     app.server,
                     sockets=[listener],
-                    threads=settings.threads,
+                    # A screen that listens to /live keeps its thread.
+                    threads=settings.threads + settings.screens,
                     ident="wangge",
                     channel_timeout=120,
+                    outbuf_high_watermark=_WAITING_BYTES,
                 )
                 port_now = listener.getsockname()[1]
                 click.echo(f"serving {path} at {address(settings.host, port_now)}  (Ctrl+C stops)")
-                server.run()
+                with _ending(app.server.extensions[LIVE].close):
+                    server.run()
             finally:
                 store.stop()
+
+
+_WAITING_BYTES = 2_000_000
+"""What may wait for one slow screen before its thread waits too."""
+
+_SILENT_MS = 30_000
+"""How long a screen may leave what was sent unanswered before its connection counts as cut."""
+
+
+@contextlib.contextmanager
+def _ending(before: Callable[[], None]) -> Iterator[None]:
+    """Do something first when Ctrl+C or SIGTERM ends the server: close what would hold it up."""
+
+    def end(number: int, frame: object) -> None:
+        before()
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    old = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in old.items():
+            signal.signal(number, handler)
 
 
 def address(host: str, port: int) -> str:
@@ -84,6 +119,9 @@ def _listen(settings: Settings) -> socket.socket:
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        # Else a screen whose cable was pulled would keep its thread for a quarter of an hour.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _SILENT_MS)
     try:
         listener.bind((settings.host, settings.port))
         listener.listen(128)
