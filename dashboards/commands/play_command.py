@@ -31,7 +31,7 @@ from geo.io.demo import PlayClock, read_mark, write_play_clock
 from geo.io.workspace import Workspace, open_workspace
 
 if TYPE_CHECKING:
-    from geo.io.casebook import CaseBook, CaseFile
+    from geo.io.casebook import CaseBook
     from geo.synth.player import KnownCase, MoveWish, Player, ReportWish
 
 BEAT_S = 1.0
@@ -179,7 +179,7 @@ def play_step(
         _report(book, player, report)
         tally.reports += 1
     for move in tick.moves:
-        if _move(book, player, move):
+        if _move(workspace, book, player, move):
             tally.moves += 1
         else:
             tally.refused += 1
@@ -190,36 +190,59 @@ def _report(book: CaseBook, player: Player, wish: ReportWish) -> None:
         at=wish.at, by=wish.by, role=wish.role, class_code=wish.class_code, lon=wish.lon,
         lat=wish.lat, description=wish.description, address=wish.address, source=wish.source,
     )  # fmt: skip
-    _take(player, file, wish.class_code, wish.grid_id, wish.at)
+    player.take(
+        file.case.incident_id, class_code=wish.class_code, stage=file.case.stage,
+        grid_id=wish.grid_id, at=wish.at,
+    )  # fmt: skip
 
 
-def _move(book: CaseBook, player: Player, wish: MoveWish) -> bool:
+def _move(workspace: Workspace, book: CaseBook, player: Player, wish: MoveWish) -> bool:
     """Make a move if the case still is as the player believes; else look at it again."""
     from geo.incidents import MoveRefusedError
 
-    file = book.read(wish.incident_id, at=wish.at)
     known: KnownCase = wish.case
-    is_as_known = bool(file.case.stage == known.stage)
+    stand = _read_stand(workspace, wish.incident_id)
+    if stand is None:
+        player.drop(wish.incident_id)
+        return False
+    stage, seq = stand
+    is_as_known = stage == known.stage
     if is_as_known:
         try:
             file = book.move(
                 wish.incident_id, wish.move, at=wish.at, by=wish.by, role=wish.role,
-                seen=file.case.seq, note=wish.note, owner=wish.owner, level=wish.level,
+                seen=seq, note=wish.note, owner=wish.owner, level=wish.level,
             )  # fmt: skip
         except MoveRefusedError:
             # Somebody else was quicker, or wrote a later time: the case is theirs.
             player.drop(wish.incident_id)
             return False
-    _take(player, file, known.class_code, known.grid_id, wish.at)
+        stage = file.case.stage
+    player.take(
+        wish.incident_id,
+        class_code=known.class_code,
+        stage=stage,
+        grid_id=known.grid_id,
+        at=wish.at,
+    )
     return is_as_known
 
 
-def _take(
-    player: Player, file: CaseFile, class_code: str, grid_id: str | None, at: datetime
-) -> None:
-    player.take(
-        file.case.incident_id, class_code=class_code, stage=file.case.stage, grid_id=grid_id, at=at
+def _read_stand(workspace: Workspace, incident_id: str) -> tuple[str, int] | None:
+    """Stage and number of the last row of a case, None if it is gone or has no log.
+
+    The whole case with its clock would cost ten times as much.
+    """
+    log = workspace.table("incident_log")
+    query = (
+        sa.select(log.c.stage, log.c.seq)
+        .where(log.c.incident_id == incident_id)
+        .order_by(log.c.seq.desc())
+        .limit(1)
     )
+    with workspace.reading() as conn:
+        row = conn.execute(query).one_or_none()
+    return None if row is None else (str(row.stage), int(row.seq))
 
 
 def _is_open(workspace: Workspace) -> sa.ColumnElement[bool]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,8 +13,10 @@ import shapely
 from click.testing import CliRunner
 
 from dashboards.commands import demo_command
-from geo.errors import InputError, StoreError
+from geo.deadlines import Limit
+from geo.errors import InputError, SettingsError, StoreError
 from geo.io.demo import ZONE, write_city
+from geo.io.rules import read_rules
 from geo.io.workspace import Workspace, open_workspace
 from geo.synth import City, build_city
 
@@ -88,6 +92,73 @@ def test_the_command_builds_refuses_and_replaces(tmp_path: Path):
     with open_workspace(folder) as made:
         assert not made.grids().geometry.iloc[0].equals(first)
         assert len(made.days_of_fixes()) == 2
+
+
+def test_a_run_that_breaks_while_it_writes_leaves_no_half_city(tmp_path: Path, monkeypatch):
+    folder = tmp_path / "town"
+    usual = ("--preset", "shuangshan", "--workspace", str(folder), "--at", AT.isoformat())
+    monkeypatch.setattr("geo.io.demo.write_city", _break)
+    with pytest.raises(RuntimeError, match="pulled the plug"):
+        run(*usual)
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.undo()
+    assert run(*usual).exit_code == 0
+    monkeypatch.setattr("geo.io.demo.write_city", _break)
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    with pytest.raises(RuntimeError, match="pulled the plug"):
+        run(*usual, "--seed", "2", "--overwrite")
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+    assert list(tmp_path.iterdir()) == [folder]
+
+
+def _break(*_: object, **__: object) -> int:
+    raise RuntimeError("somebody pulled the plug")
+
+
+def test_what_a_killed_run_left_is_cleared_and_what_another_still_builds_is_not(tmp_path: Path):
+    folder = tmp_path / "town"
+    # No process has a number beyond 2^22 on Linux; this very one is running.
+    dead = tmp_path / f".town.building-{2**30}-x"
+    alive = tmp_path / f".town.building-{os.getpid()}-x"
+    for ruin in (dead, alive):
+        ruin.mkdir()
+        (ruin / "city.gpkg").write_bytes(b"half")
+    assert run("--preset", "shuangshan", "--workspace", str(folder)).exit_code == 0
+    assert {path.name for path in tmp_path.iterdir()} == {"town", alive.name}
+
+
+def test_a_city_brings_the_rules_that_it_was_made_by(tmp_path: Path):
+    folder = tmp_path / "town"
+    run("--preset", "shuangshan", "--workspace", str(folder), "--at", AT.isoformat())
+    with open_workspace(folder) as made:
+        rules = read_rules(made)
+        codes = made.read("departments").index
+    assert rules.limit("E0501", None) == Limit(2, "working_hours")
+    assert rules.limit("E0409", None) == Limit(6, "urgent_hours")
+    assert set(rules.owners.values()) <= set(codes)
+
+
+@pytest.mark.parametrize("port", ["99999", "0", "-1"])
+def test_a_port_that_is_none_is_refused_before_anything_is_built(tmp_path: Path, port: str):
+    folder = tmp_path / "town"
+    with pytest.raises(SettingsError, match=f"port is {port}: choose a number from 1 to 65535"):
+        run("--workspace", str(folder), "--serve", "--port", port)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_port_in_use_is_refused_before_anything_is_built(tmp_path: Path):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = str(other.getsockname()[1])
+        with pytest.raises(InputError, match="stop the other program, or choose another"):
+            run("--workspace", str(tmp_path / "town"), "--serve", "--port", port)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_city_lives_only_while_it_is_served(tmp_path: Path):
+    with pytest.raises(InputError, match="add --serve"):
+        run("--workspace", str(tmp_path / "town"), "--live")
 
 
 @pytest.mark.parametrize(
