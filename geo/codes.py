@@ -3,7 +3,9 @@
 Class tables are files that a city may edit (`geo/data/*.csv`), compatible with GB/T 30428.2 and
 CJ/T 214 and not certified to them. An asset's class is four digits, `0118`; an incident's has a
 letter before them: `E0102` for an event, `C0118` for a fault of an asset of class 0118. Classes
-that start with 21 are a city's own, so every `21xx` is known, named or not.
+that start with 21 are a city's own, so every `21xx` is known, named or not. The functions here
+answer from the tables that come with the product; a city's own are a `ClassBook` of
+`geo.io.rules`, which answers the same questions.
 
 A division code is text of 12 digits: 2 province, 2 city, 2 district, 3 street, 3 community, the
 rest zeros. A city without districts has its streets right below it (442000001000 under
@@ -14,16 +16,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from functools import cache
-from importlib import resources
-from io import StringIO
-from typing import Literal
 
 import pandas as pd
 
+from geo._classes import ClassBook as ClassBook
+from geo._classes import Language as Language
+from geo._classes import packaged_classes as packaged_classes
+from geo._classes import read_packaged
 from geo.errors import CodeError
-
-Language = Literal["zh", "en"]
 
 _PARTS = {"province": 2, "city": 4, "district": 6, "street": 9, "community": 12}
 _SHORT = {length: level for level, length in _PARTS.items()}
@@ -35,12 +35,12 @@ def asset_classes() -> pd.DataFrame:
 
     85 classes of the standard and some local ones (21xx).
     """
-    return _asset_table().copy()
+    return packaged_classes().asset_classes()
 
 
 def asset_groups() -> pd.DataFrame:
     """The groups of asset classes indexed by `group`: zh, en, symbol (manhole, streetlight …)."""
-    return _read("asset_groups").copy()
+    return packaged_classes().asset_groups()
 
 
 def incident_classes() -> pd.DataFrame:
@@ -48,12 +48,12 @@ def incident_classes() -> pd.DataFrame:
 
     Events first (`E0101` …), then a fault of each class of asset (`C0101` …).
     """
-    return _incident_table().copy()
+    return packaged_classes().incident_classes()
 
 
 def incident_groups() -> pd.DataFrame:
     """The groups of incident classes indexed by `group`: zh, en, symbol."""
-    return _read("event_groups").copy()
+    return packaged_classes().incident_groups()
 
 
 def class_name(code: str, language: Language = "zh") -> str:
@@ -65,12 +65,12 @@ def class_name(code: str, language: Language = "zh") -> str:
         If no table knows the code. A local code (21xx) that is not in the table has the
         name of its group and the code.
     """
-    return str(_class_row(code)[language])
+    return packaged_classes().name(code, language)
 
 
 def class_symbol(code: str) -> str:
     """The word for the drawing that stands for a class on a map; CodeError if unknown."""
-    return str(_class_row(code)["symbol"])
+    return packaged_classes().symbol(code)
 
 
 def asset_group(code: str) -> str:
@@ -83,29 +83,22 @@ def asset_group(code: str) -> str:
     """
     if code[:1] in ("E", "C"):
         raise CodeError(f"{code!r} is an incident class: give the 4 digits of an asset class")
-    return str(_class_row(code)["group"])
+    return packaged_classes().group(code)
 
 
 def asset_codes(group: str) -> list[str]:
     """The class codes of one group, in order; CodeError names the groups that there are."""
-    table = _asset_table()
-    found = table.index[table["group"] == group]
-    if found.empty and group not in _read("asset_groups").index:
-        groups = ", ".join(_read("asset_groups").index)
-        raise CodeError(f"unknown group of assets {group!r}: use one of {groups}")
-    return [str(code) for code in found]
+    return packaged_classes().asset_codes(group)
 
 
 def is_asset_class(code: object) -> bool:
     """Tell whether a class code of an asset is known: in the table or a local 21xx."""
-    text = str(code)
-    return text in _asset_table().index or re.fullmatch(r"21\d\d", text) is not None
+    return packaged_classes().is_asset_class(code)
 
 
 def is_incident_class(code: object) -> bool:
     """Tell whether a class code of an incident is known: in the table or a local E21xx, C21xx."""
-    text = str(code)
-    return text in _incident_table().index or re.fullmatch(r"[EC]21\d\d", text) is not None
+    return packaged_classes().is_incident_class(code)
 
 
 def complete_code(short: str) -> str:
@@ -263,52 +256,11 @@ def _require_code(code: str) -> str:
     return text
 
 
-def _class_row(code: str) -> pd.Series:
-    text = str(code)
-    incident = text[:1] in ("E", "C")
-    table = _incident_table() if incident else _asset_table()
-    if text in table.index:
-        return table.loc[text]
-    if is_asset_class(text) or is_incident_class(text):
-        groups = _read("event_groups" if incident else "asset_groups")
-        row = groups.loc["extension"].copy()
-        row["zh"], row["en"] = f"{row['zh']} {text}", f"{row['en']} {text}"
-        row["group"] = "component" if text[0] == "C" else "extension"
-        return row
-    raise CodeError(
-        f"unknown class code {text!r}: asset classes have 4 digits (0118), incident classes E or "
-        "C before them (E0102); add a city's own as 21xx to the class table"
-    )
-
-
-@cache
-def _read(name: str) -> pd.DataFrame:
-    text = resources.files("geo").joinpath("data", f"{name}.csv").read_text(encoding="utf-8")
-    return pd.read_csv(StringIO(text), dtype="str", index_col=0)
-
-
-@cache
-def _asset_table() -> pd.DataFrame:
-    return _with_symbols(_read("asset_classes"), _read("asset_groups"))
-
-
-@cache
-def _incident_table() -> pd.DataFrame:
-    events = _with_symbols(_read("event_classes"), _read("event_groups"))
-    faults = _asset_table().assign(group="component")
-    both = pd.concat([events.set_axis("E" + events.index), faults.set_axis("C" + faults.index)])
-    return both.rename_axis("code")
-
-
-def _with_symbols(classes: pd.DataFrame, groups: pd.DataFrame) -> pd.DataFrame:
-    return classes.assign(symbol=groups["symbol"].reindex(classes["group"]).to_numpy())
-
-
 def headers(language: Language) -> dict[str, str]:
     """Column names of all tables and of exports, to the words people read above a column.
 
     `wangge export --headers zh` writes these words and the import gate knows them
     (`geo/data/headers.csv`).
     """
-    words: dict[str, str] = _read("headers")[language].to_dict()
+    words: dict[str, str] = read_packaged("headers")[language].to_dict()
     return words

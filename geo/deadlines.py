@@ -25,12 +25,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal, Protocol, get_args
+from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from geo._clock_pauses import (
+    NO_TIME,
+    Clock,
+    add_pauses,
+    clock_of,
+    merge_pauses,
+    to_micros,
+    to_utc,
+)
 from geo._time_limits import UNITS as UNITS
 from geo._time_limits import Limit as Limit
 from geo._time_limits import Unit as Unit
@@ -59,8 +68,6 @@ SOON_H = 2.0
 """Hours before the deadline from which a case is amber; our assumption, a city sets its own."""
 
 _DAY_US = 24 * HOUR_US
-_NO_TIME = np.iinfo(np.int64).min
-_NO_END = np.iinfo(np.int64).max
 
 
 @dataclass(frozen=True)
@@ -105,13 +112,13 @@ def find_deadline(
         If a year is needed that the calendar does not know.
     """
     cases = pd.DataFrame(
-        {"start": [_utc(start, "start")], "amount": [float(limit.amount)], "unit": [limit.unit]}
+        {"start": [to_utc(start, "start")], "amount": [float(limit.amount)], "unit": [limit.unit]}
     )
     spans = pd.DataFrame(
         {
             "incident_id": np.zeros(len(pauses), dtype=np.int64),
-            "start": [_utc(begin, "a pause's start") for begin, _ in pauses],
-            "end": [pd.NaT if end is None else _utc(end, "a pause's end") for _, end in pauses],
+            "start": [to_utc(begin, "a pause's start") for begin, _ in pauses],
+            "end": [pd.NaT if end is None else to_utc(end, "a pause's end") for _, end in pauses],
         }
     )
     found = find_deadlines(
@@ -156,30 +163,71 @@ def find_deadlines(
     if day_rule not in get_args(DayRule):
         raise InputError(f"day_rule is {day_rule!r}: use one of {', '.join(get_args(DayRule))}")
     require_columns(cases, ("start", "amount", "unit"), "cases")
-    start = _micros(cases["start"], "start")
+    start = to_micros(cases["start"], "start")
     amount = cases["amount"].to_numpy(dtype=np.float64, na_value=np.nan)
     unit = cases["unit"].astype(object).where(cases["unit"].notna(), "").to_numpy()
-    is_set = (start != _NO_TIME) & ~np.isnan(amount) & (unit != "")
+    is_set = (start != NO_TIME) & ~np.isnan(amount) & (unit != "")
     require_limits(amount[is_set], unit[is_set])
-    spans = _merge_pauses(pauses, cases.index, start) if pauses is not None else None
-    deadline = np.full(len(cases), _NO_TIME, dtype=np.int64)
+    spans = merge_pauses(pauses, cases.index, start) if pauses is not None else None
+    deadline = np.full(len(cases), NO_TIME, dtype=np.int64)
     assumed = np.zeros(len(cases), dtype=bool)
     for name in UNITS:
         rows = np.flatnonzero(is_set & (unit == name))
         if not len(rows):
             continue
-        clock = _clock_of(name, calendar, start[rows])
+        clock = clock_of(name, calendar, start[rows])
         due = _without_pause(name, clock, calendar, start[rows], amount[rows], day_rule)
         if spans is not None:
-            due = _add_pauses(clock, due, spans, rows, len(cases))
+            due = add_pauses(clock, due, spans, rows, len(cases))
         deadline[rows] = due
         if isinstance(clock, WorkingClock):
-            ended = np.where(due == _NO_TIME, start[rows], due)
+            ended = np.where(due == NO_TIME, start[rows], due)
             years = [clock.local_days(us).astype("datetime64[Y]") for us in (start[rows], ended)]
             first, last = (year.astype(np.int64) + 1970 for year in years)
             assumed[rows] = unknown_between(calendar, first, last)
-    times = pd.DatetimeIndex(_to_times(deadline)).tz_localize("UTC")
-    return pd.DataFrame({"deadline": times, "assumed": assumed}, index=cases.index)
+    return pd.DataFrame({"deadline": _times(deadline), "assumed": assumed}, index=cases.index)
+
+
+def lengthen_deadlines(
+    deadlines: pd.Series,
+    pauses: pd.DataFrame,
+    *,
+    units: pd.Series | None = None,
+    calendar: WorkingCalendar = CHINA,
+) -> pd.Series:
+    """Add pauses to deadlines that somebody told, say the source of an import.
+
+    Parameters
+    ----------
+    deadlines
+        Indexed by `incident_id`, with zone; an empty one stays empty.
+    pauses
+        As for `find_deadlines`; one that begins at the deadline or after it comes too late.
+    units
+        Indexed like `deadlines`: the unit of the limit of each case, in whose time the pause is
+        added; round the clock where it is empty or nothing is given.
+
+    Returns
+    -------
+    Series
+        `deadline`, indexed like `deadlines`, UTC; empty while a clock stands without an end.
+        Errors as for `find_deadlines`.
+    """
+    due = to_micros(deadlines, "deadlines")
+    if not len(pauses):
+        return pd.Series(_times(due), index=deadlines.index, name="deadline")
+    spans = merge_pauses(pauses, deadlines.index, np.full(len(due), NO_TIME + 1))
+    earliest = spans["begin"].to_numpy() if len(spans) else due
+    words = np.full(len(due), "", dtype=object)
+    if units is not None:
+        words = units.astype("str").fillna("").to_numpy()
+    for name in ("", *UNITS):
+        rows = np.flatnonzero((due != NO_TIME) & (words == name))
+        if len(rows):
+            first = np.array([min(due[rows].min(), earliest.min())])
+            clock = clock_of(name, calendar, first)
+            due[rows] = add_pauses(clock, due[rows], spans, rows, len(due))
+    return pd.Series(_times(due), index=deadlines.index, name="deadline")
 
 
 def measure_working_s(
@@ -191,8 +239,8 @@ def measure_working_s(
     `starts`, in its order; `ends` has the same index. With a deadline and a time of closing it
     says how late a case was in working time. CalendarError in a year that is not known.
     """
-    first, last = _micros(starts, "starts"), _micros(ends, "ends")
-    is_set = (first != _NO_TIME) & (last != _NO_TIME)
+    first, last = to_micros(starts, "starts"), to_micros(ends, "ends")
+    is_set = (first != NO_TIME) & (last != NO_TIME)
     seconds = np.full(len(starts), np.nan)
     if is_set.any():
         clock = WorkingClock(calendar, int(min(first[is_set].min(), last[is_set].min())))
@@ -211,7 +259,9 @@ def read_clock(
     """Read the clock of one case at a moment; see `read_clocks`."""
     times = {"deadline": deadline, "closed_at": closed_at}
     columns = {
-        name: pd.Series([pd.NaT if time is None else _utc(time, name)], dtype="datetime64[us, UTC]")
+        name: pd.Series(
+            [pd.NaT if time is None else to_utc(time, name)], dtype="datetime64[us, UTC]"
+        )
         for name, time in times.items()
     }
     row = read_clocks(
@@ -256,12 +306,12 @@ def read_clocks(
         seconds until the deadline, negative after it, missing without one. `late_s`: seconds by
         which it is, or was closed, after the deadline, 0 in time.
     """
-    due, now = _micros(deadlines, "deadlines"), _one_micro(at, "at")
+    due, now = to_micros(deadlines, "deadlines"), _one_micro(at, "at")
     none = pd.Series(pd.NaT, index=deadlines.index, dtype="datetime64[us, UTC]")
-    closed = _micros(none if closed_at is None else closed_at, "closed_at")
-    is_done = (closed != _NO_TIME) & (closed <= now)
+    closed = to_micros(none if closed_at is None else closed_at, "closed_at")
+    is_done = (closed != NO_TIME) & (closed <= now)
     left = (due - np.where(is_done, closed, now)).astype(np.float64) / 1e6
-    left[due == _NO_TIME] = np.nan
+    left[due == NO_TIME] = np.nan
     soon = np.asarray(soon_h, dtype=np.float64) * 3600
     stands = np.zeros(len(due), bool) if is_paused is None else is_paused.to_numpy(dtype=bool)
     is_late = left < 0
@@ -279,30 +329,9 @@ def read_clocks(
     )
 
 
-class _Clock(Protocol):
-    def worked(self, us: Micros) -> Micros: ...
-    def moment(self, worked: Micros) -> Micros: ...
-
-
-class _RoundClock:
-    """The clock that never stops: nights and holidays count."""
-
-    def worked(self, us: Micros) -> Micros:
-        return us
-
-    def moment(self, worked: Micros) -> Micros:
-        return worked
-
-
-def _clock_of(unit: str, calendar: WorkingCalendar, start: Micros) -> _Clock:
-    if unit in ("working_hours", "working_days"):
-        return WorkingClock(calendar, int(start.min()))
-    return _RoundClock()
-
-
 def _without_pause(
     unit: str,
-    clock: _Clock,
+    clock: Clock,
     calendar: WorkingCalendar,
     start: Micros,
     amount: npt.NDArray[np.float64],
@@ -323,53 +352,6 @@ def _without_pause(
     return from_wall(wall + _rounded(amount * _DAY_US).astype("timedelta64[us]"), calendar.zone)
 
 
-def _merge_pauses(pauses: pd.DataFrame, index: pd.Index, start: Micros) -> pd.DataFrame:
-    """Pauses apart from each other: `row` of the case, `begin`, `end`, `rank` in the case."""
-    require_columns(pauses, ("incident_id", "start", "end"), "pauses")
-    if not index.is_unique:
-        raise InputError("cases has an incident_id twice: drop one before pauses can be told apart")
-    begin, end = _micros(pauses["start"], "pauses.start"), _micros(pauses["end"], "pauses.end")
-    if (begin == _NO_TIME).any():
-        raise InputError("a pause has no start: leave it out or say when it began")
-    end = np.where(end == _NO_TIME, _NO_END, end)
-    if (end < begin).any():
-        first = pauses["incident_id"].to_numpy()[end < begin][0]
-        raise InputError(f"a pause of {first} ends before it begins: swap the two")
-    spans = pd.DataFrame(
-        {"row": index.get_indexer(pd.Index(pauses["incident_id"])), "begin": begin, "end": end}
-    )
-    spans = spans[(spans["row"] >= 0) & (start[spans["row"]] != _NO_TIME)]
-    spans = spans.assign(begin=np.maximum(spans["begin"], start[spans["row"]]))
-    spans = spans[spans["end"] > spans["begin"]].sort_values(["row", "begin", "end"])
-    reach = spans.groupby("row")["end"].cummax().groupby(spans["row"]).shift(fill_value=_NO_TIME)
-    block = (spans["begin"] > reach).cumsum()
-    merged = spans.groupby(block).agg(row=("row", "first"), begin=("begin", "min"))
-    merged["end"] = spans.groupby(block)["end"].max()
-    return merged.assign(rank=merged.groupby("row").cumcount())
-
-
-def _add_pauses(
-    clock: _Clock, due: Micros, spans: pd.DataFrame, rows: npt.NDArray[np.intp], total: int
-) -> Micros:
-    place = np.full(total, -1, dtype=np.int64)
-    place[rows] = np.arange(len(rows))
-    at_all = place[spans["row"].to_numpy()]
-    later = due.copy()
-    for rank in range(int(spans["rank"].max()) + 1 if len(spans) else 0):
-        pick = (spans["rank"].to_numpy() == rank) & (at_all >= 0)
-        at = at_all[pick]
-        begin, end = (spans[name].to_numpy()[pick] for name in ("begin", "end"))
-        # A pause that begins at the deadline or after it comes too late to help.
-        helps = begin < later[at]
-        stands = helps & (end == _NO_END)
-        later[at[stands]] = _NO_TIME
-        moved = helps & ~stands
-        if moved.any():
-            extra = clock.worked(end[moved]) - clock.worked(begin[moved])
-            later[at[moved]] = clock.moment(clock.worked(later[at[moved]]) + extra)
-    return later
-
-
 def _whole_days(amount: npt.NDArray[np.float64]) -> Micros:
     broken = amount != np.floor(amount)
     if broken.any():
@@ -383,26 +365,9 @@ def _rounded(us: npt.NDArray[np.float64]) -> Micros:
     return np.round(us).astype(np.int64)
 
 
-def _to_times(us: Micros) -> npt.NDArray[np.datetime64]:
-    return us.view("datetime64[us]")
-
-
-def _micros(times: pd.Series, name: str) -> Micros:
-    """Microseconds since 1970 UTC, the smallest number where empty."""
-    if not isinstance(times.dtype, pd.DatetimeTZDtype):
-        if len(times) and times.notna().any():
-            raise InputError(f"{name} is {times.dtype}, without a zone: give times with a zone")
-        return np.full(len(times), _NO_TIME, dtype=np.int64)
-    plain = times.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy()
-    return np.asarray(plain.astype("datetime64[us]").astype(np.int64))
+def _times(us: Micros) -> pd.DatetimeIndex:
+    return pd.DatetimeIndex(us.view("datetime64[us]")).tz_localize("UTC")
 
 
 def _one_micro(time: datetime, name: str) -> int:
-    return int(_micros(pd.Series([_utc(time, name)]), name)[0])
-
-
-def _utc(time: datetime, name: str) -> pd.Timestamp:
-    stamp = pd.Timestamp(time)
-    if stamp.tzinfo is None:
-        raise InputError(f"{name} is {time}, without a zone: give a time with a zone")
-    return stamp.tz_convert("UTC").as_unit("us")
+    return int(to_micros(pd.Series([to_utc(time, name)]), name)[0])
