@@ -11,8 +11,9 @@ from __future__ import annotations
 import tempfile
 import threading
 from collections import OrderedDict
+from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
+from typing import IO, Any
 from urllib.parse import quote, urlsplit
 
 import flask
@@ -281,10 +282,17 @@ def _add_exports(routes: flask.Blueprint, store: Store) -> None:
         size = file.tell()
         file.seek(0)
         kind = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-        response = flask.Response(iter(lambda: file.read(65_536), b""), mimetype=kind)
+        response = flask.Response(_pieces(file), mimetype=kind)
         response.call_on_close(file.close)
         response.content_length = size
         return _download(store, response, words, at, "xlsx")
+
+
+def _pieces(file: IO[bytes]) -> Iterator[bytes]:
+    """A file in pieces; it is closed, and so gone, after the last one."""
+    with file:
+        while piece := file.read(65_536):
+            yield piece
 
 
 def _download(

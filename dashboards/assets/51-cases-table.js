@@ -203,7 +203,6 @@
       t.total = total;
       params.successCallback(rows, total);
       t.say(total ? c.say("table.count", { n: total.toLocaleString("en-US") }) : c.say("table.none"), false);
-      document.getElementById("incidents-empty").hidden = total > 0;
       mark();
     },
     rowCount: undefined,

@@ -267,10 +267,6 @@ def _main(words: Words, config: dict[str, Any]) -> html.Main:
                 [
                     html.Div(table, className="inc-table-place"),
                     html.Div(id=SPOTS, className="inc-spots"),
-                    html.Div(
-                        words("cases.empty"), id="incidents-empty", hidden=True,
-                        className="inc-empty inc-over",
-                    ),
                     html.Div("", id="incidents-count", className="inc-foot", role="status"),
                 ],
                 id="incidents-list",
