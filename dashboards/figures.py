@@ -413,7 +413,7 @@ def _find_people_units(snapshot: Snapshot, level: str) -> pd.Series:
     city, people = snapshot.city, snapshot.workers.people
     unit = people["unit_code"].fillna("").astype(object).to_numpy()
     row = np.array([city.position.get(str(code), -1) for code in unit], dtype=np.int64)
-    found = _by_grid(city.unit_of_grid(level), row).astype(object).to_numpy()
+    found = _by_grid(city.unit_of_grid(level), row).astype(object).to_numpy().copy()
     if level in LEVELS[:-1]:
         above = city.above(level)
         for k in np.flatnonzero(row < 0):
