@@ -42,7 +42,7 @@ def settle_times(draft: pd.DataFrame, wishes: Wishes, ledger: Ledger) -> pd.Data
             continue
         if unreadable.any():
             draft = ledger.reject(draft, unreadable, f"{name} cannot be read", draft[raw])
-        if wishes.kind != "grids":
+        if wishes.kind not in ("grids", "duties"):
             draft = ledger.reject(draft, draft[name].isna().to_numpy(), f"no {name}")
     return draft
 

@@ -43,13 +43,26 @@ def settle_duties(
         ledger.note("no column for rank: all hold their posts, nobody stands in")
         ledger.defaults.add("rank")
     draft = draft.assign(rank=rank.mask(rank < 1).fillna(1))
-    if {"valid_from", "valid_to"} <= set(draft.columns):
+    draft = _begin_now(draft, wishes, ledger)
+    if "valid_to" in draft:
         turned = (draft["valid_to"] <= draft["valid_from"]).to_numpy(dtype=bool)
         draft = ledger.reject(draft, turned, "appointed until before it begins")
     workers = set(workspace.read("workers", columns=[]).index)
     strange = ~draft["worker_id"].isin(workers).to_numpy()
     draft = ledger.reject(draft, strange, "worker_id names nobody who is there", draft["worker_id"])
     return _point_out_units(workspace, draft, ledger)
+
+
+def _begin_now(draft: pd.DataFrame, wishes: Wishes, ledger: Ledger) -> pd.DataFrame:
+    """A roster without dates holds from the import on; of the time before nothing is known."""
+    never = pd.Series(pd.NaT, index=draft.index, dtype="datetime64[us, UTC]")
+    begin = draft.get("valid_from", never)
+    count = int(begin.isna().sum())
+    if count:
+        ledger.note(f"{count:,} duties without a beginning hold from the time of this import")
+    if "valid_from" not in draft:
+        ledger.defaults.add("valid_from")
+    return draft.assign(valid_from=begin.fillna(pd.Timestamp(wishes.at).tz_convert("UTC")))
 
 
 def _name_workers(workspace: Workspace, draft: pd.DataFrame, ledger: Ledger) -> pd.DataFrame:

@@ -133,7 +133,7 @@ def _has_default(name: str, source: Source, wishes: Wishes) -> bool:
     return (kind, name) in {
         ("grids", "kind"), ("grids", "version"), ("grids", "valid_from"), ("incidents", "stage"),
         ("cameras", "class_code"), ("divisions", "level"), ("workers", "role"),
-        ("duties", "rank"), ("zones", "name"),
+        ("duties", "rank"), ("duties", "valid_from"), ("zones", "name"),
     }  # fmt: skip
 
 
