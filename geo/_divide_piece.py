@@ -82,7 +82,7 @@ class Effort:
     """Whether small pieces are solved to the end."""
 
 
-EFFORTS = {"fast": Effort(120, 1, 1, False), "full": Effort(600, 2, 2, True)}
+EFFORTS = {"fast": Effort(240, 1, 1, False), "full": Effort(600, 2, 2, True)}
 
 
 @dataclass(frozen=True, eq=False)

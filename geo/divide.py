@@ -2,7 +2,8 @@
 
 A division is contiguous, nested in communities, never splits a unit and never crosses a river or a
 railway. Among such divisions the one with the fewest households out of the band is sought, then the
-one whose new borders are shortest, where a metre along a main street counts half. Each piece of a
+one whose new borders are shortest, where a metre along a main street counts
+less. Each piece of a
 community is divided on its own, from a seed of its own: the same seed gives the same answer on any
 machine and any number of threads.
 

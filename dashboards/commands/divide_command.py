@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from contextlib import contextmanager
@@ -73,7 +74,7 @@ def command(units: Path, band: tuple[float, float], out: Path, **options: Any) -
     bands = dict(_band_of(text) for text in options.pop("bands"))
     barriers = ("main", "river", "rail") if options.pop("keep_main") else ("river", "rail")
     shown = _Shown()
-    with _stoppable() as stop:
+    with _stoppable() as stop, _silence():
         division = divide_file(
             units, out, band, columns={k: v for k, v in columns.items() if v}, weights=weights,
             bands=bands, barriers=barriers, progress=shown.show, stop=stop, **options,
@@ -101,6 +102,21 @@ class _Shown:
     def close(self) -> None:
         if self._bar is not None:
             self._bar.render_finish()
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Keep a line that HiGHS prints by itself out of the output; it goes past Python's streams."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.close(nowhere)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
 
 
 @contextmanager
