@@ -1,8 +1,8 @@
 """Areas of an invented city's own, beside the five levels: shopping areas and school surroundings.
 
-Zones cut across grids and communities, may overlap each other and do not cover the city: what has
-no zone stays without one. Kind 商圈 is made of shopping blocks near one another, kind 学校周边 is
-the ground within 120 m of a school (a distance of ours; cities set their own).
+Zones cut across grids and communities. Those of one kind do not overlap, and they do not cover the
+city: what has no zone stays without one. Kind 商圈 is made of shopping blocks near one another,
+kind 学校周边 is the ground within 120 m of a school (a distance of ours; cities set their own).
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from geo.synth.plan import Plan
 
 SHOPPING, SCHOOLS = "商圈", "学校周边"
 SCHOOL_M = 120.0
+GAP_M = 1.0
 NEAR_M = 160.0
 """Shopping blocks this near one another are one shopping area."""
 
@@ -46,7 +47,7 @@ def draw_zones(
         shape = shapely.buffer(ground.blocks[block], SCHOOL_M, quad_segs=4)
         name = communities[plan.community[block]].removesuffix("社区").removesuffix("村")
         rows.append((SCHOOLS, f"{name}学校周边", shape))
-    rows = _drop_copies(rows)
+    rows = _keep_apart(_drop_copies(rows))
     shapes = shapely.intersection(np.array([row[2] for row in rows], dtype=object), city)
     return pd.DataFrame(
         {
@@ -105,3 +106,20 @@ def _drop_copies(
         known = joined.get((kind, name))
         joined[kind, name] = shape if known is None else shapely.union(known, shape)
     return [(kind, name, shape) for (kind, name), shape in joined.items()]
+
+
+def _keep_apart(
+    rows: list[tuple[str, str, shapely.Geometry]],
+) -> list[tuple[str, str, shapely.Geometry]]:
+    """Cut from each zone what an earlier one of its kind has, with a metre between them."""
+    taken: dict[str, shapely.Geometry] = {}
+    out = []
+    for kind, name, shape in rows:
+        before = taken.get(kind)
+        if before is not None:
+            shape = shapely.difference(shape, shapely.buffer(before, GAP_M))
+        if shape.is_empty:
+            continue
+        taken[kind] = shape if before is None else shapely.union(before, shape)
+        out.append((kind, name, shape))
+    return out

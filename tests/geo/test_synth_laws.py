@@ -268,3 +268,20 @@ def test_phones_lose_the_sky_die_and_stray(city):
     spans = rounds["time"].agg(lambda t: t.max() - t.min())
     assert (spans < pd.Timedelta(minutes=50)).any()
     assert fixes["accuracy_m"].max() > 40
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_zones_of_a_kind_lie_apart_inside_the_city_and_have_names_of_their_own(seed):
+    made = build_city("demo", seed=seed, at=AT, parts=())
+    zones, crs = made["zones"], metric_crs(111.3, 30.7)
+    assert set(zones["kind"]) == {"商圈", "学校周边"}
+    assert not zones.duplicated(["kind", "name"]).any()
+    assert zones.is_valid.all()
+    outline = made["divisions"].query("level == 'city'").to_crs(crs).geometry.iloc[0]
+    for _, mine in zones.to_crs(crs).groupby("kind"):
+        shapes = mine.geometry.to_numpy()
+        one, two = shapely.STRtree(shapes).query(shapes, predicate="intersects")
+        assert (one == two).all()
+        assert shapely.area(shapely.difference(shapes, outline)).max() < 1.0
+        assert shapely.area(shapes).min() > 500
+    assert not len(check_workspace(made.tables, at=AT, band=(200, 300)))

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pandas as pd
 import pytest
 
+from geo.checks import check_workspace
 from geo.responsibility import ChainIndex, check_duties
 from geo.schema import TABLES
 from geo.synth import City, Preset, build_city
@@ -68,6 +69,15 @@ def test_the_demo_preset_has_flaws_that_are_warnings_only():
     problems = found(city)
     assert set(problems["severity"]) == {"warning"}
     assert set(problems["reason"]) == {"post_vacant", "post_double", "post_gap"}
+
+
+def test_a_check_of_the_whole_demo_city_finds_what_was_planted_and_nothing_else():
+    city = staffed("demo", 1)
+    problems = check_workspace(city.tables, at=AT, band=(200, 300))
+    truth = city.truth["duty_flaws"]
+    assert sorted(zip(problems["reason"], problems["id"], strict=True)) == sorted(
+        zip(truth["reason"], truth["id"], strict=True)
+    )
 
 
 @pytest.mark.parametrize("name", ["shuanghu", "shuangshan", "tianjin"])
