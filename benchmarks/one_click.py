@@ -1,175 +1,51 @@
-"""Measure what one click asks of `geo`: who answers, who is near, what is around.
+"""Measure what one click costs: the kernels of `geo`, and the whole answer over HTTP.
 
-    python benchmarks/one_click.py              # 3,311 grids, 1M assets, 1M incidents; two minutes
+    python benchmarks/one_click.py              # 3,311 grids, 1M assets, 1M incidents
     python benchmarks/one_click.py --small      # a fiftieth of it, to see that it runs
+    python benchmarks/one_click.py --no-http    # the kernels alone
 
-An invented town of the size of Yubei: 3,311 grids on 36 x 36 km, small in the middle and large
-outside, 18,900 appointments and as many last positions, 1M assets, 1M incidents, 60,000 cameras,
-120,000 buildings, 100,000 places, 40,000 road pieces, all of them as thick as the grids are. The
-clicks are at assets, so they are where the town is thickest. Figures are wall times of single
-answers in milliseconds; seed 1. The bound is 150 ms of server time for the whole card; exit code 1
-if the median or the 99th hundredth of a card breaks it.
+The town is in `one_click_data.py`, seed 1. The clicks are at assets and cases, so they are where
+the town is thickest. Kernels: wall times of single answers. HTTP: the callback of the card, sent as
+a browser sends it to a server in a process of its own; `server` is its `Server-Timing`, `wall` the
+whole trip on this machine. The bound is 150 ms of server time: exit code 1 if the 99th hundredth of
+the kernels or the 95th of any click breaks it. The workspace is kept in benchmarks/out (1 GB).
 """
 
 from __future__ import annotations
 
 import argparse
+import http.client
+import json
+import re
 import resource
+import subprocess
 import sys
 import time
-from collections.abc import Callable
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
-import geopandas as gpd
 import numpy as np
 import pandas as pd
 import shapely
+from one_click_data import AT, LAT, LON, make_town, write_town
+from waitress.server import create_server
 
+from dashboards.app import create_app
+from dashboards.components import card_ids as ids
+from dashboards.components.one_click import register_card
+from dashboards.settings import Settings
+from dashboards.store import Store
+from geo.io.workspace import open_workspace
 from geo.live import LiveIndex, live_workers
 from geo.nearby import NearbyIndex
 from geo.responsibility import ChainIndex, Viewer
 
-AT = datetime(2026, 11, 21, 2, tzinfo=UTC)
-LON, LAT = 106.6, 29.7
-SIDE_DEG = 0.36
+OUT = Path(__file__).parent / "out"
 BOUND_MS = 150.0
 CLICKS = 400
-CODES = ("0101", "0102", "0104", "0113", "0117", "0118", "0301", "0402", "0501")
-EVENTS = ("E0102", "E0110", "E0404", "E0506", "C0101", "C0118")
-
-
-def spread(rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Places in the town: most of them in the middle."""
-    u = rng.normal(0, 0.18, (n, 2)) + rng.uniform(-0.12, 0.12, (n, 2))
-    u = np.where(np.abs(u) < 0.5, u, rng.uniform(-0.5, 0.5, (n, 2)))
-    return LON + u[:, 0] * SIDE_DEG, LAT + u[:, 1] * SIDE_DEG
-
-
-def pick(rng: np.random.Generator, words: tuple[str, ...], n: int) -> Any:
-    return pd.array(list(words), dtype="str").take(rng.integers(len(words), size=n))
-
-
-def ids(letter: str, n: int) -> pd.Index:
-    return pd.Index([f"{letter}{k:07d}" for k in range(n)], dtype="str")
-
-
-def table(columns: dict[str, Any], index: pd.Index, shapes: Any) -> gpd.GeoDataFrame:
-    return gpd.GeoDataFrame(columns, index=index, geometry=shapes, crs="EPSG:4326")
-
-
-def make_grids(rng: np.random.Generator, count: int) -> tuple[gpd.GeoDataFrame, pd.DataFrame]:
-    seeds = shapely.MultiPoint(np.column_stack(spread(rng, count)))
-    frame = shapely.box(
-        LON - SIDE_DEG / 2, LAT - SIDE_DEG / 2, LON + SIDE_DEG / 2, LAT + SIDE_DEG / 2
-    )
-    cells = shapely.get_parts(shapely.voronoi_polygons(seeds, extend_to=frame))
-    cells = cells[np.argsort(shapely.get_y(shapely.centroid(cells)))]
-    communities = np.arange(len(cells)) // 12
-    codes = [f"500112{1 + c // 10:03d}{1 + c % 10:03d}" for c in communities]
-    grids = table(
-        {
-            "name": [f"第{k}网格" for k in range(len(cells))],
-            "kind": "base",
-            "community_code": codes,
-            "households": 300,
-            "valid_from": pd.Timestamp(2025, 1, 1, tz="UTC"),
-            "valid_to": pd.NaT,
-        },
-        pd.Index([f"{c}{k % 12 + 1:03d}" for k, c in enumerate(codes)], dtype="str"),
-        cells,
-    )
-    rows = [("500100000000", "city", None), ("500112000000", "district", "500100000000")]
-    streets = sorted({code[:9] for code in codes})
-    rows += [(f"{street}000", "street", "500112000000") for street in streets]
-    rows += [(code, "community", f"{code[:9]}000") for code in sorted(set(codes))]
-    divisions = pd.DataFrame(rows, columns=["code", "level", "parent_code"])
-    return grids, divisions.assign(name=divisions["code"]).set_index("code")
-
-
-def make_people(
-    rng: np.random.Generator, grids: gpd.GeoDataFrame, divisions: pd.DataFrame, count: int
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    heads = [(code, f"{level}_head") for code, level in divisions["level"].items()]
-    posts = heads + [(code, "fire") for code, level in divisions["level"].items()
-                     if level in ("street", "community")]  # fmt: skip
-    posts += [(grid, role) for grid in grids.index for role in ("grid_head", "grid_worker", "fire")]
-    more = rng.choice(grids.index, max(count - len(posts), 0))
-    posts += [(grid, "grid_worker") for grid in more]
-    who = ids("W", len(posts))
-    duties = pd.DataFrame(posts, columns=["unit_code", "role"]).assign(
-        worker_id=who, rank=1, valid_from=pd.Timestamp(2025, 1, 1, tz="UTC"), valid_to=pd.NaT
-    )
-    workers = pd.DataFrame(
-        {
-            "name": [f"人{k}" for k in range(len(who))],
-            "phone": [f"000{k:08d}" for k in range(len(who))],
-            "role": duties["role"].to_numpy(),
-            "unit_code": duties["unit_code"].to_numpy(),
-        },
-        index=who,
-    )
-    return workers, duties
-
-
-def make_things(rng: np.random.Generator, share: float) -> dict[str, gpd.GeoDataFrame]:
-    def size(n: int) -> int:
-        return max(int(n * share), 1)
-
-    def points(n: int) -> Any:
-        return shapely.points(*spread(rng, n))
-
-    def asset(n: int, code: tuple[str, ...]) -> dict[str, Any]:
-        states = ("intact",) * 17 + ("damaged", "lost", "removed")
-        return {
-            "class_code": pick(rng, code, n), "name": pick(rng, ("青年路", "文化巷", "东街"), n),
-            "state": pick(rng, states, n), "owner": pick(rng, ("园林局", "排水处", "公安局"), n),
-        }  # fmt: skip
-
-    n = size(1_000_000)
-    made = {"assets": table(asset(n, CODES), ids("A", n), points(n))}
-    ago = pd.to_timedelta(rng.integers(0, 3 * 365 * 86_400, n), unit="s")
-    stages = ("closed",) * 48 + ("cancelled", "handling")
-    reported = pd.Timestamp(AT) - ago
-    columns = {
-        "class_code": pick(rng, EVENTS, n), "category": pick(rng, ("暴露垃圾", "道路破损"), n),
-        "description": pick(rng, ("附近暴露垃圾", "附近道路破损"), n),
-        "source": pick(rng, ("collector", "hotline"), n), "reported_at": reported,
-        "stage": pick(rng, stages, n), "deadline": reported + pd.Timedelta(hours=8),
-        "closed_at": reported + pd.Timedelta(hours=6),
-    }  # fmt: skip
-    made["incidents"] = table(columns, ids("I", n), points(n))
-    n = size(60_000)
-    view = {
-        "bearing_deg": rng.uniform(0, 360, n), "angle_deg": rng.choice([60.0, 90.0, 360.0], n),
-        "range_m": rng.uniform(40, 150, n),
-    }  # fmt: skip
-    made["cameras"] = table({**asset(n, ("0136",)), **view}, ids("C", n), points(n))
-    n = size(120_000)
-    lon, lat = spread(rng, n)
-    houses = shapely.box(lon, lat, lon + 2e-4, lat + 1.2e-4)
-    columns = {
-        "name": pick(rng, ("1号楼", "2号楼"), n), "compound": pick(rng, ("华府", "星河"), n),
-        "floors": 12, "households": rng.integers(0, 120, n), "population": rng.integers(0, 300, n),
-    }  # fmt: skip
-    made["buildings"] = table(columns, ids("B", n), houses)
-    n = size(100_000)
-    columns = {"kind": pick(rng, ("shop", "school"), n), "name": pick(rng, ("面馆", "小学"), n)}
-    made["places"] = table(columns, ids("P", n), points(n))
-    n = size(40_000)
-    start = np.column_stack(spread(rng, n))
-    ways = np.stack([start, start + rng.normal(0, 1e-3, (n, 2))], axis=1)
-    columns = {"name": pick(rng, ("青年路", "东街"), n), "road_class": "minor"}
-    made["roads"] = table(columns, ids("R", n), shapely.linestrings(ways))
-    return made
-
-
-def make_fixes(rng: np.random.Generator, workers: pd.DataFrame) -> pd.DataFrame:
-    lon, lat = spread(rng, len(workers))
-    ages = pd.to_timedelta(rng.integers(0, 1200, len(workers)), unit="s")
-    return pd.DataFrame(
-        {"worker_id": workers.index, "lon": lon, "lat": lat, "time": pd.Timestamp(AT) - ages}
-    )
+ASKS = 100
 
 
 def timed(job: Callable[[], Any]) -> tuple[Any, float]:
@@ -203,11 +79,26 @@ def measure_updates(live: LiveIndex, fixes: pd.DataFrame, rng: np.random.Generat
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--small", action="store_true")
-    share = 0.02 if parser.parse_args().small else 1.0
-    rng = np.random.default_rng(1)
-    grids, divisions = make_grids(rng, max(int(3311 * share), 60))
-    workers, duties = make_people(rng, grids, divisions, int(18_900 * share))
-    things, fixes = make_things(rng, share), make_fixes(rng, workers)
+    parser.add_argument("--no-http", action="store_true", help="the kernels alone")
+    options = parser.parse_args()
+    share = 0.02 if options.small else 1.0
+    town = make_town(share)
+    kept = measure_kernels(town)
+    if not options.no_http:
+        kept = measure_http(town, "small" if options.small else "full") and kept
+    print(f"the card keeps {BOUND_MS:.0f} ms: {'yes' if kept else 'NO'}")
+    return 0 if kept else 1
+
+
+def measure_kernels(town: dict[str, Any]) -> bool:
+    """Answers of `geo` by themselves."""
+    grids, divisions, workers = town["grids"], town["divisions"], town["workers"]
+    duties, fixes = town["duties"], town["fixes"]
+    things = {
+        name: town[name]
+        for name in ("assets", "incidents", "cameras", "buildings", "places", "roads")
+    }
+    rng = np.random.default_rng(2)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     sizes = ", ".join(f"{len(frame):,} {name}" for name, frame in things.items())
     print(f"{len(grids):,} grids, {len(duties):,} duties, {sizes}")
@@ -252,11 +143,139 @@ def main() -> int:
     found = [len(nearby.around(*spot, at=AT).assets) for spot in places[:100]]
     print(f"assets within 200 m: median {np.median(found):.0f}, most {max(found)}")
     measure_updates(live, fixes, rng)
-    low, high = np.percentile(taken, [50, 99])
-    kept = max(low, high) < BOUND_MS
-    print(f"the card keeps {BOUND_MS:.0f} ms: {'yes' if kept else 'NO'}")
-    return 0 if kept else 1
+    return bool(np.percentile(taken, 99) < BOUND_MS)
+
+
+# The whole answer over HTTP.
+
+
+def measure_http(town: dict[str, Any], size: str) -> bool:
+    """A server of its own process, asked as a browser asks; `Server-Timing` and wall time."""
+    folder = OUT / f"one-click-{size}"
+    if not (folder / "city.gpkg").exists():
+        write_town(folder, town)
+    with served(folder) as (port, built_s):
+        print(f"server ready after {built_s:.0f} s")
+        asks = make_asks(town)
+        wait_for_answer(port, asks["incident, 300 m"][0])
+        print(f"{'HTTP: ms':34}{'server':>9}{'95 %':>9}{'most':>9}{'wall':>9}{'95 %':>9}{'kB':>8}")
+        worst = 0.0
+        for name, bodies in asks.items():
+            server, wall, sizes = zip(*(ask(port, body) for body in bodies), strict=True)
+            mid, high = np.percentile(server, [50, 95])
+            most = max(server)
+            wall_mid, wall_high = np.percentile(wall, [50, 95])
+            kb = np.median(sizes) / 1000
+            print(
+                f"{name:34}{mid:9.1f}{high:9.1f}{most:9.1f}{wall_mid:9.1f}{wall_high:9.1f}{kb:8.1f}"
+            )
+            worst = max(worst, high)
+    return worst < BOUND_MS
+
+
+def make_asks(town: dict[str, Any]) -> dict[str, list[bytes]]:
+    """Bodies of the card's callback by kind of click."""
+    rng = np.random.default_rng(3)
+    incidents, grids = town["incidents"], town["grids"]
+    is_open = incidents.index[incidents["stage"] == "handling"]
+    cases = [*rng.choice(is_open, ASKS // 2), *rng.choice(incidents.index, ASKS // 2)]
+    spots = town["assets"].geometry.to_numpy()[rng.choice(len(town["assets"]), ASKS)]
+    places = list(zip(shapely.get_x(spots), shapely.get_y(spots), strict=True))
+
+    def case(radius: int) -> list[bytes]:
+        return [body({"kind": "incident", "id": str(c), "radius_m": radius}) for c in cases]
+
+    def place(radius: int) -> list[bytes]:
+        return [
+            body({"kind": "place", "lon": float(x), "lat": float(y), "radius_m": radius})
+            for x, y in places
+        ]
+
+    chosen = rng.choice(grids.index, ASKS)
+    return {
+        "incident, 300 m": case(300),
+        "incident, 1000 m": case(1000),
+        "place, 300 m": place(300),
+        "place, 1000 m": place(1000),
+        "grid": [body({"kind": "grid", "id": str(g)}) for g in chosen],
+    }
+
+
+def body(target: dict[str, Any]) -> bytes:
+    """What dash's page sends when the target changes."""
+    outputs = [
+        (ids.CARD_HEAD, "children"), (ids.CARD_BODY, "children"), (ids.CARD_ACTIONS, "children"),
+        (ids.CARD_MARKS, "data"), (ids.CARD_SEEN, "data"), (ids.CARD_OWNER, "data"),
+    ]  # fmt: skip
+    person = {"role": "dispatcher", "by": "坐席05"}
+    return json.dumps(
+        {
+            "output": ".." + "...".join(f"{i}.{p}" for i, p in outputs) + "..",
+            "outputs": [{"id": i, "property": p} for i, p in outputs],
+            "inputs": [
+                {"id": ids.CARD_TARGET, "property": "data", "value": target},
+                {"id": ids.CARD_TOUCH, "property": "data", "value": 0},
+                {"id": ids.CARD_PERSON, "property": "data", "value": person},
+            ],
+            "changedPropIds": [f"{ids.CARD_TARGET}.data"],
+            "state": [
+                {"id": ids.CARD_CONFIG, "property": "data", "value": {"lang": "zh"}},
+                {"id": ids.CARD_SEEN, "property": "data", "value": None},
+                {"id": ids.CARD_MOVE, "property": "data", "value": None},
+            ],
+        }
+    ).encode()
+
+
+def ask(port: int, sent: bytes) -> tuple[float, float, int]:
+    """Milliseconds of the server and of the whole trip, and bytes, of one click."""
+    link = http.client.HTTPConnection("127.0.0.1", port, timeout=600)
+    begun = time.perf_counter()
+    link.request("POST", "/_dash-update-component", sent, {"Content-Type": "application/json"})
+    answer = link.getresponse()
+    content = answer.read()
+    wall = (time.perf_counter() - begun) * 1000
+    link.close()
+    if answer.status != 200 or len(content) < 2000:
+        raise SystemExit(f"the card did not come: {answer.status} {content[:400]!r}")
+    timing = re.search(r"app;dur=([\d.]+)", answer.headers["Server-Timing"] or "")
+    return float(timing.group(1)) if timing else wall, wall, len(content)
+
+
+def wait_for_answer(port: int, sent: bytes) -> None:
+    """The first answers build caches; they do not count."""
+    for _ in range(5):
+        ask(port, sent)
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[tuple[int, float]]:
+    """`serve` in a process of its own, with the clock of the town."""
+    begun = time.perf_counter()
+    ours = [sys.executable, str(Path(__file__)), "--serve", str(folder)]
+    with subprocess.Popen(ours, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        try:
+            yield int(line.split()[-1]), time.perf_counter() - begun
+        finally:
+            process.terminate()
+
+
+def serve(folder: Path) -> None:
+    """Serve the workspace at the moment of the town, on a free port that is printed."""
+    with open_workspace(folder) as workspace:
+        store = Store(workspace, Settings(timezone="Asia/Shanghai"), clock=lambda: AT)
+        store.refresh()
+        app = create_app(store.settings, store)
+        register_card(app, store)
+        server = create_server(app.server, host="127.0.0.1", port=0, threads=4)
+        print(f"port {server.effective_port}", flush=True)
+        server.run()
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    if len(sys.argv) == 3 and sys.argv[1] == "--serve":
+        serve(Path(sys.argv[2]))
+    else:
+        sys.exit(main())

@@ -14,15 +14,15 @@ from functools import cache
 import numpy as np
 import pandas as pd
 
+from dashboards.components.case_words import move_word, role_word
 from dashboards.figures import Snapshot
 from dashboards.words import Words
 from geo import codes
+from geo.codes import ClassBook
 from geo.deadlines import ClockReading
 from geo.errors import CodeError
-from geo.incidents import LogRow, MoveRefusedError
-from geo.responsibility import duty_roles, mask_phone
-
-ROLE_ORDER = ("grid_head", "grid_worker", "deputy", "assistant", "police")
+from geo.incidents import LogRow
+from geo.responsibility import duty_roles
 
 
 @dataclass(frozen=True)
@@ -69,24 +69,18 @@ class LogLine:
     stage: str
 
 
-@dataclass(frozen=True)
-class Person:
-    """Someone who answers for a grid; the number is masked."""
-
-    name: str
-    role: str
-    phone: str
-    seen: str
-    is_fresh: bool
-
-
 # Classes, places, levels.
 
 
-def class_name(code: str, category: str, words: Words) -> str:
-    """The class of an incident or asset in words; the source's own word where we have none."""
+def class_name(code: str, category: str, words: Words, classes: ClassBook | None = None) -> str:
+    """The class of an incident or asset in words; the source's own word where we have none.
+
+    `classes` are the city's (`Rules.classes`); without them those that come with the product.
+    """
     if code:
         try:
+            if classes is not None:
+                return classes.name(code, words.language)
             return codes.class_name(code, words.language)
         except (CodeError, KeyError):
             return category or code
@@ -157,11 +151,6 @@ def duty_role(role: str, level: str, words: Words) -> str:
     known = _duty_words()
     found = known.get((role, level)) or known.get((role, "*"))
     return found[words.language] if found else _word("role", role, words)
-
-
-def case_role(role: str, words: Words) -> str:
-    """A role of people who move cases (`geo.incidents.ROLES`) in words."""
-    return _word("caserole", role, words)
 
 
 # Cases.
@@ -246,18 +235,13 @@ def clock_line(reading: ClockReading, words: Words) -> ClockLine:
 # Moves and the log.
 
 
-def move_name(move: str, words: Words) -> str:
-    """What a move is called on its button."""
-    return _word("move", move, words)
-
-
 def log_line(row: LogRow, words: Words, at: datetime, zone: tzinfo | None = None) -> LogLine:
     """A row of the log: when, what was done, by whom as what, why, and what it set."""
     zone = zone or at.tzinfo
     moment = row.at.astimezone(zone)
     who = row.by or ""
     if row.role:
-        role = case_role(row.role, words)
+        role = role_word(words, row.role)
         who = words("one.log.who", name=who, role=role) if who else role
     details = []
     if row.owner:
@@ -270,10 +254,9 @@ def log_line(row: LogRow, words: Words, at: datetime, zone: tzinfo | None = None
         details.append(words(key, time=until))
     if row.other_id:
         details.append(words("one.log.other", id=row.other_id))
-    key = f"move.{row.move}.done"
-    what = words(key) if words.has(key) else row.move
+    what = move_word(words, row.move)
     if row.move == "recorded":
-        what = words("move.recorded.done", stage=stage_name(row.stage, words))
+        what = words("one.log.recorded", stage=stage_name(row.stage, words))
     return LogLine(
         seq=row.seq,
         moment=moment,
@@ -284,43 +267,3 @@ def log_line(row: LogRow, words: Words, at: datetime, zone: tzinfo | None = None
         details=tuple(details),
         stage=stage_name(row.stage, words),
     )
-
-
-def refusal(error: MoveRefusedError, words: Words) -> str:
-    """Why a move was refused, in the words of the language; the kernel's own where we have none."""
-    key = f"refused.{error.reason}"
-    if not words.has(key):
-        return str(error)
-    attempt = error.attempt
-    move = move_name(attempt.move, words) if attempt else ""
-    stage = stage_name(attempt.stage, words) if attempt else ""
-    role = case_role(attempt.role or "", words) if attempt else ""
-    return words(key, move=move, stage=stage, role=role)
-
-
-def people_of_grid(snapshot: Snapshot, row: int, words: Words, fresh_s: float) -> list[Person]:
-    """Those registered for the grid, heads first, then its community's if it has none."""
-    people = snapshot.workers.people
-    if not len(people):
-        return []
-    grid_id = str(snapshot.city.grids.index[row])
-    found = people[people["unit_code"] == grid_id]
-    if not len(found):
-        community = snapshot.city.grids["community_code"].iloc[row]
-        found = people[people["unit_code"] == community] if pd.notna(community) else found
-    order = {role: k for k, role in enumerate(ROLE_ORDER)}
-    found = found.assign(_rank=[order.get(str(r), 99) for r in found["role"]])
-    found = found.sort_values("_rank", kind="stable")
-    positions = snapshot.workers.positions
-    persons = []
-    for worker_id, person in found.iterrows():
-        seen, fresh = words("grid.worker.unseen"), False
-        if worker_id in positions.index:
-            age = (pd.Timestamp(snapshot.at) - positions.at[worker_id, "time"]).total_seconds()
-            seen = words("grid.worker.seen", span=words.span(max(age, 0)))
-            fresh = age <= fresh_s
-        role_key = f"role.{person['role']}"
-        role = words(role_key) if words.has(role_key) else str(person["role"])
-        phone = mask_phone(person["phone"])
-        persons.append(Person(str(person["name"]), role, phone, seen, fresh))
-    return persons

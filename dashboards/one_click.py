@@ -15,11 +15,12 @@ from typing import Any, Literal
 import pandas as pd
 import shapely
 
-from dashboards.card_sources import CaseFile, Sources, sources_of
 from dashboards.store import Store
+from geo.codes import ClassBook
 from geo.errors import CodeError
-from geo.live import Near
-from geo.nearby import Around
+from geo.io.casebook import CaseFile, UnknownCaseError
+from geo.live import LiveIndex, Near
+from geo.nearby import Again, Around, FlareUp, NearRules
 from geo.responsibility import AssetAnswer, Chain, Department, Viewer, mask_phone
 
 Kind = Literal["incident", "grid", "place"]
@@ -28,8 +29,6 @@ RADII_M = (100, 300, 500, 1000)
 """What the switch offers; a grid has its own ground besides."""
 
 NEAREST = 3
-THING_M = 60.0
-"""How far from a report of a class of assets the asset itself may stand: the width of a street."""
 
 _COMMANDING = ("acceptor", "inspector", "dispatcher", "shift_leader", "leader", "planner")
 """Roles of the two centres, which belong to the whole city where no unit is given."""
@@ -75,6 +74,8 @@ class Card:
 
     target: Target
     at: datetime
+    classes: ClassBook
+    """The city's names of classes."""
     lon: float | None = None
     lat: float | None = None
     is_known: bool = True
@@ -86,6 +87,8 @@ class Card:
     departments: tuple[Department, ...] = ()
     owner: Department | None = None
     """The department that has the case."""
+    suggested: Department | None = None
+    """The department that handles the class after the rules of the city."""
     thing: tuple[str, pd.Series, AssetAnswer] | None = None
     """The asset that the case is about, if its class is one of assets: id, row, who answers."""
     nearest: tuple[NearWorker, ...] = ()
@@ -94,8 +97,8 @@ class Card:
     case: CaseFile | None = None
     similar: pd.DataFrame = field(default_factory=pd.DataFrame)
     """Open cases that it may be the same as: distance_m and apart_h, indexed by incident_id."""
-    flare_up: tuple[int, datetime] | None = None
-    """How often cases of the class came back to this spot, and when the last one did."""
+    flare_ups: tuple[FlareUp, ...] = ()
+    """Black spots here: places whose closed cases come back."""
 
 
 def target_of(data: Any) -> Target | None:
@@ -164,155 +167,173 @@ def _top_code(store: Store) -> str | None:
 
 def assemble(store: Store, target: Target, viewer: Viewer | None = None) -> Card:
     """Put the card of a target together, as of now."""
-    at = store.clock().astimezone(store.settings.zone)
-    sources = sources_of(store)
-    days = store.settings.card_days
+    desk = _Desk(store, target, viewer)
     if target.kind == "incident":
-        return _of_incident(store, sources, target, viewer, at, days)
-    if target.kind == "grid":
-        return _of_grid(store, sources, target, viewer, at, days)
-    assert target.lon is not None
-    assert target.lat is not None
-    radius = target.radius_m or store.settings.card_radius_m
-    around = sources.nearby.around(target.lon, target.lat, at=at, radius_m=radius, days=days)
-    chain = sources.chains.chain_at(target.lon, target.lat, at=at, viewer=viewer)
-    return _card(store, sources, target, viewer, around, chain, radius)
+        return desk.of_incident()
+    return desk.of_grid() if target.kind == "grid" else desk.of_place()
 
 
-def _of_grid(
-    store: Store, sources: Sources, target: Target, viewer: Viewer | None, at: datetime, days: int
-) -> Card:
-    assert target.id is not None
-    try:
-        chain = sources.chains.chain(target.id, at=at, viewer=viewer)
-        if target.radius_m is None:
-            around = sources.nearby.around_grid(target.id, at=at, days=days)
-        else:
-            lon, lat = _middle(store, target)
-            around = sources.nearby.around(lon, lat, at=at, radius_m=target.radius_m, days=days)
-    except CodeError:
-        return Card(target, at, is_known=False)
-    return _card(store, sources, target, viewer, around, chain, target.radius_m)
+class _Desk:
+    """One click at work: the indexes as they are now, for one target and one viewer."""
 
+    def __init__(self, store: Store, target: Target, viewer: Viewer | None) -> None:
+        self.store, self.target, self.viewer = store, target, viewer
+        self.at = store.clock().astimezone(store.settings.zone)
+        self.days = store.settings.card_days
+        self.chains, self.nearby = store.chains, store.nearby
+        self.rules = store.rules
 
-def _middle(store: Store, target: Target) -> tuple[float, float]:
-    """The clicked place, or else a point inside of the grid."""
-    if target.lon is not None and target.lat is not None:
-        return target.lon, target.lat
-    city = store.snapshot().city
-    row = city.position.get(target.id or "")
-    if row is None:
-        raise CodeError(f"no grid {target.id!r} in force: correct the id")
-    point = shapely.point_on_surface(city.grids.geometry.iloc[row])
-    return float(point.x), float(point.y)
+    def of_place(self) -> Card:
+        lon, lat = self.target.lon, self.target.lat
+        assert lon is not None
+        assert lat is not None
+        radius = self.target.radius_m or self.store.settings.card_radius_m
+        return self.card(self.around(lon, lat, radius), self.chain_at(lon, lat), radius)
 
+    def of_grid(self) -> Card:
+        target = self.target
+        assert target.id is not None
+        try:
+            chain = self.chains.chain(target.id, at=self.at, viewer=self.viewer)
+            if target.radius_m is None:
+                around = self.nearby.around_grid(target.id, at=self.at, days=self.days)
+            else:
+                around = self.around(*self._middle(), target.radius_m)
+        except CodeError:
+            return self.unknown()
+        return self.card(around, chain, target.radius_m)
 
-def _of_incident(
-    store: Store, sources: Sources, target: Target, viewer: Viewer | None, at: datetime, days: int
-) -> Card:
-    assert target.id is not None
-    case = sources.read_case(target.id, at=at)
-    if case is None:
-        return Card(target, at, is_known=False)
-    lon, lat = case.place
-    radius = target.radius_m or store.settings.card_radius_m
-    if lon is None or lat is None:
-        chain = _chain_of_owner(sources, case, at, viewer)
-        return _card(store, sources, target, viewer, None, chain, radius, case=case)
-    around = sources.nearby.around(lon, lat, at=at, radius_m=radius, days=days)
-    chain = sources.chains.chain_at(lon, lat, at=at, viewer=viewer)
-    return _card(store, sources, target, viewer, around, chain, radius, case=case)
+    def of_incident(self) -> Card:
+        assert self.target.id is not None
+        try:
+            case = self.store.casebook.read(self.target.id, at=self.at)
+        except UnknownCaseError:
+            return self.unknown()
+        radius = self.target.radius_m or self.store.settings.card_radius_m
+        if case.place is None:
+            return self.card(None, self._chain_of_owner(case), radius, case)
+        lon, lat = case.place
+        return self.card(self.around(lon, lat, radius), self.chain_at(lon, lat), radius, case)
 
+    def unknown(self) -> Card:
+        return Card(self.target, self.at, self.rules.classes, is_known=False)
 
-def _chain_of_owner(
-    sources: Sources, case: CaseFile, at: datetime, viewer: Viewer | None
-) -> Chain | None:
-    """A case without a place still has the chain of the unit that has it, if it has one."""
-    if not case.case.owner:
-        return None
-    try:
-        return sources.chains.chain(case.case.owner, at=at, viewer=viewer)
-    except CodeError:
-        return None
+    def around(self, lon: float, lat: float, radius_m: float) -> Around:
+        return self.nearby.around(lon, lat, at=self.at, radius_m=radius_m, days=self.days)
 
+    def chain_at(self, lon: float, lat: float) -> Chain | None:
+        return self.chains.chain_at(lon, lat, at=self.at, viewer=self.viewer)
 
-def _card(
-    store: Store,
-    sources: Sources,
-    target: Target,
-    viewer: Viewer | None,
-    around: Around | None,
-    chain: Chain | None,
-    radius: int | None,
-    *,
-    case: CaseFile | None = None,
-) -> Card:
-    at = store.clock().astimezone(store.settings.zone)
-    owner = case.case.owner if case is not None else None
-    return Card(
-        target=target,
-        at=at,
-        lon=None if around is None else around.lon,
-        lat=None if around is None else around.lat,
-        radius_m=radius,
-        around=around,
-        chain=chain,
-        departments=sources.chains.departments(at=at, viewer=viewer),
-        owner=sources.chains.department(owner, at=at, viewer=viewer) if owner else None,
-        thing=_thing(sources, around, case, at, viewer),
-        nearest=_nearest(store, sources, around, at, viewer),
-        workers_known=len(sources.workers),
-        case=case,
-        similar=sources.similar(case, around, at=at),
-        flare_up=sources.flare_up(case, around, at=at),
-    )
+    def card(
+        self,
+        around: Around | None,
+        chain: Chain | None,
+        radius: int | None,
+        case: CaseFile | None = None,
+    ) -> Card:
+        at, viewer = self.at, self.viewer
+        owner = case.case.owner if case is not None else None
+        again = self._again(around, case)
+        workers = self.store.live_workers
+        return Card(
+            target=self.target,
+            at=at,
+            classes=self.rules.classes,
+            lon=None if around is None else around.lon,
+            lat=None if around is None else around.lat,
+            radius_m=radius,
+            around=around,
+            chain=chain,
+            departments=self.chains.departments(at=at, viewer=viewer),
+            owner=self.chains.department(owner, at=at, viewer=viewer) if owner else None,
+            suggested=self._suggested(case),
+            thing=self._thing(around, case),
+            nearest=() if around is None else self._nearest(workers, around),
+            workers_known=len(workers),
+            case=case,
+            similar=pd.DataFrame() if again is None else again.similar,
+            flare_ups=() if again is None else again.flare_ups,
+        )
 
+    def _middle(self) -> tuple[float, float]:
+        """The clicked place, or else a point inside of the grid."""
+        target = self.target
+        if target.lon is not None and target.lat is not None:
+            return target.lon, target.lat
+        city = self.store.snapshot().city
+        row = city.position.get(target.id or "")
+        if row is None:
+            raise CodeError(f"no grid {target.id!r} in force: correct the id")
+        point = shapely.point_on_surface(city.grids.geometry.iloc[row])
+        return float(point.x), float(point.y)
 
-def _nearest(
-    store: Store, sources: Sources, around: Around | None, at: datetime, viewer: Viewer | None
-) -> tuple[NearWorker, ...]:
-    if around is None:
-        return ()
-    age_s = store.settings.on_duty_minutes * 60
-    found = sources.workers.nearest(around.lon, around.lat, NEAREST, at=at, max_age_s=age_s)
-    people = sources.people
-    workers = []
-    for near in found:
+    def _chain_of_owner(self, case: CaseFile) -> Chain | None:
+        """A case without a place has the chain of the unit that has it, if it has one."""
+        if not case.case.owner:
+            return None
+        try:
+            return self.chains.chain(case.case.owner, at=self.at, viewer=self.viewer)
+        except CodeError:
+            return None
+
+    def _suggested(self, case: CaseFile | None) -> Department | None:
+        """Who handles the class, where the rules of the city name a department."""
+        if case is None or not case.case.is_open:
+            return None
+        name = self.rules.owner_of_class(case.row["class_code"])
+        return self.chains.department(name, at=self.at, viewer=self.viewer) if name else None
+
+    def _nearest(self, live: LiveIndex, around: Around) -> tuple[NearWorker, ...]:
+        age_s = self.store.settings.on_duty_minutes * 60
+        found = live.nearest(around.lon, around.lat, NEAREST, at=self.at, max_age_s=age_s)
+        people = self.store.snapshot().workers.people
+        return tuple(self._worker(near, people) for near in found)
+
+    def _worker(self, near: Near, people: pd.DataFrame) -> NearWorker:
         if near.key not in people.index:
-            workers.append(NearWorker(near, near.key, "", "", ""))
-            continue
+            return NearWorker(near, near.key, "", "", "")
         person = people.loc[near.key]
-        unit = _text(person["unit_code"])
-        sees = sources.chains.may_see_phone(viewer, unit, near.key, at=at)
-        number = _text(person["phone"])
-        workers.append(
-            NearWorker(
-                near, _text(person["name"]) or near.key, _text(person["role"]), unit,
-                number if sees else mask_phone(number),
-            )
-        )  # fmt: skip
-    return tuple(workers)
+        unit, number = _text(person["unit_code"]), _text(person["phone"])
+        sees = self.chains.may_see_phone(self.viewer, unit, near.key, at=self.at)
+        return NearWorker(
+            near,
+            _text(person["name"]) or near.key,
+            _text(person["role"]),
+            unit,
+            number if sees else mask_phone(number),
+        )
 
+    def _thing(
+        self, around: Around | None, case: CaseFile | None
+    ) -> tuple[str, pd.Series, AssetAnswer] | None:
+        """The asset that a case of a class of assets is most likely about: the nearest one."""
+        code = "" if case is None else _text(case.row["class_code"])
+        if around is None or not code.startswith("C"):
+            return None
+        found = around.assets[around.assets["class_code"] == code[1:]]
+        found = found[found["distance_m"] <= self.rules.case.owner_asset_m]
+        if found.empty:
+            return None
+        row = found.iloc[0]
+        shape = shapely.Point(float(row["lon"]), float(row["lat"]))
+        answer = self.chains.asset(shape, _text(row["owner"]), at=self.at, viewer=self.viewer)
+        return str(found.index[0]), row, answer
 
-def _thing(
-    sources: Sources,
-    around: Around | None,
-    case: CaseFile | None,
-    at: datetime,
-    viewer: Viewer | None,
-) -> tuple[str, pd.Series, AssetAnswer] | None:
-    """The asset that a case of a class of assets is most likely about: the nearest of the class."""
-    code = "" if case is None else _text(case.row.get("class_code"))
-    if around is None or not code.startswith("C"):
-        return None
-    found = around.assets[around.assets["class_code"] == code[1:]]
-    found = found[found["distance_m"] <= THING_M]
-    if found.empty:
-        return None
-    row = found.iloc[0]
-    shape = shapely.Point(float(row["lon"]), float(row["lat"]))
-    answer = sources.chains.asset(shape, _text(row["owner"]), at=at, viewer=viewer)
-    return str(found.index[0]), row, answer
+    def _again(self, around: Around | None, case: CaseFile | None) -> Again | None:
+        if around is None:
+            return None
+        near = self.rules.case
+        rules = NearRules(
+            near.similar_m,
+            near.similar_h,
+            near.recurring_m,
+            near.recurring_days,
+            near.recurring_min,
+        )
+        id_ = None if case is None else self.target.id
+        return self.nearby.again(
+            around.lon, around.lat, rules, at=self.at, incident_id=id_, days=self.days
+        )
 
 
 def _text(value: Any) -> str:

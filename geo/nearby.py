@@ -22,6 +22,10 @@ import pandas as pd
 import shapely
 from numpy.typing import NDArray
 
+from geo._again import Again as Again
+from geo._again import FlareUp as FlareUp
+from geo._again import NearRules as NearRules
+from geo._again import find_again
 from geo._around import (
     Choose,
     Houses,
@@ -47,7 +51,7 @@ from geo.incidents import OPEN_STAGES
 from geo.locate import GridIndex
 from geo.schema import STORAGE_CRS
 
-__all__ = ["TABLES_NEARBY", "Around", "Houses", "NearbyIndex"]
+__all__ = ["TABLES_NEARBY", "Again", "Around", "FlareUp", "Houses", "NearRules", "NearbyIndex"]
 
 TABLES_NEARBY = ("assets", "cameras", "buildings", "places", "roads", "areas", "incidents")
 """Tables that `NearbyIndex` takes beside the grids; each may be left out."""
@@ -223,6 +227,38 @@ class NearbyIndex:
             return Found(rows, measure_m(lon, lat, lons, lats), lons, lats).nearest_first()
 
         return self._collect(grids, row, lon, lat, choose, None, at, days)
+
+    def again(
+        self,
+        lon: float,
+        lat: float,
+        rules: NearRules,
+        *,
+        at: datetime,
+        incident_id: str | None = None,
+        days: int = DAYS,
+    ) -> Again:
+        """Open cases that a case may be the same as, and whether its place flares up again.
+
+        Parameters
+        ----------
+        rules
+            How near and how soon; a city's own are `geo.io.rules.CaseRules`.
+        incident_id
+            The case, by whose class is looked; without it places of all classes count, and
+            nothing is similar.
+        at, days
+            As for `around`.
+        """
+        require_place(lon, lat)
+
+        def choose(layer: PlaceLayer) -> Found:
+            return layer.within(lon, lat, rules.reach_m)
+
+        cases = find_cases(self._layers.get("incidents"), self._recent, choose, micro_of(at))
+        since = pd.Timestamp(at).tz_convert("UTC") - pd.Timedelta(days=days)
+        kept = cases["stage"].isin(OPEN_STAGES) | (cases["reported_at"] >= since)
+        return find_again(cases[kept.to_numpy(dtype=bool)], lon, lat, rules, incident_id)
 
     def buildings_around(self, lon: float, lat: float, radius_m: float) -> gpd.GeoDataFrame:
         """Footprints that reach into a circle, in EPSG:4326, nearest first: what cuts a view."""

@@ -36,9 +36,7 @@ def radius_switch(card: Card, words: Words) -> html.Div | None:
     """How far the card looks; for a grid also its own ground."""
     if card.around is None:
         return None
-    choices: list[tuple[str, str]] = [
-        (str(radius), words("one.metres", n=f"{radius}")) for radius in RADII_M
-    ]
+    choices: list[tuple[str, str]] = [(str(radius), str(radius)) for radius in RADII_M]
     if card.target.kind == "grid":
         choices.insert(0, ("", words("one.radius.grid")))
     now = "" if card.radius_m is None else str(card.radius_m)
@@ -54,6 +52,7 @@ def radius_switch(card: Card, words: Words) -> html.Div | None:
                 )
                 for value, text in choices
             ),
+            html.Span(words("one.radius.unit"), className="quiet"),
         ],
         className="card-radii",
         role="group",
@@ -203,16 +202,16 @@ def things_part(card: Card, words: Words) -> html.Section | None:
     total = len(around.assets)
     groups = group_counts(around)
     body: list[Any] = [_thing(card, words)] if card.thing is not None else []
+    shown, hidden = groups[:MOST_GROUPS], groups[MOST_GROUPS:]
     if groups:
-        rows: list[Any] = [_group(group, counts, words) for group, counts in groups[:MOST_GROUPS]]
-        rest = sum(int(counts["count"].sum()) for _, counts in groups[MOST_GROUPS:])
+        rows: list[Any] = [_group(group, counts, card, words) for group, counts in shown]
+        rest = sum(int(counts["count"].sum()) for _, counts in hidden)
         if rest:
-            left = len(groups) - MOST_GROUPS
-            rows.append(empty(words("one.assets.more", n=left, m=words.number(rest))))
+            rows.append(empty(words("one.assets.more", n=len(hidden), m=words.number(rest))))
         body.append(html.Div(rows, className="card-assets"))
     else:
         body.append(empty(words("one.assets.none")))
-    body += [_hydrants(around, words), _cameras(around, words)]
+    body += [_hydrants(around, card, words), _cameras(around, words)]
     note = words("one.total", n=words.number(total), reach=_reach(card, words))
     return section(words("one.assets"), body, note=note, name="assets")
 
@@ -221,7 +220,7 @@ def _thing(card: Card, words: Words) -> html.Div:
     """The asset that the case is likely about, and whose it is."""
     assert card.thing is not None
     asset_id, row, answer = card.thing
-    what = class_name(str(row["class_code"]), "", words)
+    what = class_name(str(row["class_code"]), "", words, card.classes)
     owner = answer.owner or words("one.owner.none")
     return html.Div(
         [
@@ -236,7 +235,7 @@ def _thing(card: Card, words: Words) -> html.Div:
     )
 
 
-def _group(group: str, counts: pd.DataFrame, words: Words) -> html.Details:
+def _group(group: str, counts: pd.DataFrame, card: Card, words: Words) -> html.Details:
     """A group of classes: how many, how many not whole; inside each class with its states."""
     total = int(counts["count"].sum())
     intact = int(counts["intact"].sum()) if "intact" in counts else 0
@@ -258,12 +257,12 @@ def _group(group: str, counts: pd.DataFrame, words: Words) -> html.Details:
                     html.Span(words.number(total), className="asset-count"),
                 ]
             ),
-            html.Ul([_class(str(code), row, words) for code, row in counts.iterrows()]),
+            html.Ul([_class(str(code), row, card, words) for code, row in counts.iterrows()]),
         ]
     )
 
 
-def _class(code: str, row: pd.Series, words: Words) -> html.Li:
+def _class(code: str, row: pd.Series, card: Card, words: Words) -> html.Li:
     states = [
         words("one.assets.state", state=asset_state(str(name), words), n=int(row[name]))
         for name in row.index
@@ -271,14 +270,14 @@ def _class(code: str, row: pd.Series, words: Words) -> html.Li:
     ]
     return html.Li(
         [
-            html.Span(class_name(code, "", words), className="asset-name"),
+            html.Span(class_name(code, "", words, card.classes), className="asset-name"),
             html.Span(_joined(states, words), className="quiet"),
             html.Span(metres(float(row["nearest_m"]), words), className="quiet near-age"),
         ]
     )
 
 
-def _hydrants(around: Around, words: Words) -> html.Div:
+def _hydrants(around: Around, card: Card, words: Words) -> html.Div:
     title = html.H4(words("one.hydrant"))
     if around.hydrants.empty:
         return html.Div([title, empty(words("one.hydrant.none"))])
@@ -286,9 +285,12 @@ def _hydrants(around: Around, words: Words) -> html.Div:
         html.Li(
             [
                 html.Span(metres(float(row["distance_m"]), words), className="near-far"),
-                html.Span(_text(row["name"]) or class_name(str(row["class_code"]), "", words)),
+                html.Span(
+                    _text(row["name"])
+                    or class_name(str(row["class_code"]), "", words, card.classes),
+                    title=str(asset_id),
+                ),
                 html.Span(_state_words(row["state"], words), className=_tone(row["state"])),
-                html.Span(str(asset_id), className="panel-note"),
                 locate(float(row["lon"]), float(row["lat"]), words, str(asset_id)),
             ]
         )
@@ -310,12 +312,11 @@ def _cameras(around: Around, words: Words) -> html.Div:
         html.Li(
             [
                 html.Span(metres(float(row["distance_m"]), words), className="near-far"),
-                html.Span(_text(row["name"]) or str(camera)),
+                html.Span(_text(row["name"]) or str(camera), title=str(camera)),
                 html.Span(
                     words(f"one.sees.{row['sees']}"),
                     className="quiet" if row["sees"] == "yes" else "state-soon",
                 ),
-                html.Span(str(camera), className="panel-note"),
                 locate(float(row["lon"]), float(row["lat"]), words, str(camera)),
             ]
         )

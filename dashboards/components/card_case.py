@@ -14,7 +14,7 @@ from dash import html
 
 from dashboards.components.card_parts import button, empty, facts, metres, section
 from dashboards.components.card_people import replay_of
-from dashboards.components.live_list import case_line
+from dashboards.components.case_words import move_word, source_word
 from dashboards.components.marks import attrs, chip, mark
 from dashboards.describe import (
     CaseLine,
@@ -22,16 +22,17 @@ from dashboards.describe import (
     clock_line,
     level_name,
     log_line,
-    move_name,
     stage_name,
 )
 from dashboards.one_click import Card
 from dashboards.words import Words
 from geo.deadlines import ClockReading, read_clocks
 from geo.incidents import LogRow
+from geo.nearby import FlareUp
 
 MOST_OPEN = 6
 MOST_PAST = 6
+MOST_SPOTS = 3
 MAIN_MOVES = ("register", "dispatch", "accept", "feed_back", "close")
 """The moves that carry a case on its way; they stand out among the others."""
 HARD_MOVES = ("cancel", "force_close")
@@ -51,7 +52,9 @@ def clock_part(card: Card, words: Words) -> html.Section | None:
         (words("one.stage"), stage_name(case.stage, words), ""),
         (words("one.owner.now"), owner or words("one.owner.none"), ""),
         (words("one.level"), level_name(case.level, words), ""),
+        (words("one.source"), source_word(words, row.get("source")), ""),
     ]
+    pairs = [pair for pair in pairs if pair[1]]
     notes = []
     if case.is_postponed(at) and case.postponed_until is not None:
         notes.append(words("one.paused.until", time=_time(case.postponed_until, at, words)))
@@ -99,10 +102,10 @@ def moves_part(card: Card, words: Words, role: str | None) -> list[Any]:
     for move in moves:
         kind = "is-main" if move.name in MAIN_MOVES else ""
         kind = "is-hard" if move.name in HARD_MOVES else kind
-        key = f"move.{move.name}.help"
+        key = f"cases.move.{move.name}.help"
         buttons.append(
             button(
-                move_name(move.name, words),
+                move_word(words, move.name),
                 f"is-text {kind}",
                 label=words(key) if words.has(key) else "",
                 move=move.name,
@@ -166,15 +169,8 @@ def _log_row(row: LogRow, at: datetime, words: Words) -> html.Li:
 
 def similar_part(card: Card, words: Words, can_merge: bool) -> html.Section | None:
     """Open cases that may be the same thing, to be merged; how often this came back."""
-    if card.case is None:
-        return None
     body: list[Any] = []
-    if card.flare_up is not None:
-        count, last = card.flare_up
-        text = words(
-            "one.flare", n=count, time=words.moment(last.astimezone(card.at.tzinfo), card.at)
-        )
-        body.append(html.P([mark("soon"), text], className="card-warning"))
+    body += [_flare_up(place, card, words) for place in card.flare_ups[:MOST_SPOTS]]
     if len(card.similar):
         body.append(
             html.Ul(
@@ -185,6 +181,13 @@ def similar_part(card: Card, words: Words, can_merge: bool) -> html.Section | No
     if not body:
         return None
     return section(words("one.similar"), body, name="similar")
+
+
+def _flare_up(place: FlareUp, card: Card, words: Words) -> html.P:
+    time = words.moment(place.last.astimezone(card.at.tzinfo), card.at)
+    what = class_name(place.class_code, place.class_code, words, card.classes)
+    text = words("one.flare", what=what, n=place.returns, time=time)
+    return html.P([mark("soon"), text], className="card-warning")
 
 
 def _similar(id_: str, row: pd.Series, words: Words, can_merge: bool) -> html.Li:
@@ -222,7 +225,7 @@ def open_part(card: Card, words: Words, soon_minutes: int) -> html.Section | Non
     clocks = _clocks(around.open_incidents, card.at, soon_minutes)
     table = table.sort_values("deadline", na_position="last", kind="stable").head(MOST_OPEN)
     items = [
-        case_line(_line(str(id_), row, clocks.loc[id_], card.at, words))
+        case_line(_line(str(id_), row, clocks.loc[id_], card, words))
         for id_, row in table.iterrows()
     ]
     if total > MOST_OPEN:
@@ -249,10 +252,9 @@ def _clocks(table: pd.DataFrame, at: datetime, soon_minutes: int) -> pd.DataFram
     )
 
 
-def _line(
-    id_: str, row: pd.Series, clock: pd.Series | None, at: datetime, words: Words
-) -> CaseLine:
+def _line(id_: str, row: pd.Series, clock: pd.Series | None, card: Card, words: Words) -> CaseLine:
     """A case of the surroundings as a line of a list."""
+    at = card.at
     reported = row["reported_at"].to_pydatetime().astimezone(at.tzinfo)
     stage = str(row["stage"])
     state, text = "closed", stage_name(stage, words)
@@ -262,7 +264,7 @@ def _line(
         state, text = line.state, line.chip if line.state != "fine" else text
     return CaseLine(
         id=id_,
-        what=class_name(_text(row["class_code"]), _text(row["category"]), words),
+        what=class_name(_text(row["class_code"]), _text(row["category"]), words, card.classes),
         where=words("one.away", far=metres(float(row["distance_m"]), words)),
         when=words.moment(reported, at),
         moment=reported,
@@ -272,6 +274,34 @@ def _line(
         lon=float(row["lon"]),
         lat=float(row["lat"]),
         stage=stage_name(stage, words),
+    )
+
+
+def case_line(line: CaseLine) -> html.Li:
+    """A case as a button that opens its card."""
+    when = line.when.split(" ")
+    return html.Li(
+        html.Button(
+            [
+                html.Time(
+                    [html.Span(part) for part in when],
+                    className="case-time",
+                    dateTime=line.moment.isoformat(),
+                ),
+                html.Span(line.what, className="case-what"),
+                chip(line.state, line.chip),
+                html.Span(line.where, className="case-where"),
+            ],
+            className="case is-dated" if len(when) > 1 else "case",
+            type="button",
+            **attrs(
+                {
+                    "data-case": line.id,
+                    "data-lon": f"{line.lon:.6f}",
+                    "data-lat": f"{line.lat:.6f}",
+                }
+            ),
+        )
     )
 
 
@@ -291,7 +321,7 @@ def past_part(card: Card, words: Words, days: int) -> html.Section | None:
     counts = [
         html.Div(
             [
-                html.Dt(class_name(str(code), "", words)),
+                html.Dt(class_name(str(code), "", words, card.classes)),
                 html.Dd(words.number(int(row["count"]))),
             ],
             className="is-own" if code == own else "",
@@ -299,7 +329,7 @@ def past_part(card: Card, words: Words, days: int) -> html.Section | None:
         for code, row in around.past_counts.head(6).iterrows()
     ]
     shown = same.head(MOST_PAST)
-    items = [case_line(_line(str(id_), row, None, card.at, words)) for id_, row in shown.iterrows()]
+    items = [case_line(_line(str(id_), row, None, card, words)) for id_, row in shown.iterrows()]
     total = words("one.past.total", n=words.number(len(past)), m=words.number(len(same)))
     if not own:
         total = words("one.past.all", n=words.number(len(past)))

@@ -111,7 +111,7 @@ def _title(store: Store, card: Card, words: Words) -> tuple[str, str]:
     snapshot = store.snapshot()
     if card.case is not None:
         row = card.case.row
-        what = class_name(_text(row.get("class_code")), _text(row.get("category")), words)
+        what = class_name(_text(row["class_code"]), _text(row["category"]), words, card.classes)
         return what, f"{target.id} · {_where(store, card, words)}"
     if target.kind == "grid":
         position = snapshot.city.position.get(target.id or "")
@@ -186,8 +186,15 @@ def _area_ha(store: Store, card: Card) -> float | None:
 def _owners(card: Card, words: Words) -> list[dict[str, Any]]:
     """Whom a case can be handed to: departments, and the units of the chain."""
     groups = []
+    first = [card.suggested, card.thing[2].department if card.thing is not None else None]
+    likely = list(dict.fromkeys(d.code for d in first if d is not None))
+    names = {d.code: d.name for d in card.departments}
+    if likely:
+        items = [{"value": code, "label": names[code]} for code in likely]
+        groups.append({"group": words("one.suggested"), "items": items})
     if card.departments:
         items = [{"value": d.code, "label": d.name} for d in card.departments]
+        items = [item for item in items if item["value"] not in likely]
         groups.append({"group": words("one.departments"), "items": items})
     if card.chain is not None:
         items = [{"value": step.code, "label": step.name} for step in card.chain.steps]

@@ -13,8 +13,8 @@ from dash import dcc, html
 
 from dashboards.components import card_ids as ids
 from dashboards.components.card_fill import answer, nothing
+from dashboards.components.case_words import role_word
 from dashboards.components.marks import attrs
-from dashboards.describe import case_role
 from dashboards.one_click import Target
 from dashboards.store import Store
 from dashboards.words import Words
@@ -84,7 +84,7 @@ def card_shell(
 
 def _form(words: Words, owners: list[dict[str, Any]]) -> html.Div:
     """The form of a move; the browser shows the fields that the chosen move needs."""
-    roles = [{"value": role, "label": case_role(role, words)} for role in ROLES]
+    roles = [{"value": role, "label": role_word(words, role)} for role in ROLES]
     field = {"size": "xs", "className": "card-input"}
     return html.Div(
         [

@@ -12,7 +12,6 @@ import geopandas as gpd
 import pandas as pd
 import shapely
 
-from dashboards.card_sources import sources_of
 from dashboards.components.card_around import MOST_CAMERAS
 from dashboards.one_click import Card
 from dashboards.store import Store
@@ -54,7 +53,7 @@ def _sectors(store: Store, card: Card) -> list[dict[str, Any]]:
         table, geometry=gpd.points_from_xy(table["lon"], table["lat"]), crs=STORAGE_CRS
     )
     reach = float(pd.to_numeric(table["range_m"]).max())
-    walls = sources_of(store).nearby.buildings_around(
+    walls = store.nearby.buildings_around(
         card.around.lon, card.around.lat, reach + float(table["distance_m"].max())
     )
     sectors = view_sectors(cameras, buildings=walls)

@@ -16,8 +16,9 @@ from dash import ClientsideFunction, Dash, Input, Output, State, ctx, html, no_u
 from dashboards.components import card_ids as ids
 from dashboards.components.card_fill import answer, nothing, tool
 from dashboards.components.card_frame import card_shell as card_shell
+from dashboards.components.case_words import move_word, refusal
 from dashboards.components.marks import chip
-from dashboards.describe import log_line, move_name, refusal
+from dashboards.describe import log_line
 from dashboards.one_click import read_target as read_target
 from dashboards.one_click import target_of
 from dashboards.server import new_reference
@@ -149,13 +150,24 @@ def _register_send(app: Dash, store: Store) -> None:
                 "seen": {**seen, "seq": error.changes[-1].seq},
             }
         except MoveRefusedError as error:
-            return kept | {"said": _refused(refusal(error, words))}
+            return kept | {
+                "said": _refused(
+                    refusal(
+                        words, error, _stage(store, seen), str((person or {}).get("role") or "")
+                    )
+                )
+            }
         except InputError as error:
             return kept | {"said": _refused(str(error))}
         done = dict.fromkeys(("note", "other_id", "condition"), "")
         return kept | done | {
             "said": said, "touch": (touch or 0) + 1, "move": None, "owner": None, "until": None,
         }  # fmt: skip
+
+
+def _stage(store: Store, seen: dict[str, Any]) -> str:
+    """The stage of the case as it is now."""
+    return store.casebook.read(seen["incident_id"], at=store.clock()).case.stage
 
 
 def make_move(
@@ -205,7 +217,7 @@ def _told(error: StaleMoveError, words: Words, at: datetime) -> html.Div:
     """What others did meanwhile, one line a row."""
     lines = [_change(row, words, at) for row in error.changes]
     attempt = error.attempt
-    move = move_name(attempt.move, words) if attempt is not None else ""
+    move = move_word(words, attempt.move) if attempt is not None else ""
     return html.Div(
         [
             html.P(words("one.stale")),

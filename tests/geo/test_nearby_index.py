@@ -16,7 +16,7 @@ from pyproj import Geod
 from geo._cells import PlaceLayer, PointCells
 from geo._metres import box_around, longest_chord_m, measure_m, nearest_on, to_space
 from geo.errors import CodeError, ColumnError, CrsError, InputError
-from geo.nearby import NearbyIndex
+from geo.nearby import NearbyIndex, NearRules
 from geo.views import view_sectors
 
 NOW = datetime(2026, 11, 21, 2, tzinfo=UTC)
@@ -525,3 +525,77 @@ def test_owner_and_pause_of_a_case_are_handed_on_where_the_table_has_them():
     assert set(found.open_incidents["owner"]) == {"B01"}
     plain = NearbyIndex(grids(), incidents=table).around(LON, LAT, at=NOW, radius_m=2000)
     assert "owner" not in plain.open_incidents.columns
+
+
+# What came before.
+
+RULES = NearRules(similar_m=50, similar_h=72, recurring_m=50, recurring_days=30, recurring_min=2)
+
+
+def case_row(id_: str, x: float, code: str | None, days: float, stage: str, closed: float | None):
+    """A case x metres east, reported and closed so many days ago."""
+    when = [pd.Timestamp(NOW - timedelta(days=days)), pd.NaT]
+    if closed is not None:
+        when[1] = pd.Timestamp(NOW - timedelta(days=closed))
+    return id_, point(x, 0), code, stage, *when
+
+
+def history(*rows) -> gpd.GeoDataFrame:
+    table = frame(
+        [r[0] for r in rows], [r[1] for r in rows],
+        class_code=pd.array([r[2] for r in rows], dtype="str"), stage=[r[3] for r in rows],
+        category="暴露垃圾", description=None, source=None, deadline=pd.NaT,
+        reported_at=pd.to_datetime([r[4] for r in rows], utc=True),
+        closed_at=pd.to_datetime([r[5] for r in rows], utc=True),
+    )  # fmt: skip
+    return table.assign(deadline=pd.to_datetime(table["deadline"], utc=True))
+
+
+STREET_CORNER = (
+    case_row("now", 0, "E0102", 0.1, "opened", None),
+    case_row("same", 30, "E0102", 1, "handling", None),
+    case_row("far", 60, "E0102", 1, "handling", None),
+    case_row("old", 10, "E0102", 5, "handling", None),
+    case_row("other", 5, "E0501", 1, "handling", None),
+    case_row("first", 20, "E0102", 40, "closed", 35),
+    case_row("second", 25, "E0102", 20, "closed", 10),
+)
+
+
+def test_open_cases_of_the_class_near_in_place_and_time_may_be_the_same() -> None:
+    index = NearbyIndex(grids(), incidents=history(*STREET_CORNER))
+    again = index.again(LON, LAT, RULES, at=NOW, incident_id="now")
+    assert again.similar.index.tolist() == ["same"]
+    row = again.similar.iloc[0]
+    assert row["distance_m"] == pytest.approx(30, abs=0.05)
+    assert row["apart_h"] == pytest.approx(21.6)
+
+
+def test_a_place_whose_closed_cases_come_back_tells_how_often() -> None:
+    """`second` came back 15 days after `first`; `now`, `same`, `far` and `old` after `second`."""
+    index = NearbyIndex(grids(), incidents=history(*STREET_CORNER))
+    (place,) = index.again(LON, LAT, RULES, at=NOW, incident_id="now").flare_ups
+    assert (place.class_code, place.returns) == ("E0102", 5)
+    assert place.last == NOW - timedelta(days=0.1)
+    assert index.again(LON, LAT, RULES, at=NOW).flare_ups == (place,)
+    assert index.again(*spot(400, 0), RULES, at=NOW).flare_ups == ()
+
+
+def test_fewer_returns_than_the_rule_asks_for_are_no_black_spot() -> None:
+    index = NearbyIndex(grids(), incidents=history(*STREET_CORNER[:1], *STREET_CORNER[-1:]))
+    assert index.again(LON, LAT, RULES, at=NOW, incident_id="now").flare_ups == ()
+
+
+def test_imported_cases_without_a_class_go_by_their_category() -> None:
+    rows = [case_row(r[0], 0, None, 1, "opened", None) for r in STREET_CORNER[:2]]
+    again = NearbyIndex(grids(), incidents=history(*rows)).again(
+        LON, LAT, RULES, at=NOW, incident_id="now"
+    )
+    assert again.similar.index.tolist() == ["same"]
+
+
+def test_a_case_that_the_index_does_not_know_yet_has_nothing_before_it() -> None:
+    index = NearbyIndex(grids(), incidents=history(*STREET_CORNER))
+    again = index.again(LON, LAT, RULES, at=NOW, incident_id="new")
+    assert again.similar.empty
+    assert again.flare_ups == ()
