@@ -406,7 +406,7 @@ def _asset_units(snapshot: Snapshot, level: str) -> pd.Series:
 
 def _people_units(snapshot: Snapshot, level: str) -> pd.Series:
     """The unit of a level that each person is registered for, or that has what they are for."""
-    return snapshot.memo.get(("people", level), lambda: _find_people_units(snapshot, level))
+    return snapshot.workers.memo.get(level, lambda: _find_people_units(snapshot, level))
 
 
 def _find_people_units(snapshot: Snapshot, level: str) -> pd.Series:

@@ -9,6 +9,7 @@ snapshot step by step.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,6 @@ import pandas as pd
 import sqlalchemy as sa
 
 from dashboards.cases import MOST_CHANGED, Cases, PastYear, read_past_year
-from dashboards.city import LEVELS
 from dashboards.figures import Snapshot
 from geo.incidents import OPEN_STAGES
 from geo.io.workspace import Workspace
@@ -36,7 +36,7 @@ _CASE_COLUMNS = [
 _CHUNK = 100_000
 """Incidents read at a time, so that rows as Python has them never fill the memory."""
 
-NAMES_FOR = timedelta(minutes=10)
+NAMES_S = 300.0
 """How long names are kept: appointments begin and end by the clock."""
 
 REBUILD_FROM = 500
@@ -44,19 +44,24 @@ REBUILD_FROM = 500
 
 
 class Indexes:
-    """Indexes of one workspace. Safe to share between threads."""
+    """Indexes of one workspace. Safe to share between threads.
+
+    Each has a lock of its own, and one that is there is handed out without it: while a large one
+    is built anew, the old one answers.
+    """
 
     def __init__(self, workspace: Workspace, settings: Settings) -> None:
         self._workspace = workspace
         self._settings = settings
-        self._lock = threading.RLock()
+        self._locks = {name: threading.RLock() for name in ("chains", "live", "nearby")}
         self._stamps: dict[str, str] = {}
         self._chains: ChainIndex | None = None
-        self._names: dict[str, tuple[datetime, dict[str, str]]] = {}
+        self._names: dict[str, tuple[float, dict[str, str]]] = {}
         self._nearby: NearbyIndex | None = None
         self._nearby_seq = 0
-        self._workers, self._positions = LiveIndex(), pd.DataFrame()
-        self._open = LiveIndex()
+        self._workers: LiveIndex | None = None
+        self._positions = pd.DataFrame()
+        self._open: LiveIndex | None = None
         self._cases: Cases | None = None
         self.past: PastYear | None = None
 
@@ -64,9 +69,12 @@ class Indexes:
 
     def chains(self, *, fresh: bool = True) -> ChainIndex:
         """Who answers for what; with `fresh` built again if its tables changed."""
-        with self._lock:
-            if self._chains is None or (fresh and self._has_changed("chains", *_CHAIN_TABLES)):
-                self._has_changed("chains", *_CHAIN_TABLES)
+        known = self._chains
+        if known is not None and not fresh:
+            return known
+        with self._locks["chains"]:
+            has_changed = self._has_changed("chains", *_CHAIN_TABLES)
+            if self._chains is None or has_changed:
                 read = self._workspace.read
                 self._chains = ChainIndex(
                     read("duties"), read("workers"), read("divisions"), read("grids"),
@@ -75,45 +83,65 @@ class Indexes:
                 self._names = {}
             return self._chains
 
-    def names(self, snapshot: Snapshot, level: str) -> dict[str, str]:
-        """The name of who answers for each unit of a level that somebody answers for."""
-        if level not in LEVELS:
-            return {}
-        with self._lock:
-            chains, known = self._chains, self._names.get(level)
-            if chains is None:
-                return {}
-            if known is None or not timedelta() <= snapshot.at - known[0] <= NAMES_FOR:
-                table = chains.table(snapshot.units(level).index, at=snapshot.at)
-                told = table[level].dropna()
-                known = (snapshot.at, {str(code): str(name) for code, name in told.items()})
-                self._names[level] = known
-            return known[1]
+    def names(self, level: str) -> dict[str, str]:
+        """The name of who answers for each unit of a level that somebody answers for.
+
+        Empty until they were looked up: that takes longer than a page may wait.
+        """
+        known = self._names.get(level)
+        return {} if known is None else known[1]
+
+    def look_up_names(self, snapshot: Snapshot) -> bool:
+        """Look up the names that are missing or old; whether any became other ones."""
+        chains, now, has_changed = self.chains(), time.monotonic(), False
+        for level in snapshot.levels:
+            known = self._names.get(level)
+            if known is not None and now - known[0] < NAMES_S:
+                continue
+            table = chains.table(snapshot.units(level).index, at=snapshot.at)
+            told = table[level].dropna() if level in table else {}
+            found = {str(code): str(name) for code, name in dict(told).items()}
+            has_changed |= known is None or known[1] != found
+            self._names = {**self._names, level: (now, found)}
+        return has_changed
 
     # --- who is near ---------------------------------------------------------------------------
 
-    def workers(self, snapshot: Snapshot) -> LiveIndex:
-        """The last positions as of a snapshot."""
-        with self._lock:
+    def workers(self, snapshot: Snapshot, *, fresh: bool = True) -> LiveIndex:
+        """The last positions; with `fresh` as of the snapshot."""
+        known = self._workers
+        if known is not None and not fresh:
+            return known
+        with self._locks["live"]:
+            live = self._workers if self._workers is not None else LiveIndex()
             now = snapshot.workers.positions
             if self._positions is not now:
-                before, self._positions = self._positions, now
-                _follow_workers(self._workers, before, now)
-            return self._workers
+                _follow_workers(live, self._positions, now)
+                self._positions = now
+            self._workers = live
+            return live
 
-    def open_cases(self, snapshot: Snapshot) -> LiveIndex:
-        """The open cases that have a place, as of a snapshot."""
-        with self._lock:
+    def open_cases(self, snapshot: Snapshot, *, fresh: bool = True) -> LiveIndex:
+        """The open cases that have a place; with `fresh` as of the snapshot."""
+        known = self._open
+        if known is not None and not fresh:
+            return known
+        with self._locks["live"]:
+            live = self._open if self._open is not None else LiveIndex()
             if self._cases is not snapshot.cases:
+                live.rebuild(_open_frame(snapshot.cases), key="incident_id", time="time")
                 self._cases = snapshot.cases
-                self._open.rebuild(_open_frame(snapshot.cases), key="incident_id", time="time")
-            return self._open
+            self._open = live
+            return live
 
     # --- what is around ------------------------------------------------------------------------
 
     def nearby(self, at: datetime, *, fresh: bool = True) -> NearbyIndex:
         """What is around; with `fresh` tables that changed are read again."""
-        with self._lock:
+        known = self._nearby
+        if known is not None and not fresh:
+            return known
+        with self._locks["nearby"]:
             if self._nearby is None:
                 names = (*TABLES_NEARBY, "grids")
                 tables = {name: self._read_nearby(name, at) for name in names}
@@ -174,14 +202,14 @@ class Indexes:
 
     def catch_up(self, snapshot: Snapshot, is_over: Callable[[], bool]) -> bool:
         """Bring everything up to a snapshot; True if names or the past became other ones."""
-        before = (self._chains, self.past)
+        past = self.past
         self.workers(snapshot)
         self.open_cases(snapshot)
-        self.chains()
+        has_changed = self.look_up_names(snapshot)
         self.look_back(snapshot)
         if not is_over():
             self.nearby(snapshot.at)
-        return before != (self._chains, self.past)
+        return has_changed or self.past is not past
 
     def look_back(self, snapshot: Snapshot) -> None:
         """Read what was reported a year before, once a day or when the boundaries changed."""
@@ -211,9 +239,8 @@ def _open_frame(cases: Cases) -> pd.DataFrame:
 
 def _follow_workers(live: LiveIndex, before: pd.DataFrame, now: pd.DataFrame) -> None:
     """Move those that moved, take out those that are gone."""
-    known = before["time"].reindex(now.index) if len(before) else pd.Series(index=now.index)
-    moved = now[(known != now["time"]).to_numpy(dtype=bool)]
-    gone = len(before) and not before.index.isin(now.index).all()
+    gone = not len(before) or not before.index.isin(now.index).all()
+    moved = now if gone else now[(before["time"].reindex(now.index) != now["time"]).to_numpy()]
     if gone or len(moved) > REBUILD_FROM:
         live.rebuild(now.rename_axis("worker_id").reset_index(), key="worker_id")
         return

@@ -202,9 +202,10 @@ class LiveFeed:
         before, now = old.workers.positions, new.workers.positions
         if before is now:
             return
-        known = before["time"].reindex(now.index)
+        same = before.index is now.index
+        known = before["time"] if same else before["time"].reindex(now.index)
         moved = now[(known != now["time"]).to_numpy(dtype=bool)]
-        gone = before.index.difference(now.index)
+        gone = before.index[:0] if same else before.index.difference(now.index)
         if not len(moved) and not len(gone):
             return
         seconds = moved["time"].astype("datetime64[s, UTC]").astype("int64")

@@ -7,17 +7,22 @@ also when nothing new came: no signal is not a place.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import sqlalchemy as sa
 
 from dashboards.city import City
+from dashboards.memo import Memo
 from geo.io.sealed import list_days, read_sealed
 from geo.io.workspace import Workspace
+
+Times = npt.NDArray[np.datetime64]
+Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +34,8 @@ class Workers:
     """`workers` as stored, indexed by `worker_id`."""
     positions: pd.DataFrame
     """Indexed by `worker_id`, sorted: `time` (UTC), `lon`, `lat`, `row` of the grid."""
+    memo: Memo = field(default_factory=Memo, repr=False)
+    """What follows from people and boundaries; handed on while those stay the same."""
 
 
 class Positions:
@@ -38,88 +45,96 @@ class Positions:
         self._workspace = workspace
         self._last_fid: int | None = None
         self._sealed: tuple[str, ...] = ()
-        self._known = _nothing()
+        self._slots: dict[str, int] = {}
+        self._ids = np.empty(0, dtype=object)
+        self._time = np.empty(0, dtype="datetime64[us]")
+        self._place = np.empty((0, 2), dtype=np.float64)
+        self._row = np.empty(0, dtype=np.int32)
+        self._shown = np.empty(0, dtype=bool)
+        self._table: pd.DataFrame | None = None
 
     def look(self, at: datetime, reach: timedelta, city: City) -> tuple[pd.DataFrame, bool]:
         """The positions within `reach` before `at`, and whether they differ from the last look."""
         since = at - reach
-        fresh = self._read_hot(since)
+        changed = self._take(*self._read_hot(since), city)
         sealed = _sealed_files(self._workspace.path / "fixes", since)
         if sealed != self._sealed:
             self._sealed = sealed
             cold = read_sealed(self._workspace.path / "fixes", since=since)
-            fresh = [*fresh, cold[["worker_id", "time", "lon", "lat"]]]
-        known, before = self._known, len(self._known)
-        moved = [part for part in fresh if len(part)]
-        if moved:
-            known = _merge(known, pd.concat(moved, ignore_index=True), city)
-        known = known[known["time"] >= pd.Timestamp(since)]
-        changed = bool(moved) or len(known) != before
-        if changed and len(known) == before and known.equals(self._known):
-            return self._known, False
-        self._known = known
-        return known, changed
+            cold = cold.sort_values("time", kind="stable").drop_duplicates("worker_id", keep="last")
+            times = cold["time"].dt.tz_localize(None).to_numpy() if len(cold) else self._time[:0]
+            place = cold[["lon", "lat"]].to_numpy(dtype=np.float64)
+            ids = [str(label) for label in cold["worker_id"]]
+            changed |= self._take(ids, times.astype("datetime64[us]"), place, city)
+        shown = self._time >= np.datetime64(since.astimezone(UTC).replace(tzinfo=None), "us")
+        if self._table is not None and not changed and np.array_equal(shown, self._shown):
+            return self._table, False
+        self._table = self._build(shown)
+        return self._table, True
 
     def place_again(self, city: City) -> pd.DataFrame:
         """The positions with the rows of other grids."""
-        lon, lat = self._known["lon"].to_numpy(), self._known["lat"].to_numpy()
-        self._known = self._known.assign(row=city.assign(lon, lat))
-        return self._known
+        self._row = city.assign(self._place[:, 0], self._place[:, 1])
+        self._table = self._build(self._shown)
+        return self._table
 
-    def _read_hot(self, since: datetime) -> list[pd.DataFrame]:
+    def _take(self, ids: list[str], times: Times, place: Floats, city: City) -> bool:
+        """Take in places that are newer than what is known; whether there were any."""
+        slots = np.array([self._slots.setdefault(k, len(self._slots)) for k in ids], dtype=np.intp)
+        more = len(self._slots) - len(self._ids)
+        if more:
+            self._ids = np.array(list(self._slots), dtype=object)
+            self._time = np.append(self._time, np.full(more, np.datetime64(0, "us")))
+            self._place = np.vstack([self._place, np.zeros((more, 2))])
+            self._row = np.append(self._row, np.full(more, -1, dtype=np.int32))
+            self._shown = np.append(self._shown, np.zeros(more, dtype=bool))
+        newer = times > self._time[slots]
+        slots = slots[newer]
+        self._time[slots], self._place[slots] = times[newer], place[newer]
+        self._row[slots] = city.assign(place[newer, 0], place[newer, 1])
+        return bool(len(slots))
+
+    def _build(self, shown: npt.NDArray[np.bool_]) -> pd.DataFrame:
+        """The table; its index stays the same object while nobody comes or goes."""
+        known = self._table
+        if known is not None and len(known) and np.array_equal(shown, self._shown):
+            index = known.index
+        else:
+            index = pd.Index(np.sort(self._ids[shown]), dtype=object, name="worker_id")
+        self._shown = shown
+        order = np.array([self._slots[label] for label in index], dtype=np.intp)
+        return pd.DataFrame(
+            {
+                "time": pd.DatetimeIndex(self._time[order]).tz_localize("UTC"),
+                "lon": self._place[order, 0],
+                "lat": self._place[order, 1],
+                "row": self._row[order],
+            },
+            index=index,
+        )
+
+    def _read_hot(self, since: datetime) -> tuple[list[str], Times, Floats]:
         """The newest fix of each worker among those behind the last number."""
         fixes = self._workspace.table("fixes")
-        newest = sa.select(sa.func.max(fixes.c.fid))
         wanted = fixes.c.time >= since
         with self._workspace.reading() as conn:
-            last = conn.execute(newest).scalar_one() or 0
-            if self._last_fid is not None:
-                if last == self._last_fid:
-                    return []
-                if last > self._last_fid:
-                    wanted &= fixes.c.fid > self._last_fid
+            last = conn.execute(sa.select(sa.func.max(fixes.c.fid))).scalar_one() or 0
+            if self._last_fid == last:
+                return [], self._time[:0], self._place[:0]
+            if self._last_fid is not None and last > self._last_fid:
+                wanted &= fixes.c.fid > self._last_fid
             # With one max() SQLite takes the other columns from the row that has it.
             time = sa.type_coerce(sa.func.max(fixes.c.time), sa.Text)
             query = sa.select(fixes.c.worker_id, time, fixes.c.lon, fixes.c.lat)
             rows = conn.execute(query.where(wanted).group_by(fixes.c.worker_id)).all()
         self._last_fid = last
-        if not rows:
-            return []
-        ids, times, lon, lat = zip(*rows, strict=True)
-        moments = pd.to_datetime(pd.Series(times, dtype="str"), utc=True, format="ISO8601")
-        return [
-            pd.DataFrame(
-                {
-                    "worker_id": pd.Series(ids, dtype="str"),
-                    "time": moments.astype("datetime64[us, UTC]"),
-                    "lon": np.array(lon, dtype=np.float64),
-                    "lat": np.array(lat, dtype=np.float64),
-                }
-            )
-        ]
-
-
-def _nothing() -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            "time": pd.Series(dtype="datetime64[us, UTC]"),
-            "lon": pd.Series(dtype=np.float64),
-            "lat": pd.Series(dtype=np.float64),
-            "row": pd.Series(dtype=np.int32),
-        },
-        index=pd.Index([], dtype="str", name="worker_id"),
-    )
-
-
-def _merge(known: pd.DataFrame, fresh: pd.DataFrame, city: City) -> pd.DataFrame:
-    """Of what is known and what is fresh the newest of each; on equal times the known one stays."""
-    fresh = fresh.sort_values("time", kind="stable").drop_duplicates("worker_id", keep="last")
-    fresh = fresh.set_index("worker_id")
-    old = known["time"].reindex(fresh.index)
-    fresh = fresh[~(old >= fresh["time"]).to_numpy(dtype=bool)]
-    fresh = fresh.assign(row=city.assign(fresh["lon"].to_numpy(), fresh["lat"].to_numpy()))
-    both = pd.concat([known[~known.index.isin(fresh.index)], fresh[list(known.columns)]])
-    return both.sort_index()
+        ids, times, lon, lat = zip(*rows, strict=True) if rows else ((), (), (), ())
+        moments = pd.to_datetime(pd.Series(times, dtype=object), utc=True, format="ISO8601")
+        return (
+            [str(label) for label in ids],
+            moments.dt.tz_localize(None).to_numpy().astype("datetime64[us]"),
+            np.column_stack([np.array(lon, np.float64), np.array(lat, np.float64)]),
+        )
 
 
 def _sealed_files(folder: Path, since: datetime) -> tuple[str, ...]:

@@ -26,6 +26,7 @@ from dashboards.figures import CaseFigures, Snapshot, Workers, mark_all, take_sn
 from dashboards.indexes import Indexes
 from dashboards.inventory import TABLES as ASSET_TABLES
 from dashboards.inventory import Inventory, read_inventory
+from dashboards.memo import Memo
 from dashboards.positions import Positions
 from dashboards.settings import Settings
 from geo.io.casebook import CaseBook
@@ -155,9 +156,8 @@ class Store:
                 return old
             new = take_snapshot(
                 parts.figures, parts.assets, parts.workers, at, self.settings, parts.versions,
-                past=self._indexes.past,
+                past=self._indexes.past, names_of=self._indexes.names,
             )  # fmt: skip
-            new = replace(new, names_of=lambda level: self._indexes.names(new, level))
             self._snapshot = new
             if old is not None:
                 self._tell(Change(old, new, fids))
@@ -222,14 +222,20 @@ class Store:
     ) -> Workers:
         stamp = self.workspace.stamp("workers")
         is_known = old is not None and old.workers_stamp == stamp
-        people = old.workers.people if is_known and old else self.workspace.read("workers")
+        if old is not None and is_known:
+            people = old.workers.people
+        else:
+            people = self.workspace.read("workers")
+            people.index = people.index.astype(object)
         reach = timedelta(hours=self.settings.position_hours)
         positions, changed = self._positions.look(at, reach, city)
         if moved_bounds:
             positions = self._positions.place_again(city)
         if old is not None and is_known and not changed and not moved_bounds:
             return old.workers
-        return Workers(f"{stamp}.{at.timestamp():.0f}", people, positions)
+        same = old is not None and is_known and old.city is city
+        memo = old.workers.memo if old is not None and same else Memo()
+        return Workers(f"{stamp}.{int(at.timestamp() * 1000):x}", people, positions, memo)
 
     def on_look(self, listener: Callable[[Change], None]) -> None:
         """Call a function after each look, by the thread that looked; see `Change`."""
@@ -246,12 +252,12 @@ class Store:
     @property
     def live_workers(self) -> LiveIndex:
         """The last positions of workers."""
-        return self._indexes.workers(self.snapshot())
+        return self._indexes.workers(self.snapshot(), fresh=not self._threads)
 
     @property
     def live_cases(self) -> LiveIndex:
         """The open cases that have a place."""
-        return self._indexes.open_cases(self.snapshot())
+        return self._indexes.open_cases(self.snapshot(), fresh=not self._threads)
 
     @property
     def nearby(self) -> NearbyIndex:
@@ -304,7 +310,8 @@ class Store:
 
     def look(self) -> None:
         """Refresh, and on failure keep the old snapshot, log it and report it in `health`."""
-        self._try(self.refresh)
+        # With the figures that every page asks for first, so that none waits for them.
+        self._try(lambda: self.refresh().scope())
 
     def _try(self, work: Callable[[], object]) -> None:
         try:

@@ -301,7 +301,7 @@ def find_zones(zones: gpd.GeoDataFrame, lon: npt.ArrayLike, lat: npt.ArrayLike) 
         row, zone = tree.query(points, predicate="intersects")
         np.minimum.at(found, placed[row], zone)
     codes = np.where(found == len(zones), -1, found)
-    categories = pd.Index(zones.index.astype(str), dtype="str")
+    categories = pd.Index(zones.index.astype(str), dtype=object)
     return pd.Series(pd.Categorical.from_codes(codes, categories=categories), name="zone_id")
 
 
@@ -318,4 +318,4 @@ def _places(unit: pd.Series, units: pd.Index) -> npt.NDArray[np.intp]:
 
 
 def _with_rest(units: pd.Index) -> pd.Index:
-    return pd.Index([*units.astype(str), REST], dtype="str", name="code")
+    return units.append(pd.Index([REST], dtype=units.dtype)).rename("code")
