@@ -184,8 +184,8 @@ def _whole(draft: pd.DataFrame, number: pd.Series, name: str, ledger: Ledger) ->
         ledger.repair(
             f"{name} rounded to whole numbers",
             int(broken.sum()),
-            detail=f"sum {number.sum():,.2f} {'stays' if keeps_sum else 'became'}"
-            f" {rounded.sum():,.0f}",
+            detail=f"sum {number.sum():,.2f} became {rounded.sum():,.0f}"
+            + (", the largest remainders went up" if keeps_sum else ""),
         )
         number = rounded
     return number.astype("Int64")

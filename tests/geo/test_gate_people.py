@@ -207,11 +207,11 @@ def test_the_largest_remainders_go_up() -> None:
     assert got.tolist() == [1, 2, 2, 2, 0]
 
 
-def test_the_report_says_that_the_sum_stays(workspace: Workspace) -> None:
+def test_the_report_names_the_sum_before_and_after(workspace: Workspace) -> None:
     boxes = [shapely.box(114.3 + i / 100, 30.6, 114.31 + i / 100, 30.61).wkt for i in range(3)]
     rows = zip("ABC", ["100.4", "100.4", "100.2"], boxes, strict=True)
     text = "grid_id,households,wkt\n" + "".join(f'{i},{n},"{w}"\n' for i, n, w in rows)
     report = put(workspace, "grids", text)
     assert workspace.grids()["households"].tolist() == [101, 100, 100]
     row = report.repaired.set_index("repair").loc["households rounded to whole numbers"]
-    assert row["detail"] == "sum 301.00 stays 301"
+    assert row["detail"] == "sum 301.00 became 301, the largest remainders went up"

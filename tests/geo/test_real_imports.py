@@ -123,7 +123,8 @@ def test_new_york_takes_tracts_cases_of_two_styles_and_assets(
         "opened": 1 + 29,
         "dispatched": 1 + 1,
     }
-    assert int(table["closed_at"].isna().sum()) == 2 + 323 + 277
+    # One of 2019 is in progress though it has a close time.
+    assert int(table["closed_at"].isna().sum()) == 2 + 1 + 323 + 277
     assert table.loc["45278137", "reported_at"] == pd.Timestamp("2020-01-01 04:59:11Z")
     assert table.loc["64345465", "reported_at"] == pd.Timestamp("2025-03-14 05:20Z")
 
@@ -145,8 +146,9 @@ def test_chicago_has_precincts_in_wards_with_households(put: Put, workspace: Wor
     )
     assert repairs(report)["households rounded to whole numbers"] == 2069
     grids = workspace.grids()
-    assert abs(int(grids["households"].sum()) - 1_029_140) < 20
-    assert abs(int(grids["population"].sum()) - 2_695_055) < 20
+    # Rounded one by one the prorated fractions lost 11 households.
+    assert int(grids["households"].sum()) == 1_029_140
+    assert int(grids["population"].sum()) == 2_695_055
     wards = workspace.read("divisions")
     assert wards["level"].value_counts().to_dict() == {"district": 50}
     assert grids.loc["41027", "community_code"] == "41"
