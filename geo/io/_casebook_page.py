@@ -8,29 +8,35 @@ by row number, so pages never show a case twice.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import SimpleNamespace
 from typing import Any, get_args
 
 import sqlalchemy as sa
 
 from geo.codes import ClassBook
-from geo.deadlines import CLOCK_STATES, ClockState
+from geo.deadlines import ClockState
 from geo.errors import InputError
 from geo.incidents import OPEN_STAGES
-from geo.io import gpkg
 from geo.io._casebook_places import Members
 from geo.schema import CASE_LEVELS, STAGES, TABLES
 
 SORTS = tuple(name for name in TABLES["incidents"].names)
 MAX_ROWS = 10_000
-FEW = 2_000
-"""Up to so many members a unit is a list of row numbers in a statement, above it a row of flags."""
-
 _DONE = ("closed", "cancelled")
-_TIES = {"stage": "reported_at", "class_code": "reported_at"}
-"""Second column of the index that a sort goes by, see `geo.io.gpkg.INDEXES`."""
+INDEXED: dict[str, tuple[str, ...]] = {
+    "incident_id": (),
+    "reported_at": (),
+    "deadline": (),
+    "closed_at": ("deadline",),
+    "stage": ("reported_at",),
+    "class_code": ("stage", "reported_at"),
+    "owner": ("stage", "reported_at"),
+    "level": ("stage", "reported_at"),
+}
+"""Columns that the list is put in order by with an index, and the columns behind them in it (see
+`geo.io.gpkg.INDEXES`); by the others it is sorted each time."""
 
 
 @dataclass(frozen=True)
@@ -111,17 +117,32 @@ class CaseQuery:
             )
 
 
+def columns_of(table: sa.Table, *, walks: bool) -> Any:
+    """The columns of a table by name.
+
+    With `walks` no index is chosen by them, which leaves the order to decide: a plus sign in front
+    says so to SQLite.
+    """
+    if not walks:
+        return table.c
+    return SimpleNamespace(
+        **{
+            column.name: sa.literal_column(f"+{table.name}.{column.name}", column.type)
+            for column in table.c
+        }
+    )
+
+
 def find_where(
-    table: sa.Table,
+    c: Any,
     query: CaseQuery,
     *,
     at: datetime,
     soon_h: float,
     classes: ClassBook,
-    members: Members | None,
+    reads_text: bool,
 ) -> list[sa.ColumnElement[bool]]:
-    """The conditions of a query; `members` are the cases of its unit."""
-    c = table.c
+    """The conditions of a query on columns, but for its unit, and its text unless `reads_text`."""
     where: list[sa.ColumnElement[bool]] = []
     if query.stages:
         where.append(c.stage.in_(query.stages))
@@ -134,7 +155,7 @@ def find_where(
     for name in ("level", "owner", "source"):
         word = getattr(query, name)
         if word:
-            where.append(c[name] == word)
+            where.append(getattr(c, name) == word)
     if query.since is not None:
         where.append(c.reported_at >= query.since)
     if query.until is not None:
@@ -142,11 +163,10 @@ def find_where(
     if query.unplaced is not None:
         where.append(c.lon.is_(None) if query.unplaced else c.lon.is_not(None))
     if query.bbox is not None:
-        where.append(_in_box(table, query.bbox))
-    if members is not None:
-        where.append(_among(c.fid, members))
-    for word in query.text.split():
-        where.append(_has_word(c, word))
+        west, south, east, north = query.bbox
+        where.append(c.lon.between(west, east) & c.lat.between(south, north))
+    if reads_text:
+        where += [_has_word(c, word) for word in query.text.split()]
     return where
 
 
@@ -190,72 +210,34 @@ def _group_is(column: Any, group: str, classes: ClassBook) -> sa.ColumnElement[b
     return sa.or_(column.in_(codes), *more)
 
 
-def _in_box(table: sa.Table, bbox: tuple[float, float, float, float]) -> sa.ColumnElement[bool]:
-    west, south, east, north = bbox
-    c = table.c
-    index = sa.table(
-        gpkg.index_name(table.name), *(sa.column(n) for n in ("id", "minx", "maxx", "miny", "maxy"))
-    )
-    hits = sa.select(index.c.id).where(
-        (index.c.minx <= east)
-        & (index.c.maxx >= west)
-        & (index.c.miny <= north)
-        & (index.c.maxy >= south)
-    )
-    # The index rounds outward, the columns decide.
-    exact = c.lon.between(west, east) & c.lat.between(south, north)
-    return sa.and_(c.fid.in_(hits), exact)
-
-
-def _among(fid: Any, members: Members) -> sa.ColumnElement[bool]:
-    if members.count <= FEW:
+def among(fid: Any, members: Members, *, as_flags: bool) -> sa.ColumnElement[bool]:
+    """That a row number is one of these: as a list that leads to rows, or as a test of each."""
+    if not as_flags:
         each = sa.func.json_each(json.dumps(members.numbers())).table_valued("value")
         return fid.in_(sa.select(each.c.value))  # type: ignore[no-any-return]
     flags = sa.literal(members.flags.tobytes(), sa.LargeBinary)
-    return sa.func.substr(flags, fid, 1, type_=sa.LargeBinary) == sa.literal(
-        b"\x01", sa.LargeBinary
-    )
+    yes = sa.literal(b"\x01", sa.LargeBinary)
+    return sa.func.substr(flags, fid, 1, type_=sa.LargeBinary) == yes
 
 
 def _has_word(c: Any, word: str) -> sa.ColumnElement[bool]:
     escaped = word.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
     pattern = f"%{escaped}%"
     return sa.or_(
-        *(c[name].like(pattern, escape="\\") for name in ("incident_id", "description", "address"))
+        *(
+            getattr(c, name).like(pattern, escape="\\")
+            for name in ("incident_id", "description", "address")
+        )
     )
 
 
 def order_of(table: sa.Table, query: CaseQuery) -> list[sa.ColumnElement[Any]]:
-    """The order of a query: its column, the report, the row number; empty values last."""
-    names = list(dict.fromkeys([query.sort, _TIES.get(query.sort, ""), "fid"]))
+    """The order of a query: its column, then those of its index, the row number; empty last."""
+    names = dict.fromkeys([query.sort, *INDEXED.get(query.sort, ()), "fid"])
     order: list[sa.ColumnElement[Any]] = []
     for name in names:
-        if name:
-            column = table.c[name]
-            way = sa.desc(column) if query.descending else sa.asc(column)
-            order.append(way.nulls_last() if name == query.sort and not query.descending else way)
+        way = sa.desc(table.c[name]) if query.descending else sa.asc(table.c[name])
+        # Empty values are the least in SQLite, so downwards they come last by themselves.
+        is_first = name == query.sort and not query.descending
+        order.append(way.nulls_last() if is_first else way)
     return order
-
-
-def page_statement(
-    table: sa.Table, query: CaseQuery, where: list[sa.ColumnElement[bool]]
-) -> sa.Select[Any]:
-    """The row numbers of a page, in order."""
-    found = sa.select(table.c.fid).where(*where).order_by(*order_of(table, query))
-    return found.offset(query.offset).limit(query.limit)
-
-
-def count_statement(table: sa.Table, where: list[sa.ColumnElement[bool]]) -> sa.Select[Any]:
-    """How many cases a query has."""
-    return sa.select(sa.func.count()).select_from(table).where(*where)
-
-
-def is_state(word: str) -> bool:
-    """Tell whether a word is a state of a clock."""
-    return word in CLOCK_STATES
-
-
-def plain_filter(query: CaseQuery) -> Mapping[str, Any]:
-    """What a query limits, without order and page: the same for all pages of one list."""
-    skip = ("sort", "descending", "offset", "limit")
-    return {name: value for name, value in vars(query).items() if name not in skip}

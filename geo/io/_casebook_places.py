@@ -60,6 +60,11 @@ class Places:
         self._units: dict[str, npt.NDArray[np.int64]] = {}
         self._cities: frozenset[str] = frozenset()
 
+    @property
+    def version(self) -> tuple[str, int] | None:
+        """Which grids and divisions in which version were asked last."""
+        return self._key
+
     def find(self, conn: sa.Connection, unit: str, at: datetime) -> Members | None:
         """The cases of a unit as the connection sees them; None if the unit has all of them."""
         if unit.startswith(ZONE):

@@ -20,15 +20,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
 import pandas as pd
 import sqlalchemy as sa
 
-from geo.deadlines import ClockReading, Limit, read_clock, read_clocks
+from geo.deadlines import ClockReading, Limit, read_clock
 from geo.errors import CodeError, InputError
 from geo.incidents import (
-    OPEN_STAGES,
     STANDARD_MOVES,
     Case,
     LogRow,
@@ -42,9 +40,11 @@ from geo.incidents import (
     merge_cases,
     report,
 )
-from geo.io import _casebook_page as pages
+from geo.io._casebook_list import CasePage as CasePage
+from geo.io._casebook_near import Recurring as Recurring
+from geo.io._casebook_owner import OwnerSuggestion as OwnerSuggestion
 from geo.io._casebook_page import CaseQuery as CaseQuery
-from geo.io._casebook_places import Members, Places
+from geo.io._casebook_reader import CaseReader
 from geo.io._casebook_rows import (
     Due,
     Row,
@@ -60,13 +60,19 @@ from geo.io._casebook_rows import (
     update_row,
 )
 from geo.io._casebook_rows import UnknownCaseError as UnknownCaseError
-from geo.io.frames import to_frame
-from geo.io.gpkg import UtcTime
 from geo.io.rules import Rules
 from geo.io.workspace import Workspace
 from geo.schema import CASE_LEVELS, TABLES
 
-__all__ = ["CaseBook", "CaseFile", "CasePage", "CaseQuery", "UnknownCaseError"]
+__all__ = [
+    "CaseBook",
+    "CaseFile",
+    "CasePage",
+    "CaseQuery",
+    "OwnerSuggestion",
+    "Recurring",
+    "UnknownCaseError",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,19 +108,10 @@ class CaseFile:
         return tuple(move for move in found if move.name != "absorb")
 
 
-@dataclass(frozen=True, eq=False)
-class CasePage:
-    """Some rows of a list of cases, and how many the whole list has."""
+class CaseBook(CaseReader):
+    """The cases of one workspace, to be asked and to be moved.
 
-    rows: pd.DataFrame
-    """Indexed by `incident_id`: the columns of `incidents`, and what the clocks say (`state`,
-    `left_s`, `late_s`, see `geo.deadlines.read_clocks`)."""
-    total: int
-
-
-class CaseBook:
-    """The cases of one workspace. Safe to share between threads; any number of processes may
-    have a book of the same workspace.
+    Safe to share between threads; any number of processes may have a book of the same workspace.
 
     Parameters
     ----------
@@ -127,10 +124,8 @@ class CaseBook:
     def __init__(
         self, workspace: Workspace, rules: Rules, *, moves: Sequence[Move] = STANDARD_MOVES
     ) -> None:
-        self.workspace = workspace
-        self.rules = rules
+        super().__init__(workspace, rules)
         self.moves = tuple(moves)
-        self._places = Places(workspace)
 
     def report(
         self,
@@ -256,23 +251,6 @@ class CaseBook:
             case, _ = read_case(self.workspace, conn, row)
         return self._file(row, case, find_due(case, row["class_code"], self.rules), at)
 
-    def page(self, query: CaseQuery, *, at: datetime) -> CasePage:
-        """The rows of a page of the list, and how long the list is; see `CaseQuery`."""
-        table = self.workspace.table("incidents")
-        with self.workspace.reading() as conn:
-            where = self._where(conn, query, at)
-            numbers = list(conn.execute(pages.page_statement(table, query, where)).scalars())
-            total = int(conn.execute(pages.count_statement(table, where)).scalar_one())
-            rows = self._rows(conn, numbers)
-        return CasePage(self._with_clocks(rows, at), total)
-
-    def count(self, query: CaseQuery, *, at: datetime) -> int:
-        """How many cases a query has, whatever page it names."""
-        table = self.workspace.table("incidents")
-        with self.workspace.reading() as conn:
-            where = self._where(conn, query, at)
-            return int(conn.execute(pages.count_statement(table, where)).scalar_one())
-
     # -- within ------------------------------------------------------------------------------
 
     def _begin(self, conn: sa.Connection, row: Row) -> Case:
@@ -335,50 +313,6 @@ class CaseBook:
             # Closed at a moment that the source did not tell.
             clock = ClockReading("done", None, 0.0)
         return CaseFile(row, case, clock, due.limit, due.assumed, due.told, self.moves)
-
-    def _where(
-        self, conn: sa.Connection, query: CaseQuery, at: datetime
-    ) -> list[sa.ColumnElement[bool]]:
-        members = self._members(conn, query.unit, at) if query.unit else None
-        return pages.find_where(
-            self.workspace.table("incidents"),
-            query,
-            at=to_stored(at, "at"),
-            soon_h=self.rules.case.soon_h,
-            classes=self.rules.classes,
-            members=members,
-        )
-
-    def _members(self, conn: sa.Connection, unit: str, at: datetime) -> Members | None:
-        return self._places.find(conn, unit, at)
-
-    def _rows(self, conn: sa.Connection, numbers: list[int]) -> pd.DataFrame:
-        """The rows of these numbers, in their order."""
-        known = TABLES["incidents"]
-        table = self.workspace.table("incidents")
-        columns = [table.c[name] for name in known.names]
-        shown = [sa.type_coerce(c, sa.Text) if isinstance(c.type, UtcTime) else c for c in columns]
-        found: dict[int, Any] = {}
-        for start in range(0, len(numbers), 500):
-            some = numbers[start : start + 500]
-            query = sa.select(table.c.fid, *shown).where(table.c.fid.in_(some))
-            found |= {row[0]: row[1:] for row in conn.execute(query)}
-        rows = [found[number] for number in numbers]
-        return to_frame(known, list(known.names), rows)
-
-    def _with_clocks(self, rows: pd.DataFrame, at: datetime) -> pd.DataFrame:
-        now = pd.Timestamp(at)
-        clocks = read_clocks(
-            rows["deadline"],
-            at=at,
-            closed_at=rows["closed_at"],
-            is_paused=(rows["paused_until"] > now).fillna(False),
-            soon_h=self.rules.case.soon_h,
-        )
-        unknown = ~rows["stage"].isin(OPEN_STAGES) & rows["closed_at"].isna()
-        state = clocks["state"].mask(unknown, "done")
-        left = clocks["left_s"].mask(unknown)
-        return rows.assign(state=state, left_s=left, late_s=clocks["late_s"].mask(unknown, 0.0))
 
     def _require_class(self, class_code: str | None, condition: str | None) -> None:
         if class_code is not None and not self.rules.classes.is_incident_class(class_code):

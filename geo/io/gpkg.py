@@ -124,7 +124,18 @@ INDEXES: dict[str, tuple[tuple[str, ...], ...]] = {
     "workers": (("unit_code",),),
     "duties": (("unit_code", "role"), ("worker_id",)),
     "fixes": (("time",),),
-    "incidents": (("reported_at",), ("closed_at", "deadline"), ("stage", "reported_at")),
+    "incidents": (
+        ("reported_at",),
+        ("closed_at", "deadline"),
+        ("stage", "reported_at"),
+        ("stage", "deadline", "closed_at", "paused_until"),
+        ("deadline",),
+        ("class_code", "stage", "reported_at"),
+        ("owner", "stage", "reported_at"),
+        ("level", "stage", "reported_at"),
+        ("source",),
+        ("lon", "lat"),
+    ),
 }
 """Columns that questions of the pages go by, beside the keys."""
 
