@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import shapely
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geo.anchor import anchor_coordinates, find_anchors
@@ -62,6 +62,7 @@ LINES = st.lists(
 ).map(lambda c: shapely.LineString(np.array(c) / 100 + (114, 0)))
 
 
+@settings(deadline=None)
 @given(lines=st.lists(LINES, min_size=1, max_size=4))
 def test_the_middle_of_a_line_is_on_it_and_does_not_depend_on_its_neighbours(lines):
     points = find_anchors(lines)
@@ -70,6 +71,7 @@ def test_the_middle_of_a_line_is_on_it_and_does_not_depend_on_its_neighbours(lin
         assert at(line) == (round(point.x, 6), round(point.y, 6))
 
 
+@settings(deadline=None)
 @given(line=LINES)
 def test_a_line_drawn_the_other_way_stands_at_the_same_place(line):
     one, two = find_anchors([line, line.reverse()])

@@ -15,7 +15,7 @@ import pyogrio
 import pytest
 import shapely
 from geopandas import GeoDataFrame
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geo.codes import headers
@@ -274,6 +274,7 @@ def test_a_csv_text_that_would_run_as_a_formula_is_quoted(city, tmp_path):
     assert names[:5] == ["'=1+1", "+86 717", "-", "'@here", "'quoted'"]
 
 
+@settings(deadline=None)
 @given(
     texts=st.lists(
         st.text(st.sampled_from("'=+-@1a网 "), min_size=1, max_size=6)

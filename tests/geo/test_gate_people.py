@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 import shapely
 from geopandas import GeoDataFrame
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geo.errors import ColumnError
@@ -190,6 +190,7 @@ NUMBERS = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(values=NUMBERS)
 def test_people_keep_their_sum_when_they_are_rounded(values: list[float]) -> None:
     numbers = pd.Series(values, dtype="float64")
