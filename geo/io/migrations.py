@@ -37,9 +37,21 @@ def add_case_columns(conn: sa.Connection) -> None:
     gpkg.register_layer(conn, "calendar", "days on which the city works otherwise", None)
     conn.exec_driver_sql(
         "CREATE TABLE zones (fid INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,"
-        " geom MULTIPOLYGON NOT NULL, zone_id TEXT NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL, UNIQUE (zone_id))"
+        " geom MULTIPOLYGON NOT NULL, zone_id TEXT NOT NULL, kind TEXT NOT NULL,"
+        " name TEXT NOT NULL, UNIQUE (zone_id))"
     )
     gpkg.register_layer(conn, "zones", "areas of the city's own", "MultiPolygon")
+    for columns in (
+        "stage, deadline, closed_at, paused_until",
+        "deadline",
+        "class_code, stage, reported_at",
+        "owner, stage, reported_at",
+        "level, stage, reported_at",
+        "source",
+        "lon, lat",
+    ):
+        name = f"ix_incidents_{columns.replace(', ', '_')}"
+        conn.exec_driver_sql(f"CREATE INDEX {name} ON incidents ({columns})")
     gpkg.watch_incidents(conn)
     gpkg.guard_log(conn)
 
