@@ -197,9 +197,15 @@ def _put_in_place(site: Path, folder: Path) -> None:
 
 @contextlib.contextmanager
 def _let_live(folder: Path) -> Iterator[None]:
-    """`wangge play` beside the server, in a process of its own, until the server stops."""
+    """`wangge play` beside the server, in a process of its own, until the server stops.
+
+    Its input is a pipe of ours, so it stops even if this process is killed.
+    """
     code = "from dashboards.cli import main; main()"
-    player = subprocess.Popen([sys.executable, "-c", code, "play", str(folder), "--quiet"])
+    player = subprocess.Popen(
+        [sys.executable, "-c", code, "play", str(folder), "--quiet", "--while-stdin"],
+        stdin=subprocess.PIPE,
+    )
     try:
         yield
     finally:

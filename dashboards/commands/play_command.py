@@ -11,6 +11,7 @@ Above speed 1 the city's clock runs ahead of the one on the wall; `wangge_meta` 
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
@@ -93,6 +94,9 @@ class Tally:
     help="The city's time at the start, with zone.  [default: now, or the newest row]",
 )
 @click.option("--quiet", is_flag=True, help="No status line.")
+@click.option(
+    "--while-stdin", is_flag=True, help="Stop when standard input closes, as with its parent."
+)
 def command(
     directory: Path,
     speed: float,
@@ -103,6 +107,7 @@ def command(
     cases: float | None,
     moment: str | None,
     quiet: bool,
+    while_stdin: bool,
 ) -> None:
     """Let the invented city in DIR live: people walk, cases come in and move on."""
     if seed < 0:
@@ -128,6 +133,8 @@ def command(
         )  # fmt: skip
         book = CaseBook(workspace, read_rules(workspace))
         with _stop_signals() as stop:
+            if while_stdin:
+                threading.Thread(target=_await_end, args=(stop,), daemon=True).start()
             tally = _play(workspace, book, player, speed, minutes, stop, quiet)
     click.echo(
         f"{directory}: {tally.fixes:,} fixes, {tally.reports:,} reports, {tally.moves:,} moves"
@@ -292,6 +299,14 @@ def _stop_signals() -> Iterator[threading.Event]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _await_end(stop: threading.Event) -> None:
+    """A pipe from the parent closes with it, however it ended."""
+    # Not through sys.stdin: its lock would stand in the way of the exit.
+    while os.read(0, 1024):
+        pass
+    stop.set()
 
 
 def _tell(workspace: Workspace, player: Player, tally: Tally, passed: float, spent: float) -> None:
