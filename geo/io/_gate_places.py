@@ -171,6 +171,22 @@ def _read_points(
         draft["_place"] = faults
         _mark_unreachable(draft)
         return
+    _place_shapes(draft, raw, found, source, shapes, lost, wishes, ledger)
+    if columns is not None:
+        _compare_columns(draft, columns, raw, found, source, wishes, ledger)
+
+
+def _place_shapes(
+    draft: pd.DataFrame,
+    raw: pd.DataFrame,
+    found: FieldMap,
+    source: Source,
+    shapes: Any,
+    lost: Any,
+    wishes: Wishes,
+    ledger: Ledger,
+) -> None:
+    """Points as `lon` and `lat`, other shapes as they are; each fault with its reason."""
     single = _single_points(shapes)
     single[shapely.is_empty(single)] = None
     is_point = shapely.get_type_id(single) == 0
@@ -202,8 +218,6 @@ def _read_points(
         lines[other] = stored[other]
         draft["_shape"] = lines
     _mark_unreachable(draft)
-    if columns is not None:
-        _compare_columns(draft, columns, raw, found, source, wishes, ledger)
 
 
 def _require_degrees(

@@ -12,28 +12,23 @@ file; other formats are read whole. The output appears whole or not at all.
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import geopandas as gpd
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 import pyproj
 import shapely
 from numpy.typing import NDArray
 
 from geo.datum import SHIFTED, convert_points, datum_name
-from geo.errors import ColumnError, CrsError, InputError, StoreError
+from geo.errors import ColumnError, CrsError, InputError
+from geo.io._assign_write import TableWriter, atomic, middles
 from geo.io.fields import list_columns, names_of, normalise_name, to_degrees, to_texts
 from geo.io.read import read_sources
 from geo.locate import GridIndex
@@ -134,7 +129,7 @@ def assign_file(
     ids = pa.array([*cover.index.tolist(), None], pa.string())
     total = _count_rows(points)
     read = inside = unusable = broken = 0
-    with _atomic(out) as draft, _Writer(draft, out.suffix.lower()) as writer:
+    with atomic(out) as draft, TableWriter(draft, out.suffix.lower()) as writer:
         for piece in _read_pieces(points, lon, lat, crs, layer, chunk_rows):
             if name in piece.table.column_names:
                 raise InputError(f"{points.name} has a column {name} already: name another, --as")
@@ -236,7 +231,7 @@ def _read_pieces(
             raise InputError(f"{path.name} has several layers: choose one with --layer")
         table = pa.Table.from_pandas(source.frame, preserve_index=False)
         if source.shapes is not None and lon is None:
-            x, y = _middle(source.shapes)
+            x, y = middles(source.shapes)
             table = _with_places(table, x, y)
             stated = crs or source.crs or _named_crs(table, path.name)
             yield _Piece(table, x, y, stated, source.notes, len(source.bad))
@@ -275,21 +270,12 @@ def _parquet_pieces(
             for batch in file.iter_batches(batch_size=chunk_rows, use_threads=False):
                 table = pa.Table.from_batches([batch], schema)
                 if shape is not None and lon is None:
-                    x, y = _middle(shapely.from_wkb(table[shape].to_numpy()))
+                    x, y = middles(shapely.from_wkb(table[shape].to_numpy()))
                 else:
                     x, y = (_numbers(table[column]) for column in columns)
                 yield _Piece(table, x, y, declared or crs or _named_crs(table, path.name))
     except (pa.ArrowException, OSError) as error:
         raise InputError(f"{path.name} is a broken Parquet file: {str(error)[:160]}") from error
-
-
-def _middle(shapes: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return x and y of points (of points in sets of one too); NaN for all other shapes."""
-    shapes = np.asarray(shapes, dtype=object).copy()
-    alone = (shapely.get_type_id(shapes) == 4) & (shapely.get_num_geometries(shapes) == 1)
-    shapes[alone] = shapely.get_geometry(shapes[alone], 0)
-    shapes[shapely.get_type_id(shapes) != 0] = None
-    return shapely.get_x(shapes), shapely.get_y(shapes)
 
 
 def _with_places(table: pa.Table, x: NDArray[np.float64], y: NDArray[np.float64]) -> pa.Table:
@@ -409,72 +395,3 @@ def _count_rows(path: Path) -> int | None:
         while block := file.read(1 << 20):
             lines += block.count(b"\n")
     return max(lines - 1, 1)
-
-
-class _Writer:
-    """Write tables one after the other to a CSV or Parquet file."""
-
-    def __init__(self, path: Path, ending: str) -> None:
-        self._path = path
-        self._ending = ending
-        self._out: Any = None
-        self._schema: Any = None
-
-    def __enter__(self) -> _Writer:
-        return self
-
-    def write(self, table: pa.Table) -> None:
-        if self._ending == ".csv":
-            table = _as_text(table)
-        try:
-            if self._out is None:
-                self._schema = table.schema
-                open_ = pacsv.CSVWriter if self._ending == ".csv" else pq.ParquetWriter
-                self._out = open_(str(self._path), self._schema)
-            self._out.write_table(table.cast(self._schema))
-        except OSError as error:
-            raise StoreError(f"cannot write {self._path.name}: {error}") from error
-
-    def __exit__(self, *_: object) -> None:
-        if self._out is not None:
-            self._out.close()
-
-
-def _as_text(table: pa.Table) -> pa.Table:
-    """Leave out what a text cannot say: shapes, which have their lon and lat, and nested values."""
-    shape = json.loads((table.schema.metadata or {}).get(b"geo", b"{}")).get("primary_column")
-    for field in table.schema:
-        if pa.types.is_binary(field.type) or pa.types.is_large_binary(field.type):
-            if field.name == shape and "lon" not in table.column_names:
-                shapes = shapely.from_wkb(table[field.name].to_numpy())
-                at = table.num_columns - 1
-                for name, values in zip(("lat", "lon"), _middle(shapes)[::-1], strict=True):
-                    table = table.add_column(at, name, pa.array(values, from_pandas=True))
-            table = table.drop_columns([field.name])
-        elif pa.types.is_nested(field.type):
-            table = table.drop_columns([field.name])
-        elif pa.types.is_dictionary(field.type):
-            at = table.column_names.index(field.name)
-            table = table.set_column(at, field.name, table[field.name].cast(field.type.value_type))
-    return table
-
-
-@contextmanager
-def _atomic(path: Path) -> Iterator[Path]:
-    """Give a draft beside the file, which takes its place once it is whole."""
-    path = path.resolve()
-    if not path.parent.is_dir():
-        raise InputError(f"{path.parent} is no folder: make it first")
-    try:
-        folder = tempfile.mkdtemp(prefix=f".{path.stem}-", dir=path.parent)
-    except OSError as error:
-        raise StoreError(f"cannot write beside {path}: {error.strerror or error}") from error
-    try:
-        draft = Path(folder) / path.name
-        yield draft
-        try:
-            os.replace(draft, path)
-        except OSError as error:
-            raise StoreError(f"cannot write {path}: {error.strerror or error}") from error
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
