@@ -17,10 +17,10 @@ import pandas as pd
 from geo.codes import class_name
 from geo.incidents import OPEN_STAGES
 from geo.synth.assets import OWNERS
-from geo.synth.departments import find_department
+from geo.synth.departments import department_level, find_department
+from geo.synth.habits import NOTES
 from geo.synth.incidents import ZONE
 from geo.synth.kinds import HOURS, KINDS, LIGHT
-from geo.synth.moves import NOTES, department_level
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from geopandas import GeoDataFrame
 
 from geo.deadlines import WorkingCalendar, overrides_from_table
 from geo.errors import CoverError, InputError
-from geo.synth import names, tables
+from geo.synth import case_tables, names, tables
 from geo.synth.assets import describe_assets, place_assets
 from geo.synth.blocks import Ground, make_ground
 from geo.synth.cameras import place_cameras
@@ -131,7 +131,7 @@ class _Builder:
         self.truth: dict[str, pd.DataFrame] = {}
         china = WorkingCalendar()
         years = range(at.year - 2, at.year + 2)
-        self.holidays = tables.calendar([year for year in years if not china.knows(year)])
+        self.holidays = case_tables.calendar([year for year in years if not china.knows(year)])
         told = self.holidays.reset_index().rename(columns={"day": "date"})
         self.calendar = WorkingCalendar(overrides=overrides_from_table(told))
         self.step, self.steps = 0, 3 + len(parts - {"ground"})
@@ -233,8 +233,8 @@ class _Builder:
             self.tell("workers and their posts")
             out["workers"] = roster.workers
             out["departments"] = roster.departments
-            out["duties"] = tables.duties(roster.duties)
-            self.truth["duty_flaws"] = tables.flaws(roster.flaws)
+            out["duties"] = case_tables.duties(roster.duties)
+            self.truth["duty_flaws"] = case_tables.flaws(roster.flaws)
         if "incidents" in self.parts:
             self.tell("incidents of sixty days, and of a year ago")
             self._let_things_happen(out, ground, plan, ids, edge_names, assets, roster)
@@ -258,7 +258,7 @@ class _Builder:
     ) -> None:
         names = list(out["divisions"].loc[list(ids.communities), "name"])
         beside = name_blocks(ground, edge_names)
-        out["zones"] = tables.zones(self.place, draw_zones(ground, plan, names, beside))
+        out["zones"] = case_tables.zones(self.place, draw_zones(ground, plan, names, beside))
 
     def _staff(self, out: Frames, ids: tables.Ids) -> Roster:
         """Field staff, officials and all posts."""
@@ -285,7 +285,7 @@ class _Builder:
         street = np.array(ids.streets, dtype=object)[plan.street[block]]
         community = np.array(ids.communities, dtype=object)[plan.community[block]]
         grid = np.array(ids.grids, dtype=object)[plan.grid[block]]
-        names = tables.name_cases(cases)
+        names = case_tables.name_cases(cases)
         log, moved = move_cases(
             self.rng("moves"), cases, names, Places(grid, community, street, district), roster,
             ids.city, self.calendar, at=self.at,
@@ -300,5 +300,5 @@ class _Builder:
                 "road": [word or "" for word in road],
             }
         )
-        out |= tables.incidents(self.place, cases, moved, log, where)
+        out |= case_tables.incidents(self.place, cases, moved, log, where)
         self.truth |= find_planted(cases, out["incidents"])

@@ -48,6 +48,15 @@ OFFICES = (
 """In the order of the table `departments`; the longest beginning of a class decides."""
 
 
+COUNTY_OFFICES = tuple(office.code for office in OFFICES[:5])
+"""Departments of a district; the others are the city's."""
+
+
+def department_level(code: str) -> str:
+    """The level at which a department handles its cases."""
+    return "district" if code in COUNTY_OFFICES else "city"
+
+
 def list_departments() -> pd.DataFrame:
     """The table `departments`, indexed by `department_code`; desk telephones begin with 0009."""
     return pd.DataFrame(

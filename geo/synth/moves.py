@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,8 +20,10 @@ import pandas as pd
 
 from geo.deadlines import WorkingCalendar, find_deadlines, find_limits
 from geo.incidents import find_clocks, summarise
+from geo.synth._log_parts import LogParts
 from geo.synth.assets import OWNERS
-from geo.synth.departments import OFFICES, find_department
+from geo.synth.departments import COUNTY_OFFICES, OFFICES, find_department
+from geo.synth.habits import CLOSES_S, OPENS_S, SHARES, SOURCE_ODDS, SOURCES, UTC_OFFSET_S
 from geo.synth.incidents import DAY_S
 from geo.synth.kinds import KINDS, LIGHT, list_limits
 from geo.synth.roster import Roster
@@ -31,45 +32,6 @@ Reals = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 Words = npt.NDArray[np.object_]
-
-UTC_OFFSET_S = 8 * 3600
-OPENS_S, CLOSES_S = 7 * 3600 + 1800, 21 * 3600
-"""Seconds of the local day between which the centres and the departments work."""
-
-SHARES = {
-    "on_spot": 0.09,
-    "cancel": 0.035,
-    "raise_early": 0.008,
-    "return": 0.03,
-    "transfer": 0.025,
-    "raise": 0.02,
-    "postpone": 0.045,
-    "force": 0.004,
-    "rework": 0.045,
-    "supervise": 0.02,
-}
-"""How many of the cases that can take a turn do; the turns from return to force exclude each other.
-Ours, in the order of what cities report (standards.md 1.6), without a source for the figures."""
-
-SOURCES = ("collector", "hotline", "app", "video", "patrol")
-SOURCE_ODDS = (0.46, 0.2, 0.16, 0.12, 0.06)
-COUNTY_OFFICES = tuple(office.code for office in OFFICES[:5])
-"""Departments of a district; the others are the city's."""
-
-NOTES: dict[str, tuple[str, ...]] = {
-    "cancel": ("核实不属实", "不属于受理范围", "现场已恢复，不予立案"),
-    "handle_on_spot": ("现场劝离", "现场清理完毕", "当场整改"),
-    "merge": ("与在办案件重复，合并处理",),
-    "return": ("不属于本部门职责", "权属不清，请重新派遣", "位置在管辖范围之外"),
-    "transfer": ("经核实应由其他部门处置，转办", "权属单位变更，转办"),
-    "raise": ("网格内无法解决，上报上级协调", "涉及多个部门，请上级牵头"),
-    "ask_postponement": ("需协调权属单位，申请延期", "待备件到货，申请延期", "天气原因无法施工"),
-    "refuse_postponement": ("理由不充分，按原时限处置",),
-    "supervise": ("临近时限，请抓紧处置", "群众反映强烈，督办", "已超时，请说明原因"),
-    "feed_back": ("已处置完毕", "已清理，现场照片附后", "已修复", "已整改到位"),
-    "rework": ("核查不合格，返工", "现场仍有残留，请继续处置"),
-    "force_close": ("现场条件已变化，强制结案",),
-}
 
 
 @dataclass(frozen=True)
@@ -134,7 +96,7 @@ class _Story:
         city: str,
         calendar: WorkingCalendar,
     ) -> None:
-        self.rng, self.cases, self.ids, self.places = rng, cases, ids, places
+        self.rng, self.cases, self.places = rng, cases, places
         self.roster, self.city, self.calendar = roster, city, calendar
         self.n = len(cases)
         self.kind = cases["kind"].to_numpy()
@@ -143,7 +105,8 @@ class _Story:
         self.placed = cases["placed"].to_numpy(bool)
         self.calm = (cases["spot"] >= 0).to_numpy() | (cases["twin"] > 0).to_numpy()
         """Planted cases go the straight way."""
-        self.parts: list[dict[str, Any]] = []
+        self.log = LogParts(rng, ids)
+        self.add = self.log.add
         self.source = rng.choice(np.array(SOURCES, dtype=object), self.n, p=SOURCE_ODDS)
         self.source[~self.placed] = "hotline"
         self._find_owners()
@@ -154,7 +117,7 @@ class _Story:
         self._report()
         opened = self._open()
         self._handle(opened)
-        return self._assemble(end)
+        return self.log.assemble(end)
 
     # -- who ---------------------------------------------------------------------------------
 
@@ -235,25 +198,13 @@ class _Story:
         due = find_deadlines(limits.assign(start=start), calendar=self.calendar)["deadline"]
         return np.asarray(due.dt.tz_localize(None).to_numpy().astype("datetime64[s]"), np.int64)
 
-    # -- what --------------------------------------------------------------------------------
-
-    def _add(self, move: str, stage: str | None, when: Ints, mask: Bools, **columns: Any) -> None:
-        """Rows of one move for the cases of the mask; a column is one word or one a case."""
-        rows = np.flatnonzero(mask)
-        part: dict[str, Any] = {"case": rows, "at": when[rows], "move": move, "stage": stage}
-        if move in NOTES:
-            part["note"] = self.rng.choice(np.array(NOTES[move], dtype=object), len(rows))
-        for name, value in columns.items():
-            part[name] = value[rows] if isinstance(value, np.ndarray) else value
-        self.parts.append(part)
-
     def _report(self) -> None:
         source = self.source
         self.t_report = self.cases["when"].to_numpy(np.int64)
         by_collector, by_head = source == "collector", source == "patrol"
         acceptor = self._desk("acceptor")
         self.acceptor = acceptor
-        self._add(
+        self.add(
             "report", "collected", self.t_report, np.ones(self.n, bool), level="grid",
             by=np.select([by_collector, by_head], [self.collector, self.head], acceptor),
             role=np.select([by_collector, by_head], ["grid_worker", "grid_head"], "acceptor"),
@@ -272,7 +223,7 @@ class _Story:
         on_spot = light & ~self.calm & self._chance("on_spot")
         t_spot = self.t_report + self._wait(1200, 0.5)
         head = self.source == "patrol"
-        self._add(
+        self.add(
             "handle_on_spot", "closed", t_spot, on_spot,
             by=np.where(head, self.head, self.collector),
             role=np.where(head, "grid_head", "grid_worker"),
@@ -281,25 +232,25 @@ class _Story:
         t_verify = np.where(
             asked, self._awake(self.t_report + self._wait(1500, 0.7)), self.t_report
         )
-        self._add("verify", None, t_verify, asked, by=self.collector, role="grid_worker")
+        self.add("verify", None, t_verify, asked, by=self.collector, role="grid_worker")
         wait = np.where(self.urgent, self._wait(240, 0.6), self._wait(1100, 0.9))
         self.t_open = self._awake(t_verify + wait)
         merged = self.cases["merged"].to_numpy(bool)
         cancelled = ~on_spot & ~self.calm & self._chance("cancel")
         opened: Bools = ~on_spot & ~cancelled & ~merged
-        self._add("cancel", "cancelled", self.t_open, cancelled, by=self.acceptor, role="acceptor")
+        self.add("cancel", "cancelled", self.t_open, cancelled, by=self.acceptor, role="acceptor")
         first, second = self._twins()
         keeper = np.full(self.n, -1, dtype=np.int64)
         keeper[second] = first
         other = np.full(self.n, -1, dtype=np.int64)
         other[first] = second
         self.t_twin = np.where(other >= 0, self.t_open[other], 0)
-        self._add("merge", "cancelled", self.t_open, merged, by=self.acceptor, role="acceptor",
+        self.add("merge", "cancelled", self.t_open, merged, by=self.acceptor, role="acceptor",
                   other=keeper)  # fmt: skip
         absorbs = (other >= 0) & merged[other]
-        self._add("absorb", None, self.t_twin, absorbs, by=self.acceptor[other], role="acceptor",
+        self.add("absorb", None, self.t_twin, absorbs, by=self.acceptor[other], role="acceptor",
                   other=other)  # fmt: skip
-        self._add("register", "opened", self.t_open, opened, by=self.acceptor, role="acceptor",
+        self.add("register", "opened", self.t_open, opened, by=self.acceptor, role="acceptor",
                   condition=self.condition)  # fmt: skip
         return opened
 
@@ -316,7 +267,7 @@ class _Story:
     def _handle(self, opened: Bools) -> None:
         rng = self.rng
         early = opened & ~self.calm & self._chance("raise_early")
-        self._add("raise", None, self.t_open + 120, early, by=self.acceptor, role="acceptor")
+        self.add("raise", None, self.t_open + 120, early, by=self.acceptor, role="acceptor")
         wait = np.where(self.urgent, self._wait(240, 0.5), self._wait(1100, 0.9))
         t_dispatch = self._awake(self.t_open + 120 + wait)
         due = self._due(t_dispatch)
@@ -343,28 +294,28 @@ class _Story:
         astray = turns["return"] | turns["transfer"]
         owner = np.where(astray, self.wrong, self.owner)
         level = np.where(astray, _levels(self.wrong), self._own_levels())
-        self._add("dispatch", "dispatched", t_dispatch, opened, by=dispatcher, role="dispatcher",
+        self.add("dispatch", "dispatched", t_dispatch, opened, by=dispatcher, role="dispatcher",
                   owner=owner, level=level)  # fmt: skip
         t_return = self._awake(t_dispatch + self._wait(1500, 0.6))
-        self._add("return", "opened", t_return, turns["return"], by=self.stranger, role="handler")
+        self.add("return", "opened", t_return, turns["return"], by=self.stranger, role="handler")
         t_again = self._awake(t_return + self._wait(900, 0.6))
         right = {"owner": self.owner, "level": self._own_levels()}
-        self._add("dispatch", "dispatched", t_again, turns["return"], by=dispatcher,
+        self.add("dispatch", "dispatched", t_again, turns["return"], by=dispatcher,
                   role="dispatcher", **right)  # fmt: skip
         t_across = self._awake(t_dispatch + self._wait(2400, 0.6))
-        self._add("transfer", "dispatched", t_across, turns["transfer"], by=dispatcher,
+        self.add("transfer", "dispatched", t_across, turns["transfer"], by=dispatcher,
                   role="dispatcher", **right)  # fmt: skip
         sent = np.where(turns["return"], t_again, t_dispatch)
         sent = np.where(turns["transfer"], t_across, sent)
         t_accept = self._awake(sent + self._wait(self.slow, 0.6))
         role = np.where(self.rung == 1, "grid_worker", "handler")
         self.doer_role = role
-        self._add("accept", "handling", t_accept, opened, by=self.doer, role=role)
+        self.add("accept", "handling", t_accept, opened, by=self.doer, role=role)
         t_up = self._awake(t_accept + (0.3 * self.work).astype(np.int64))
-        self._add("raise", "dispatched", t_up, turns["raise"], by=self.doer, role=role,
+        self.add("raise", "dispatched", t_up, turns["raise"], by=self.doer, role=role,
                   owner=self.above)  # fmt: skip
         t_boss = self._awake(t_up + self._wait(1500, 0.5))
-        self._add("accept", "handling", t_boss, turns["raise"], by=self.boss, role="handler")
+        self.add("accept", "handling", t_boss, turns["raise"], by=self.boss, role="handler")
         self.doer = np.where(turns["raise"], self.boss, self.doer)
         self.doer_role = np.where(turns["raise"], "handler", role)
         return np.where(turns["raise"], t_boss, t_accept)
@@ -387,10 +338,10 @@ class _Story:
                                            * (until - t_answer)).astype(np.int64))  # fmt: skip
         resumed &= t_resume < until
         answer = {"by": self.dispatcher, "role": "dispatcher"}
-        self._add("ask_postponement", None, t_ask, mask, until=until, **doer)
-        self._add("approve_postponement", None, t_answer, granted, until=until, **answer)
-        self._add("refuse_postponement", None, t_answer, mask & ~granted, **answer)
-        self._add("resume", None, t_resume, resumed, **doer)
+        self.add("ask_postponement", None, t_ask, mask, until=until, **doer)
+        self.add("approve_postponement", None, t_answer, granted, until=until, **answer)
+        self.add("refuse_postponement", None, t_answer, mask & ~granted, **answer)
+        self.add("resume", None, t_resume, resumed, **doer)
         goes_on = np.where(resumed, t_resume, np.where(granted, until, t_answer))
         return np.where(mask, goes_on, t_accept)
 
@@ -402,88 +353,26 @@ class _Story:
         # The first of two similar cases is still open when the second is looked at.
         t_back = np.where(self.t_twin > 0, np.maximum(t_back, self.t_twin + 1800), t_back)
         boss = self._desk("shift_leader")
-        self._add("force_close", "closed", t_back, turns["force"], by=boss, role="shift_leader")
+        self.add("force_close", "closed", t_back, turns["force"], by=boss, role="shift_leader")
         done = opened & ~turns["force"]
         late = (t_back > due) & (rng.random(self.n) < 0.4)
         urged = opened & (self._chance("supervise") | late)
         t_urge = goes_on + (0.7 * (t_back - goes_on)).astype(np.int64)
         leads = rng.random(self.n) < 0.2
         leader = self.roster.holder(self.city, "leader", "city_head")
-        self._add("supervise", None, t_urge, urged, by=np.where(leads, leader, boss),
+        self.add("supervise", None, t_urge, urged, by=np.where(leads, leader, boss),
                   role=np.where(leads, "leader", "shift_leader"))  # fmt: skip
         doer = {"by": self.doer, "role": self.doer_role}
-        self._add("feed_back", "fed_back", t_back, done, **doer)
+        self.add("feed_back", "fed_back", t_back, done, **doer)
         check = {"by": self._desk("inspector"), "role": "inspector"}
         again = done & ~self.calm & self._chance("rework")
         t_rework = self._awake(t_back + self._wait(self.check, 0.7))
-        self._add("rework", "handling", t_rework, again, **check)
+        self.add("rework", "handling", t_rework, again, **check)
         t_redone = self._awake(t_rework + (0.4 * self.work).astype(np.int64))
-        self._add("feed_back", "fed_back", t_redone, again, **doer)
+        self.add("feed_back", "fed_back", t_redone, again, **doer)
         last = np.where(again, t_redone, t_back)
         t_close = self._awake(last + self._wait(self.check, 0.7))
-        self._add("close", "closed", t_close, done, **check)
-
-    def _assemble(self, end: int) -> pd.DataFrame:
-        sizes = [len(part["case"]) for part in self.parts]
-        case, when = (
-            np.concatenate([part[name] for part in self.parts]) for name in ("case", "at")
-        )
-        part_of = np.repeat(np.arange(len(sizes)), sizes)
-        order = np.lexsort([part_of, when, case])
-        order = order[when[order] <= end]
-        case, when = case[order], when[order]
-
-        def column(name: str) -> Words:
-            out = np.full(len(part_of), None, dtype=object)
-            begin = 0
-            for part, size in zip(self.parts, sizes, strict=True):
-                if name in part:
-                    out[begin : begin + size] = part[name]
-                begin += size
-            return out[order]
-
-        starts = np.flatnonzero(np.diff(case, prepend=-1))
-        seq = np.arange(len(case)) - np.repeat(starts, np.diff(starts, append=len(case))) + 1
-        stage = column("stage")
-        known = np.maximum.accumulate(np.where(pd.notna(stage), np.arange(len(stage)), 0))
-        other, until = column("other"), column("until")
-        has_other = pd.notna(other)
-        other[has_other] = self.ids[other[has_other].astype(np.int64)]
-        has_until = pd.notna(until)
-        times = np.full(len(until), np.datetime64("NaT", "us"))
-        times[has_until] = until[has_until].astype(np.int64).astype("datetime64[s]")
-        words = ("move", "by", "role", "note", "owner", "level", "condition")
-        columns: dict[str, Any] = {name: column(name) for name in words}
-        self._lift_levels(columns, case)
-        return pd.DataFrame(
-            {
-                "incident_id": self.ids[case],
-                "seq": seq,
-                "at": pd.to_datetime(when, unit="s", utc=True).astype("datetime64[us, UTC]"),
-                "stage": stage[known],
-                **columns,
-                "until": pd.DatetimeIndex(times).tz_localize("UTC"),
-                "other_id": other,
-            }
-        )
-
-    def _lift_levels(self, columns: dict[str, Any], case: Ints) -> None:
-        """A raise goes one level up from where the case was."""
-        level, raised = columns["level"], columns["move"] == "raise"
-        for row in np.flatnonzero(raised):
-            back = row - 1
-            while level[back] is None:
-                back -= 1
-            assert case[back] == case[row]
-            level[row] = UP[level[back]]
-
-
-UP = {"grid": "community", "community": "street", "street": "district", "district": "city"}
-
-
-def department_level(code: str) -> str:
-    """The level at which a department handles its cases."""
-    return "district" if code in COUNTY_OFFICES else "city"
+        self.add("close", "closed", t_close, done, **check)
 
 
 def _levels(owner: Words) -> Words:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,12 +15,10 @@ import pandas as pd
 import shapely
 from geopandas import GeoDataFrame
 
-from geo.codes import class_name
-from geo.schema import STORAGE_CRS, TABLES
 from geo.synth import names
+from geo.synth._frames import make_frame, make_times, mend_shapes
 from geo.synth.blocks import Ground
 from geo.synth.incidents import ZONE
-from geo.synth.kinds import KINDS
 from geo.synth.place import Place, merge_blocks
 from geo.synth.plan import Plan
 from geo.synth.presets import Preset
@@ -104,7 +101,7 @@ def divisions_and_grids(
     shapes = [
         merge_blocks(blocks, level) for level in (whole, plan.district, plan.street, plan.community)
     ]
-    divisions = _frame(
+    divisions = make_frame(
         "divisions",
         {
             "code": codes,
@@ -145,7 +142,7 @@ def _grids(
     name = divisions["name"].reindex([ids.communities[c] for c in community]).to_numpy()
     local = at.astimezone(ZONE) - timedelta(days=PUBLISHED_DAYS)
     begun = pd.Timestamp(local.replace(hour=0, minute=0, second=0)).tz_convert("UTC")
-    return _frame(
+    return make_frame(
         "grids",
         {
             "grid_id": list(ids.grids),
@@ -179,7 +176,7 @@ def blocks_and_buildings(
     grid = plan.grid[order]
     number[order] = np.arange(n) - np.searchsorted(grid, grid) + 1
     name = np.array([compounds[c] if c >= 0 else None for c in plan.compound], dtype=object)
-    blocks = _frame(
+    blocks = make_frame(
         "blocks",
         {
             "block_id": [f"{ids.grids[g]}-{k:02d}" for g, k in zip(plan.grid, number, strict=True)],
@@ -199,7 +196,7 @@ def blocks_and_buildings(
         f"{name[b]}{k}号楼" if home else f"{WORDS_OF_USE.get(use, '公建')}{k}号"
         for b, k, home, use in zip(block, count, lived, table["use"], strict=True)
     ]
-    buildings = _frame(
+    buildings = make_frame(
         "buildings",
         {
             "building_id": [f"B{k:06d}" for k in range(1, len(table) + 1)],
@@ -228,7 +225,7 @@ def roads(place: Place, ground: Ground, edge_names: npt.NDArray[np.object_]) -> 
     """The table `roads`: one piece between two junctions, rivers and railways too."""
     rows = np.flatnonzero(ground.edge_class != "none")
     lines = place.to_degrees(ground.edges[rows])
-    return _frame(
+    return make_frame(
         "roads",
         {
             "road_id": [f"R{k:06d}" for k in range(1, len(rows) + 1)],
@@ -275,18 +272,7 @@ def areas(
         "kind": kinds,
         "name": called,
     }
-    return _frame("areas", columns, _mend(degrees)), of_block
-
-
-def _mend(shapes: Shapes) -> Shapes:
-    """Shapes that rounding bent out of order, made valid; only their surfaces are kept."""
-    out = shapes.copy()
-    for row in np.flatnonzero(~shapely.is_valid(shapes)):
-        parts = shapely.get_parts(shapely.make_valid(shapes[row]))
-        out[row] = shapely.multipolygons(
-            shapely.get_parts(parts[shapely.get_dimensions(parts) == 2])
-        )
-    return out
+    return make_frame("areas", columns, mend_shapes(degrees)), of_block
 
 
 def _lake(rng: np.random.Generator, park: shapely.Geometry) -> shapely.Geometry:
@@ -303,7 +289,7 @@ def _lake(rng: np.random.Generator, park: shapely.Geometry) -> shapely.Geometry:
 
 def assets(place: Place, found: pd.DataFrame, ids: Ids) -> GeoDataFrame:
     """The table `assets`; ids have 16 digits (standards.md 1.3, classic profile)."""
-    return _frame(
+    return make_frame(
         "assets",
         {"asset_id": _asset_ids(found, ids), **_asset_words(found)},
         place.to_degrees(found["shape"].to_numpy()),
@@ -315,7 +301,7 @@ def cameras(place: Place, found: pd.DataFrame, ids: Ids) -> GeoDataFrame:
     looks = {
         name: found[name].to_numpy(dtype=float) for name in ("bearing_deg", "angle_deg", "range_m")
     }
-    return _frame(
+    return make_frame(
         "cameras",
         {"asset_id": _asset_ids(found, ids), **_asset_words(found), **looks},
         place.to_degrees(found["shape"].to_numpy()),
@@ -336,7 +322,7 @@ def _asset_ids(found: pd.DataFrame, ids: Ids) -> list[str]:
 
 def places(place: Place, found: pd.DataFrame) -> GeoDataFrame:
     """The table `places`."""
-    return _frame(
+    return make_frame(
         "places",
         {
             "place_id": [f"P{k:06d}" for k in range(1, len(found) + 1)],
@@ -347,149 +333,12 @@ def places(place: Place, found: pd.DataFrame) -> GeoDataFrame:
     )
 
 
-def name_cases(cases: pd.DataFrame) -> npt.NDArray[np.object_]:
-    """A name for each case: the day of the report and five digits, in order of time."""
-    date = pd.to_datetime(cases["when"], unit="s", utc=True).dt.tz_convert(ZONE)
-    number = date.dt.strftime("%Y%m%d")
-    count = (number.groupby(number).cumcount() + 1).map("{:05d}".format)
-    return np.asarray(number + count, dtype=object)
-
-
-def incidents(
-    place: Place,
-    cases: pd.DataFrame,
-    moved: pd.DataFrame,
-    log: pd.DataFrame,
-    where: pd.DataFrame,
-) -> Frames:
-    """The tables `incidents` and `incident_log`; an unplaced case has no geometry.
-
-    `cases` as drawn, `moved` and `log` from `move_cases`, `where` with the names of `street`,
-    `community` and `road` of each case.
-    """
-    kind = cases["kind"].to_numpy()
-    placed = cases["placed"].to_numpy(bool)
-    codes = np.array([k.code for k in KINDS], dtype=object)
-    names = np.array([class_name(code) for code in codes], dtype=object)
-    x, y = cases["x"].to_numpy(), cases["y"].to_numpy()
-    lon, lat = np.full(len(x), np.nan), np.full(len(x), np.nan)
-    lon[placed], lat[placed] = place.degrees(x[placed], y[placed])
-    shapes = np.full(len(x), None, dtype=object)
-    shapes[placed] = shapely.points(lon[placed], lat[placed])
-    number = np.abs((x + y) / 12).astype(np.int64) % 400 + 1
-    columns = {
-        "incident_id": moved.index.to_numpy(),
-        "class_code": codes[kind],
-        "category": names[kind],
-        "description": [
-            f"{road}附近{word}" if road else str(word)
-            for road, word in zip(where["road"], names[kind], strict=True)
-        ],
-        "lon": lon,
-        "lat": lat,
-        "source": moved["source"].to_numpy(),
-        "reported_at": _times(cases["when"]),
-        **{name: moved[name].to_numpy() for name in ("stage", "condition", "owner", "level")},
-        **{name: moved[name].array for name in ("deadline", "closed_at", "paused_until")},
-        "address": [
-            _address(*row)
-            for row in zip(
-                where["street"], where["community"], where["road"], number, placed, strict=True
-            )
-        ],
-    }
-    moves = {name: log[name].array for name in TABLES["incident_log"].names}
-    return {
-        "incidents": _frame("incidents", columns, shapes),
-        "incident_log": _frame("incident_log", moves),
-    }
-
-
-def _address(street: str, community: str, road: str, number: int, placed: bool) -> str:
-    """The place in words; who could not say where says no more than the road."""
-    if not placed:
-        return f"{road or street}一带，具体位置不详"
-    return f"{street}{community}{road}{number}号附近" if road else f"{street}{community}"
-
-
-def duties(found: pd.DataFrame) -> pd.DataFrame:
-    """The table `duties`."""
-    columns = {"duty_id": found.index.to_numpy()}
-    columns |= {name: found[name].to_numpy() for name in ("unit_code", "role", "worker_id", "rank")}
-    end = found["end"].where(found["end"] < np.iinfo(np.int64).max, np.iinfo(np.int64).min)
-    columns |= {"valid_from": _times(found["begin"]), "valid_to": _times(end)}
-    return _frame("duties", columns)
-
-
-def flaws(found: pd.DataFrame) -> pd.DataFrame:
-    """The truth about flaws of appointments, with times."""
-    end = found["valid_to"].where(
-        found["valid_to"] < np.iinfo(np.int64).max, np.iinfo(np.int64).min
-    )
-    return found.assign(valid_from=_times(found["valid_from"]), valid_to=_times(end))
-
-
-def zones(place: Place, found: pd.DataFrame) -> GeoDataFrame:
-    """The table `zones`."""
-    columns = {name: found[name].to_numpy() for name in ("zone_id", "kind", "name")}
-    return _frame("zones", columns, _mend(place.to_degrees(found["shape"].to_numpy())))
-
-
-HOLIDAYS = ("01-01", "05-01", "10-01", "10-02", "10-03")
-"""Days that are nobody's working days, in a year whose notice is not known yet."""
-
-
-def calendar(years: list[int]) -> pd.DataFrame:
-    """The table `calendar`: a few holidays in each year that no notice has told."""
-    names = {"01-01": "元旦", "05-01": "劳动节"}
-    rows = [
-        (f"{year}-{day}", False, f"{names.get(day, '国庆节')}（暂定）")
-        for year in years
-        for day in HOLIDAYS
-    ]
-    out = pd.DataFrame(rows, columns=["day", "is_workday", "name"])
-    return _frame("calendar", {name: out[name] for name in out})
-
-
 def fixes(place: Place, found: pd.DataFrame) -> pd.DataFrame:
     """The table `fixes`, all days."""
     lon, lat = place.degrees(found["x"].to_numpy(float), found["y"].to_numpy(float))
-    columns = {"worker_id": found["worker_id"].to_numpy(), "time": _times(found["second"])}
+    columns = {"worker_id": found["worker_id"].to_numpy(), "time": make_times(found["second"])}
     columns |= {"lon": lon, "lat": lat}
     columns |= {
         name: found[name].to_numpy() for name in ("accuracy_m", "speed_kmh", "mock", "source")
     }
-    return _frame("fixes", columns)
-
-
-def _times(second: pd.Series) -> pd.Series:
-    """Epoch seconds as UTC; the smallest number stands for no time."""
-    whole = second.to_numpy(dtype=np.int64)
-    none = whole == np.iinfo(np.int64).min
-    out = pd.Series(pd.to_datetime(np.where(none, 0, whole), unit="s", utc=True))
-    return out.astype("datetime64[us, UTC]").mask(none)
-
-
-_TYPES = {"text": "str", "integer": "Int64", "real": "float64", "bool": "boolean"}
-
-
-def _frame(name: str, columns: dict[str, Any], shapes: Shapes | None = None) -> Any:
-    """A table as a workspace would give it back: types of the schema, indexed by its id."""
-    table = TABLES[name]
-    out = pd.DataFrame({key: pd.Series(value) for key, value in columns.items()})
-    for column in table.columns:
-        if column.name not in out:
-            kind = "datetime64[us, UTC]" if column.kind == "time" else _TYPES[column.kind]
-            out[column.name] = pd.Series(None, index=out.index, dtype=kind)
-    out = out[list(table.names)]
-    for column in table.columns:
-        if column.kind in _TYPES:
-            out[column.name] = out[column.name].astype(_TYPES[column.kind])
-    if name not in ("fixes", "incident_log"):
-        out = out.set_index(table.id)
-    if shapes is None:
-        return out
-    if table.shape == "MultiPolygon":
-        parts, owner = shapely.get_parts(shapes, return_index=True)
-        shapes = shapely.multipolygons(parts, indices=owner)
-    return GeoDataFrame(out, geometry=np.asarray(shapes, dtype=object), crs=STORAGE_CRS)
+    return make_frame("fixes", columns)
