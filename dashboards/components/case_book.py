@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from datetime import datetime
-from typing import Any
 
+import geopandas as gpd
 import pandas as pd
 
 from dashboards.components.case_filter import SORTS, TABS, CaseFilter
 from dashboards.store import Store
-from geo.io.casebook import CaseFile, CasePage, CaseQuery, UnknownCaseError
+from geo.io.casebook import CaseFile, CasePage, CaseQuery, Recurring, UnknownCaseError
 
 SPOT_TABS = ("spots",)
 
@@ -17,6 +18,9 @@ SPOT_TABS = ("spots",)
 SPOT_TABS = ("spots",)
 WINDOW_DAYS = 90
 """How far back places are looked for whose closed cases come back."""
+KEPT_S = 300
+_AROUND_M = 300.0
+"""Half the side of the box around a case in which its flare-up place is looked for, metres."""
 
 
 def query_of(store: Store, choice: CaseFilter, offset: int = 0, limit: int = 100) -> CaseQuery:
@@ -66,7 +70,7 @@ def read_case(store: Store, incident_id: str, at: datetime) -> CaseFile | None:
 
 
 def similar_to(store: Store, incident_id: str, at: datetime) -> pd.DataFrame:
-    """Open cases that this one might be merged with: `similar_id`, `distance_m`, `apart_h`."""
+    """Open cases that this one might be merged with, the nearest first."""
     return store.casebook.similar(incident_id, at=at)
 
 
@@ -75,7 +79,26 @@ def similar_at(store: Store, code: str, lon: float, lat: float, at: datetime) ->
     return store.casebook.similar(class_code=code, lon=lon, lat=lat, at=at)
 
 
-def flare_ups(store: Store, at: datetime) -> Any:
-    """History of the places whose closed cases come back; see `geo.similar.find_flare_ups`."""
-    stamp = (store.workspace.stamp("incidents"), f"{at:%Y%m%d%H}")
-    return store.remember("flare-ups", stamp, lambda: store.casebook.recurring(at=at))
+def recurring(store: Store, choice: CaseFilter, at: datetime) -> Recurring:
+    """Places of the filter's class and unit whose closed cases come back.
+
+    A whole city takes seconds, so an answer is kept for some minutes.
+    """
+    query = CaseQuery(
+        class_codes=(choice.class_code,) if choice.class_code else (), unit=choice.unit
+    )
+    turn = (query, int(at.timestamp()) // KEPT_S)
+    return store.remember(
+        "recurring", turn, lambda: store.casebook.recurring(at=at, days=WINDOW_DAYS, query=query)
+    )
+
+
+def history_of(
+    store: Store, code: str, place: tuple[float, float], at: datetime
+) -> gpd.GeoDataFrame:
+    """What came back around one place, one row a case; see `geo.similar.find_flare_ups`."""
+    reach = _AROUND_M / 111_320
+    wide = reach / max(math.cos(math.radians(place[1])), 0.05)
+    box = (place[0] - wide, place[1] - reach, place[0] + wide, place[1] + reach)
+    query = CaseQuery(class_codes=(code,), bbox=box)
+    return store.casebook.recurring(at=at, days=WINDOW_DAYS, query=query, min_returns=1).history

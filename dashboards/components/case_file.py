@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import sqlalchemy as sa
 
-from dashboards.components.case_book import flare_ups, similar_to
+from dashboards.components.case_book import history_of, similar_to
 from dashboards.components.case_clock import clock_lines
 from dashboards.components.case_desk import (
     People,
@@ -35,7 +35,7 @@ from dashboards.components.case_words import (
 from dashboards.store import Store
 from dashboards.words import Words
 from geo.incidents import Case, LogRow, Move
-from geo.io.casebook import CaseFile
+from geo.io.casebook import CaseFile, OwnerSuggestion
 from geo.responsibility import Viewer
 
 HIDDEN_MOVES = ("absorb", "report")
@@ -65,6 +65,7 @@ def file_json(
     due, closed = utc(row["deadline"]), case.closed_at
     paused = at_word(words, case.postponed_until, at, zone)
     similar = similar_json(store, case.incident_id, at, words)
+    offered = store.casebook.suggest_owner(case.incident_id, at=at, chains=store.chains)
     return {
         "id": case.incident_id,
         "seq": case.seq,
@@ -99,11 +100,11 @@ def file_json(
         "chain": chain_json(_chain(store, lon, lat, at, viewer), words),
         "phones_shown": viewer is not None,
         "log": [log_json(store, r, people, at, words) for r in case.log],
-        "moves": moves_json(store, file, at, words, role, way),
-        "owners": owner_options(store, words, way),
+        "moves": moves_json(store, file, at, words, role, way, offered),
+        "owners": owner_options(store, words, way, offered),
         "similar": similar,
         "card_url": f"/command?case={case.incident_id}&lang={words.language}",
-        **history_json(store, case.incident_id, at, words),
+        **history_json(store, file, at, words),
     }
 
 
@@ -161,62 +162,69 @@ def log_json(
 
 
 def moves_json(
-    store: Store, file: CaseFile, at: datetime, words: Words, role: str, way: list[dict[str, str]]
+    store: Store,
+    file: CaseFile,
+    at: datetime,
+    words: Words,
+    role: str,
+    way: list[dict[str, str]],
+    offered: tuple[OwnerSuggestion, ...],
 ) -> list[dict[str, Any]]:
     """The moves that the role may make now, each with the fields of its form."""
     if not role:
         return []
+    has_conditions = bool(conditions_of(store, plain(file.row["class_code"]), words))
     return [
         {
             "name": move.name,
             "word": move_word(words, move.name),
             "help": words(f"cases.move.{move.name}.help"),
-            "fields": _fields(store, file, move, way),
+            "fields": [
+                {
+                    "name": name,
+                    "required": name in move.needs,
+                    "suggest": _suggested(store, file, move, way, offered)
+                    if name == "owner"
+                    else "",
+                }
+                for name in _fields(move, has_conditions)
+            ],
         }
         for move in file.allowed(role, at)
         if move.name not in HIDDEN_MOVES
     ]
 
 
-def _fields(
-    store: Store, file: CaseFile, move: Move, way: list[dict[str, str]]
-) -> list[dict[str, Any]]:
-    needs = list(move.needs)
-    optional = [name for name in OPTIONAL.get(move.name, ()) if name not in needs]
-    if "note" not in needs:
-        optional.append("note")
-    has_conditions = bool(conditions_of(store, plain(file.row["class_code"]), Words("zh")))
+def _fields(move: Move, has_conditions: bool) -> list[str]:
+    """What a move must and may say, in the order of its form."""
+    optional = {"note", *OPTIONAL.get(move.name, ())}
+    if not has_conditions:
+        optional.discard("condition")
     order = ("other_id", "owner", "until", "condition", "note")
-    return [
-        {
-            "name": name,
-            "required": name in needs,
-            "suggest": _suggested(store, file, move, way) if name == "owner" else "",
-        }
-        for name in order
-        if name in needs or (name in optional and (name != "condition" or has_conditions))
-    ]
+    return [name for name in order if name in move.needs or name in optional]
 
 
-def _suggested(store: Store, file: CaseFile, move: Move, way: list[dict[str, str]]) -> str:
-    """Whom to offer first: who had it before, who had the class last, the next unit up."""
-    before = [row.owner for row in file.case.log if row.owner]
-    if move.name == "dispatch":
-        if before:
-            return str(before[-1])
-        code = plain(file.row["class_code"])
-        found = store.rules.owner_of_class(code) or last_owner(store, code)
-        if found:
-            return found
+def _suggested(
+    store: Store,
+    file: CaseFile,
+    move: Move,
+    way: list[dict[str, str]],
+    offered: tuple[OwnerSuggestion, ...],
+) -> str:
+    """Whom to offer first: who had it before, who has the asset or class, the next unit up."""
     levels = [step["level"] for step in way]
     if move.name == "raise" and file.case.level in levels:
         above = levels.index(file.case.level) - 1
         return way[above]["code"] if above >= 0 else ""
-    if move.name == "dispatch" and way:
-        return next(
-            (s["code"] for s in reversed(way) if s["level"] == "community"), way[-1]["code"]
-        )
-    return ""
+    if move.name != "dispatch":
+        return ""
+    before = [row.owner for row in file.case.log if row.owner]
+    if before:
+        return str(before[-1])
+    if offered and offered[0].reason != "place":
+        return offered[0].owner
+    last = last_owner(store, plain(file.row["class_code"]))
+    return last or (offered[0].owner if offered else "")
 
 
 def last_owner(store: Store, code: str) -> str:
@@ -232,16 +240,27 @@ def last_owner(store: Store, code: str) -> str:
         return plain(conn.execute(query).scalar())
 
 
-def owner_options(store: Store, words: Words, way: list[dict[str, str]]) -> list[dict[str, str]]:
-    """The units of the place from the ground up, then the departments."""
-    here = [
-        unit_option(
-            store, words, step["code"],
-            why=words("cases.suggest.chain", level=level_word(words, step["level"])),
-        )
-        for step in reversed(way)
-    ]  # fmt: skip
-    return [*here, *(unit_option(store, words, code) for code in departments(store))]
+def owner_options(
+    store: Store,
+    words: Words,
+    way: list[dict[str, str]],
+    offered: tuple[OwnerSuggestion, ...],
+) -> list[dict[str, str]]:
+    """The likeliest first with the reason, then the other units of the place and departments."""
+    found = {
+        one.owner: unit_option(store, words, one.owner, why=_why(words, one)) for one in offered
+    }
+    rest = [*(step["code"] for step in reversed(way)), *departments(store)]
+    for code in rest:
+        if code not in found:
+            found[code] = unit_option(store, words, code)
+    return list(found.values())
+
+
+def _why(words: Words, one: OwnerSuggestion) -> str:
+    if one.reason == "place":
+        return words("cases.suggest.place", level=level_word(words, one.level))
+    return words(f"cases.suggest.{one.reason}")
 
 
 def similar_json(
@@ -254,34 +273,22 @@ def similar_json(
 def pairs_json(
     store: Store, pairs: pd.DataFrame, at: datetime, words: Words
 ) -> list[dict[str, Any]]:
-    """Rows of `geo.similar.find_similar` with what a person needs to know of each case."""
-    if not len(pairs):
-        return []
-    ids = [str(one) for one in pairs["similar_id"]]
-    table = store.workspace.table("incidents")
-    known = store.workspace.read(
-        "incidents",
-        where=table.c.incident_id.in_(ids),
-        columns=["stage", "description", "reported_at"],
-    )
-    found = []
-    for case, metres, apart in zip(ids, pairs["distance_m"], pairs["apart_h"], strict=True):
-        if case not in known.index:
-            continue
-        row = known.loc[case]
-        found.append(
-            {
-                "id": case,
-                "stage_word": stage_word(words, row["stage"]),
-                "is_open": True,
-                "description": plain(row["description"]),
-                "distance_m": round(float(metres), 1),
-                "apart_text": words(
-                    "cases.apart", metres=f"{float(metres):.0f}", when=_apart(words, float(apart))
-                ),
-            }
-        )
-    return found
+    """Similar cases with what a person needs to know of each."""
+    return [
+        {
+            "id": str(case),
+            "stage_word": stage_word(words, row["stage"]),
+            "is_open": True,
+            "description": plain(row["description"]),
+            "distance_m": round(float(row["distance_m"]), 1),
+            "apart_text": words(
+                "cases.apart",
+                metres=f"{float(row['distance_m']):.0f}",
+                when=_apart(words, float(row["apart_h"])),
+            ),
+        }
+        for case, row in pairs.iterrows()
+    ]
 
 
 def _apart(words: Words, hours: float) -> str:
@@ -291,22 +298,24 @@ def _apart(words: Words, hours: float) -> str:
     return words(key, span=words.span(abs(hours) * 3600))
 
 
-def history_json(store: Store, incident_id: str, at: datetime, words: Words) -> dict[str, Any]:
+def history_json(store: Store, file: CaseFile, at: datetime, words: Words) -> dict[str, Any]:
     """What else happened at the flare-up place of a case, the newest first."""
-    history = flare_ups(store, at)
-    if incident_id not in history.index:
+    code, place = plain(file.row["class_code"]), file.place
+    history = history_of(store, code, place, at) if code and place else None
+    case = file.case.incident_id
+    if history is None or case not in history.index:
         return {"history": [], "history_note": ""}
-    place = history[history["place_id"] == history.at[incident_id, "place_id"]]
-    others = place[place.index != incident_id].iloc[::-1]
+    mine = history[history["place_id"] == history.at[case, "place_id"]]
+    others = mine[mine.index != case].iloc[::-1]
     return {
-        "history_note": words("cases.history.note", n=int(place["returns_to"].notna().sum())),
+        "history_note": words("cases.history.note", n=int(mine["returns_to"].notna().sum())),
         "history": [
             {
-                "id": str(case),
+                "id": str(other),
                 "stage_word": stage_word(words, row["stage"]),
                 "apart_text": history_line(store, row, at, words),
             }
-            for case, row in others.head(HISTORY_SHOWN).iterrows()
+            for other, row in others.head(HISTORY_SHOWN).iterrows()
         ],
     }
 

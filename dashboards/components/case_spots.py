@@ -5,15 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from dashboards.components.case_book import WINDOW_DAYS, flare_ups
+from dashboards.components.case_book import WINDOW_DAYS, recurring
 from dashboards.components.case_file import history_line
 from dashboards.components.case_filter import CaseFilter
 from dashboards.components.case_rows import place_word
 from dashboards.components.case_words import class_word, stage_word
 from dashboards.store import Store
 from dashboards.words import Words
-from geo.schema import STORAGE_CRS
-from geo.similar import sum_up_flare_ups
 
 SPOTS = 200
 CASES_EACH = 40
@@ -27,13 +25,10 @@ def spots_json(store: Store, choice: CaseFilter, at: datetime, words: Words) -> 
         "days": f"{near.recurring_days:g}",
         "window": WINDOW_DAYS,
     }
-    history = flare_ups(store, at)
-    if choice.class_code and len(history):
-        history = history[history["class_code"].astype(str).str.startswith(choice.class_code)]
-    if not len(history):
+    found = recurring(store, choice, at)
+    places, history = found.places, found.history
+    if not len(places):
         return {"spots": [], "note": words("cases.spots.none", **rule)}
-    places = sum_up_flare_ups(history)
-    places = places[places["returns"] >= near.recurring_min].to_crs(STORAGE_CRS)
     shown = places.head(SPOTS)
     rows = store.snapshot().city.assign(shown.geometry.x.to_numpy(), shown.geometry.y.to_numpy())
     by_place = dict(tuple(history.groupby("place_id")))
@@ -41,8 +36,6 @@ def spots_json(store: Store, choice: CaseFilter, at: datetime, words: Words) -> 
         _spot(store, str(place), row, int(grid), by_place[place], at, words)
         for (place, row), grid in zip(shown.iterrows(), rows, strict=True)
     ]
-    if not spots:
-        return {"spots": [], "note": words("cases.spots.none", **rule)}
     return {"spots": spots, "note": words("cases.spots.note", n=words.number(len(places)), **rule)}
 
 

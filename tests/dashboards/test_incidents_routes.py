@@ -243,7 +243,7 @@ def test_a_dispatch_is_suggested_to_who_had_it_before(desk: Desk) -> None:
     file = desk.get("file/c", by="u1", role="dispatcher")["file"]
     dispatch = next(m for m in file["moves"] if m["name"] == "dispatch")
     assert dispatch["fields"][0]["suggest"] == "420102002001"
-    assert file["owners"][0]["level"] == "grid"
+    assert file["owners"][0]["level"] == "community"
 
 
 def test_an_unknown_case_is_told_as_such(desk: Desk) -> None:
