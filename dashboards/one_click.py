@@ -340,10 +340,23 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
 
 
-def group_counts(around: Around) -> list[tuple[str, pd.DataFrame]]:
+@dataclass(frozen=True)
+class ClassCount:
+    """How many assets of a class there are, by state, and how far the nearest is."""
+
+    code: str
+    count: int
+    states: dict[str, int]
+    nearest_m: float
+
+
+def group_counts(around: Around) -> list[tuple[str, list[ClassCount]]]:
     """Counts of assets by class, put together by group: the largest group first."""
     counts = around.asset_counts
-    if counts.empty:
-        return []
-    totals = counts.groupby("group")["count"].sum().sort_values(ascending=False, kind="stable")
-    return [(str(group), counts[counts["group"] == group]) for group in totals.index]
+    states = [name for name in counts.columns if name not in ("group", "count", "nearest_m")]
+    groups: dict[str, list[ClassCount]] = {}
+    for row in counts.reset_index().to_dict("records"):
+        told = {str(name): int(row[name]) for name in states if row[name]}
+        one = ClassCount(str(row["class_code"]), int(row["count"]), told, float(row["nearest_m"]))
+        groups.setdefault(str(row["group"]), []).append(one)
+    return sorted(groups.items(), key=lambda item: -sum(one.count for one in item[1]))

@@ -1,22 +1,30 @@
 """What came before at a spot: open cases that may be the same, and places that flare up again.
 
-The rules are those of `geo.similar`; here they are asked of the few cases around one place. Public
-names are handed on by `geo.nearby`.
+The rules are those of `geo.similar`; here they are asked of the few cases around one place, where
+tables and trees cost more than to compare all with all. Public names are handed on by
+`geo.nearby`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
-import geopandas as gpd
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
-from geo.datum import metric_crs
+from geo._duty_tables import EPOCH
+from geo._metres import degree_m
 from geo.incidents import OPEN_STAGES
-from geo.schema import STORAGE_CRS
-from geo.similar import find_flare_ups, find_similar, sum_up_flare_ups
+
+Rows = npt.NDArray[np.intp]
+_HOUR_US = 3_600_000_000
+_NO_TIME = np.iinfo(np.int64).min
+_CHUNK = 500
+"""Closed cases compared with all others at once, to keep the memory of a very busy spot small."""
 
 REACH = 4.0
 """Cases that belong to a place that flares up are looked for that many times as far as two of them
@@ -69,60 +77,110 @@ def find_again(
     """Look among cases (with class, times, stage, lon and lat) around a place.
 
     With an id only cases of its class count; a case without a class has its `category` for one.
+    Distances are in the plane that touches the ellipsoid at the place.
     """
-    none = pd.DataFrame({"distance_m": pd.Series(dtype="float64")}).assign(apart_h=0.0)
     same = "class_code"
     if incident_id is not None:
         if incident_id not in cases.index:
-            return Again(none, ())
+            return Again(_no_case(), ())
         if pd.isna(cases.at[incident_id, same]):
             same = "category"
-        cases = cases[cases[same] == cases.at[incident_id, same]]
+        cases = cases[(cases[same] == cases.at[incident_id, same]).to_numpy(dtype=bool)]
     if cases.empty:
-        return Again(none, ())
-    points = gpd.points_from_xy(cases["lon"], cases["lat"], crs=STORAGE_CRS)
-    crs = metric_crs(lon, lat)
-    layer = gpd.GeoDataFrame(cases.drop(columns=["lon", "lat"]), geometry=points).to_crs(crs)
-    similar = none if incident_id is None else _similar(layer, rules, incident_id, same)
-    return Again(similar, _flare_ups(layer, lon, lat, rules, incident_id, same))
+        return Again(_no_case(), ())
+    spots = _Spots(cases, lon, lat, same)
+    similar = _no_case() if incident_id is None else _similar(spots, rules, incident_id)
+    return Again(similar, _flare_ups(spots, rules, incident_id))
 
 
-def _similar(
-    layer: gpd.GeoDataFrame, rules: NearRules, incident_id: str, same: str
-) -> pd.DataFrame:
-    is_open = layer["stage"].isin(OPEN_STAGES)
-    pairs = find_similar(
-        layer.loc[[incident_id]], layer[is_open],
-        within_m=rules.similar_m, within_h=rules.similar_h, same=same,
-    )  # fmt: skip
-    return pairs.set_index("similar_id")[["distance_m", "apart_h"]].rename_axis("incident_id")
+def _no_case() -> pd.DataFrame:
+    empty = pd.DataFrame({"distance_m": np.empty(0), "apart_h": np.empty(0)})
+    return empty.set_axis(pd.Index([], dtype="str", name="incident_id"))
 
 
-def _flare_ups(
-    layer: gpd.GeoDataFrame,
-    lon: float,
-    lat: float,
-    rules: NearRules,
-    incident_id: str | None,
-    same: str,
-) -> tuple[FlareUp, ...]:
-    history = find_flare_ups(
-        layer, within_m=rules.recurring_m, within_days=rules.recurring_days, same=same
+class _Spots:
+    """Cases around a place as plain numbers: metres from it, microseconds, whether of one kind."""
+
+    def __init__(self, cases: pd.DataFrame, lon: float, lat: float, same: str) -> None:
+        east, north = degree_m(lat)
+        self.ids = cases.index.to_numpy()
+        self.lon = cases["lon"].to_numpy(dtype=np.float64)
+        self.lat = cases["lat"].to_numpy(dtype=np.float64)
+        self.x, self.y = (self.lon - lon) * east, (self.lat - lat) * north
+        self.reported, self.closed = (_micros(cases[n]) for n in ("reported_at", "closed_at"))
+        stage = cases["stage"].to_numpy(dtype=object)
+        self.is_open = np.isin(stage.astype(str), OPEN_STAGES)
+        self.is_closed = (stage == "closed") & (self.closed != _NO_TIME)
+        self.kind, self.kinds = pd.factorize(cases[same])
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+def _similar(spots: _Spots, rules: NearRules, incident_id: str) -> pd.DataFrame:
+    """As `geo.similar.find_similar` of the one case among the open ones."""
+    own = int(np.flatnonzero(spots.ids == incident_id)[0])
+    metres = np.hypot(spots.x - spots.x[own], spots.y - spots.y[own])
+    apart = spots.reported[own] - spots.reported
+    near = spots.is_open & (metres <= rules.similar_m)
+    near &= np.abs(apart) <= round(rules.similar_h * _HOUR_US)
+    near[own] = False
+    rows = np.flatnonzero(near)
+    rows = rows[np.lexsort((spots.ids[rows].astype(str), spots.reported[rows], metres[rows]))]
+    index = pd.Index(spots.ids[rows], dtype="str", name="incident_id")
+    return pd.DataFrame(
+        {"distance_m": metres[rows], "apart_h": apart[rows] / _HOUR_US}, index=index
     )
-    if history.empty:
+
+
+def _flare_ups(spots: _Spots, rules: NearRules, incident_id: str | None) -> tuple[FlareUp, ...]:
+    """As `geo.similar.find_flare_ups`, of the places that are here."""
+    later, earlier = _returns(spots, rules)
+    if not len(later):
         return ()
-    here = gpd.GeoSeries(gpd.points_from_xy([lon], [lat]), crs=STORAGE_CRS).to_crs(layer.crs)
-    metres = history.geometry.distance(here.iloc[0])
-    mine = metres.to_numpy() <= rules.recurring_m
+    count = len(spots)
+    links = coo_array((np.ones(len(later), bool), (later, earlier)), (count, count))
+    place = connected_components(links, directed=False)[1]
+    came_back = np.zeros(count, dtype=bool)
+    came_back[later] = True
+    here = np.hypot(spots.x, spots.y) <= rules.recurring_m
     if incident_id is not None:
-        mine |= np.asarray(history.index == incident_id)
-    ids = set(history["place_id"][mine])
-    places = sum_up_flare_ups(history[history["place_id"].isin(ids)]).to_crs(STORAGE_CRS)
-    places = places[places["returns"] >= rules.recurring_min]
-    return tuple(
-        FlareUp(
-            str(row[same]), int(row["returns"]), row["last_reported"].to_pydatetime(),
-            float(row.geometry.x), float(row.geometry.y),
-        )
-        for _, row in places.iterrows()
-    )  # fmt: skip
+        here |= spots.ids == incident_id
+    returns = np.bincount(place, weights=came_back, minlength=1)
+    found = [k for k in np.unique(place[here]) if returns[k] >= max(rules.recurring_min, 1)]
+    ups = [_flare_up(spots, np.flatnonzero(place == k), int(returns[k])) for k in found]
+    return tuple(sorted(ups, key=lambda up: (-up.returns, -up.last.timestamp(), up.class_code)))
+
+
+def _returns(spots: _Spots, rules: NearRules) -> tuple[Rows, Rows]:
+    """Pairs of a case and a closed one of its kind that it returns to."""
+    shut = np.flatnonzero(spots.is_closed & (spots.kind >= 0))
+    window = round(rules.recurring_days * 24 * _HOUR_US)
+    parts = []
+    for start in range(0, len(shut), _CHUNK):
+        rows = shut[start : start + _CHUNK]
+        after = spots.reported[:, None] - spots.closed[None, rows]
+        pairs = (after >= 0) & (after <= window) & (spots.kind[:, None] == spots.kind[None, rows])
+        later, column = np.nonzero(pairs)
+        earlier = rows[column]
+        metres = np.hypot(spots.x[later] - spots.x[earlier], spots.y[later] - spots.y[earlier])
+        keep = (metres <= rules.recurring_m) & (later != earlier)
+        parts.append((later[keep], earlier[keep]))
+    none = np.empty(0, dtype=np.intp)
+    return (
+        np.concatenate([none, *(part[0] for part in parts)]),
+        np.concatenate([none, *(part[1] for part in parts)]),
+    )
+
+
+def _flare_up(spots: _Spots, rows: Rows, returns: int) -> FlareUp:
+    last = EPOCH + timedelta(microseconds=int(spots.reported[rows].max()))
+    kind = str(spots.kinds[spots.kind[rows[0]]])
+    return FlareUp(
+        kind, returns, last, float(spots.lon[rows].mean()), float(spots.lat[rows].mean())
+    )
+
+
+def _micros(times: pd.Series) -> npt.NDArray[np.int64]:
+    plain = times.dt.tz_convert(None).to_numpy().astype("datetime64[us]")
+    return np.asarray(plain.astype(np.int64))

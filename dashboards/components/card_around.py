@@ -22,7 +22,7 @@ from dashboards.components.card_parts import (
 )
 from dashboards.components.marks import attrs, mark
 from dashboards.describe import asset_state, class_name, group_name
-from dashboards.one_click import RADII_M, Card, group_counts
+from dashboards.one_click import RADII_M, Card, ClassCount, group_counts
 from dashboards.words import Words
 from geo.nearby import Around
 
@@ -205,7 +205,7 @@ def things_part(card: Card, words: Words) -> html.Section | None:
     shown, hidden = groups[:MOST_GROUPS], groups[MOST_GROUPS:]
     if groups:
         rows: list[Any] = [_group(group, counts, card, words) for group, counts in shown]
-        rest = sum(int(counts["count"].sum()) for _, counts in hidden)
+        rest = sum(one.count for _, counts in hidden for one in counts)
         if rest:
             rows.append(empty(words("one.assets.more", n=len(hidden), m=words.number(rest))))
         body.append(html.Div(rows, className="card-assets"))
@@ -235,12 +235,11 @@ def _thing(card: Card, words: Words) -> html.Div:
     )
 
 
-def _group(group: str, counts: pd.DataFrame, card: Card, words: Words) -> html.Details:
+def _group(group: str, counts: list[ClassCount], card: Card, words: Words) -> html.Details:
     """A group of classes: how many, how many not whole; inside each class with its states."""
-    total = int(counts["count"].sum())
-    intact = int(counts["intact"].sum()) if "intact" in counts else 0
-    unknown = int(counts["unknown"].sum()) if "unknown" in counts else 0
-    broken = total - intact - unknown
+    total = sum(one.count for one in counts)
+    unknown = sum(one.states.get("unknown", 0) for one in counts)
+    broken = total - unknown - sum(one.states.get("intact", 0) for one in counts)
     tags = []
     if broken:
         text = words("one.assets.broken", n=broken)
@@ -257,22 +256,21 @@ def _group(group: str, counts: pd.DataFrame, card: Card, words: Words) -> html.D
                     html.Span(words.number(total), className="asset-count"),
                 ]
             ),
-            html.Ul([_class(str(code), row, card, words) for code, row in counts.iterrows()]),
+            html.Ul([_class(one, card, words) for one in counts]),
         ]
     )
 
 
-def _class(code: str, row: pd.Series, card: Card, words: Words) -> html.Li:
+def _class(one: ClassCount, card: Card, words: Words) -> html.Li:
     states = [
-        words("one.assets.state", state=asset_state(str(name), words), n=int(row[name]))
-        for name in row.index
-        if name not in ("group", "count", "nearest_m") and row[name]
+        words("one.assets.state", state=asset_state(name, words), n=count)
+        for name, count in one.states.items()
     ]
     return html.Li(
         [
-            html.Span(class_name(code, "", words, card.classes), className="asset-name"),
+            html.Span(class_name(one.code, "", words, card.classes), className="asset-name"),
             html.Span(_joined(states, words), className="quiet"),
-            html.Span(metres(float(row["nearest_m"]), words), className="quiet near-age"),
+            html.Span(metres(one.nearest_m, words), className="quiet near-age"),
         ]
     )
 

@@ -32,7 +32,8 @@ from geo.nearby import FlareUp
 
 MOST_OPEN = 6
 MOST_PAST = 6
-MOST_SPOTS = 3
+MOST_SPOTS = 2
+MOST_SIMILAR = 4
 MAIN_MOVES = ("register", "dispatch", "accept", "feed_back", "close")
 """The moves that carry a case on its way; they stand out among the others."""
 HARD_MOVES = ("cancel", "force_close")
@@ -50,7 +51,7 @@ def clock_part(card: Card, words: Words) -> html.Section | None:
     pairs = [
         (words("one.due"), due or words("state.none"), ""),
         (words("one.stage"), stage_name(case.stage, words), ""),
-        (words("one.owner.now"), owner or words("one.owner.none"), ""),
+        (words("one.owner.now"), owner or words(_no_owner(case.stage)), ""),
         (words("one.level"), level_name(case.level, words), ""),
         (words("one.source"), source_word(words, row.get("source")), ""),
     ]
@@ -79,6 +80,11 @@ def clock_part(card: Card, words: Words) -> html.Section | None:
         ],
         name="clock",
     )
+
+
+def _no_owner(stage: str) -> str:
+    """Nobody has a case before its dispatch; later it is the source that does not say who."""
+    return "one.owner.notyet" if stage in ("collected", "opened") else "one.owner.none"
 
 
 def _time(value: Any, at: datetime, words: Words) -> str:
@@ -172,12 +178,12 @@ def similar_part(card: Card, words: Words, can_merge: bool) -> html.Section | No
     body: list[Any] = []
     body += [_flare_up(place, card, words) for place in card.flare_ups[:MOST_SPOTS]]
     if len(card.similar):
-        body.append(
-            html.Ul(
-                [_similar(str(id_), row, words, can_merge) for id_, row in card.similar.iterrows()],
-                className="card-similar",
-            )
-        )
+        shown = card.similar.head(MOST_SIMILAR)
+        items = [_similar(str(id_), row, words, can_merge) for id_, row in shown.iterrows()]
+        rest = len(card.similar) - len(shown)
+        if rest:
+            items.append(html.Li(words("grid.incidents.more", n=rest), className="quiet"))
+        body.append(html.Ul(items, className="card-similar"))
     if not body:
         return None
     return section(words("one.similar"), body, name="similar")

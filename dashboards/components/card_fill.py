@@ -48,7 +48,7 @@ def answer(
         "head": build_head(store, card, words),
         "body": build_body(store, card, words, role),
         "actions": moves_part(card, words, role),
-        "marks": {**build_marks(store, card), **_meta(card)},
+        "marks": {**build_marks(store, card, words), **_meta(card)},
         "seen": None if card.case is None else _seen(card),
         "owners": _owners(card, words),
     }

@@ -15,13 +15,14 @@ import shapely
 from dashboards.components.card_around import MOST_CAMERAS
 from dashboards.one_click import Card
 from dashboards.store import Store
+from dashboards.words import Words
 from geo.schema import STORAGE_CRS
 from geo.views import circle_around, view_sectors
 
 DIGITS = 6
 
 
-def build_marks(store: Store, card: Card) -> dict[str, Any]:
+def build_marks(store: Store, card: Card, words: Words) -> dict[str, Any]:
     """The features of a card; empty where it has no place."""
     around = card.around
     if around is None:
@@ -38,7 +39,9 @@ def build_marks(store: Store, card: Card) -> dict[str, Any]:
         features.append(_point("worker", near.lon, near.lat, name=worker.name, id=near.key))
     for asset_id, row in around.hydrants.head(1).iterrows():
         lon, lat = float(row["lon"]), float(row["lat"])
-        features.append(_point("hydrant", lon, lat, name=str(asset_id), id=str(asset_id)))
+        features.append(
+            _point("hydrant", lon, lat, name=words("one.hydrant.mark"), id=str(asset_id))
+        )
     return _collection(features)
 
 

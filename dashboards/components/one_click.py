@@ -8,6 +8,7 @@ what others did meanwhile; what was typed stays and can be sent again.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -19,6 +20,7 @@ from dashboards.components.card_frame import card_shell as card_shell
 from dashboards.components.case_words import move_word, refusal
 from dashboards.components.marks import chip
 from dashboards.describe import log_line
+from dashboards.language import page_words
 from dashboards.one_click import read_target as read_target
 from dashboards.one_click import target_of
 from dashboards.server import new_reference
@@ -62,7 +64,7 @@ def _register_show(app: Dash, store: Store) -> None:
             "seen": State(ids.CARD_SEEN, "data"),
             "move": State(ids.CARD_MOVE, "data"),
         },
-        on_error=_on_error,
+        on_error=_on_error(store),
         prevent_initial_call=True,
     )
     def show(
@@ -81,11 +83,13 @@ def _register_show(app: Dash, store: Store) -> None:
         return found
 
 
-def _on_error(error: Exception) -> dict[str, Any]:
+def _on_error(store: Store) -> Callable[[Exception], dict[str, Any]]:
     """The frame must not wait for ever: the card says what happened, or under which number."""
-    state = {item["id"]: item.get("value") for item in ctx.states_list}
-    words = _words(state.get(ids.CARD_CONFIG))
-    return nothing() | _failure(error, words)
+
+    def show(error: Exception) -> dict[str, Any]:
+        return nothing() | _failure(error, page_words(store.settings.language))
+
+    return show
 
 
 def _failure(error: Exception, words: Words) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from geo._cells import PlaceLayer, PointCells
 from geo._metres import box_around, longest_chord_m, measure_m, nearest_on, to_space
 from geo.errors import CodeError, ColumnError, CrsError, InputError
 from geo.nearby import NearbyIndex, NearRules
+from geo.similar import find_flare_ups, find_similar
 from geo.views import view_sectors
 
 NOW = datetime(2026, 11, 21, 2, tzinfo=UTC)
@@ -599,3 +600,34 @@ def test_a_case_that_the_index_does_not_know_yet_has_nothing_before_it() -> None
     again = index.again(LON, LAT, RULES, at=NOW, incident_id="new")
     assert again.similar.empty
     assert again.flare_ups == ()
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_what_came_before_agrees_with_the_whole_table_of_similar_cases(seed: int) -> None:
+    """The numbers of `geo.similar` on all cases, for the places within reach."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for k in range(160):
+        days = float(rng.uniform(0, 60))
+        closed = float(rng.uniform(0, days)) if rng.random() < 0.6 else None
+        x = float(rng.uniform(-90, 90))
+        code = str(rng.choice(["E0102", "E0501"]))
+        rows.append(case_row(f"c{k}", x, code, days, "closed" if closed else "opened", closed))
+    table = history(*rows)
+    rules = NearRules(30, 24, 30, 20, 1)
+    metric = table.to_crs(4547)
+    index = NearbyIndex(grids(), incidents=table)
+    pairs = find_similar(metric, metric[metric["stage"] == "opened"], within_m=30, within_h=24)
+    flares = find_flare_ups(metric, within_m=30, within_days=20)
+    returns = flares.groupby("place_id")["returns_to"].count()
+    for id_ in table.index[:40]:
+        place = table.geometry[id_]
+        again = index.again(place.x, place.y, rules, at=NOW, incident_id=str(id_))
+        expected = pairs.loc[pairs["incident_id"] == id_, "similar_id"]
+        # Places in a plane and on the grid differ by a hundredth of a metre at most.
+        assert set(again.similar.index) == set(expected)
+        if id_ in flares.index and abs(place.x - LON) < 20 / EAST_M:
+            mine = returns[flares.at[id_, "place_id"]]
+            assert again.flare_ups
+            assert mine in {up.returns for up in again.flare_ups}
+            assert again.flare_ups[0].class_code == table.at[id_, "class_code"]
