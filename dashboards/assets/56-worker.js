@@ -27,7 +27,7 @@
       if (!k.rows.length) list.replaceChildren(h("p", { class: "inc-empty" }, c.trouble(answer)));
       return;
     }
-    status(c.say("worker.count", { n: answer.body.total }));
+    document.getElementById("worker-count").textContent = c.say("worker.count", { n: answer.body.total });
     k.rows = answer.body.rows;
     list.replaceChildren(
       ...(k.rows.length

@@ -55,6 +55,7 @@ def build_worker_page(store: Store, query: dict[str, str]) -> Any:
                     html.Div(
                         [
                             html.H2(words("worker.mine")),
+                            html.Span("", id="worker-count", className="inc-quiet", role="status"),
                             html.Button(
                                 words("worker.refresh"), id="worker-refresh", type="button",
                                 className="inc-button",
