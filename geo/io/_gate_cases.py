@@ -78,7 +78,8 @@ def _settle_times(draft: pd.DataFrame, ledger: Ledger, wishes: Wishes) -> pd.Dat
     for name, word in (("reported_at", "reported"), ("closed_at", "closed")):
         if name in draft:
             future = (draft[name] > limit).to_numpy(dtype=bool)
-            count = ledger.point_out(draft, future, f"{word} in the future", _say(draft[name]))
+            detail = _say(draft.loc[future, name])
+            count = ledger.point_out(draft, future, f"{word} in the future", detail)
             if count:
                 ledger.warn(f"{count:,} incidents are {word} after the time of this import")
     return draft
@@ -91,7 +92,7 @@ def _empty_closed(
     if not hit.any():
         return draft
     ledger.repair(f"{reason}, close time left empty", int(hit.sum()))
-    ledger.point_out(draft, hit, reason, _say(draft["closed_at"]))
+    ledger.point_out(draft, hit, reason, _say(draft.loc[hit, "closed_at"]))
     return draft.assign(closed_at=draft["closed_at"].mask(hit))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from operator import itemgetter
 from typing import Any
 
 import geopandas as gpd
@@ -142,12 +143,15 @@ def update_rows(
             ends = _gate_log.find_ends(workspace, conn, ids)
             new = _gate_log.keep_moved(new, old, ends, ledger)
             _gate_log.write_changes(workspace, conn, new, old, ends, wishes)
-        changed = _gate_log.changed_rows(new, old, TABLES[kind].names)
+        differs = {n: _gate_log.changed_rows(new, old, (n,)) for n in TABLES[kind].names}
+        changed = np.logical_or.reduce(list(differs.values()))
         moved = _moved_shapes(new, old, kind)
         same += int((~changed & ~moved).sum())
+        # Only what differs somewhere is written: each column costs its indexes.
+        columns = [n for n, hit in differs.items() if hit.any()]
         flat = pd.DataFrame(new)[list(TABLES[kind].names)]
-        _change(workspace, conn, kind, flat[changed & ~moved])
-        _change(workspace, conn, kind, new[moved])
+        _change(workspace, conn, kind, flat[changed & ~moved], columns)
+        _change(workspace, conn, kind, new[moved], [*columns, "geom"])
     ledger.facts["unchanged"] = ledger.facts.get("unchanged", 0) + same
 
 
@@ -163,14 +167,19 @@ def _moved_shapes(new: pd.DataFrame, old: pd.DataFrame, kind: str) -> npt.NDArra
     return np.asarray(~(shapely.equals_exact(one, two) | both_gone), dtype=bool)
 
 
-def _change(workspace: Workspace, conn: sa.Connection, kind: str, frame: pd.DataFrame) -> None:
+def _change(
+    workspace: Workspace, conn: sa.Connection, kind: str, frame: pd.DataFrame, columns: list[str]
+) -> None:
+    """Write these columns of rows that are there."""
     if frame.empty:
         return
     names, rows = to_rows(TABLES[kind], frame)
     key = names.index(TABLES[kind].id)
-    sets = ", ".join(f'"{name}" = ?' for at, name in enumerate(names) if at != key)
+    at = [names.index(name) for name in columns]
+    sets = ", ".join(f'"{name}" = ?' for name in columns)
     statement = f'UPDATE {kind} SET {sets} WHERE "{names[key]}" = ?'
-    conn.exec_driver_sql(statement, [(*row[:key], *row[key + 1 :], row[key]) for row in rows])
+    pick = itemgetter(*at, key)
+    conn.exec_driver_sql(statement, [pick(row) for row in rows])
     workspace.touch(conn, kind)
 
 
