@@ -155,7 +155,7 @@ def test_any_city_has_patrols_until_now_and_none_far_from_it(seed, minutes):
 @given(seed=seeds)
 def test_every_thing_of_any_city_stands_in_exactly_one_grid(seed):
     city = build_city(
-        small(incidents_a_day=25.0), seed=seed, at=AT, parts=("assets", "places", "incidents")
+        small(incidents_a_day=8.0), seed=seed, at=AT, parts=("assets", "places", "incidents")
     )
     index = GridIndex(city["grids"])
     for name in ("assets", "cameras", "places", "buildings"):
