@@ -369,7 +369,7 @@ def test_the_progress_bar_goes_to_stderr(grids, tmp_path):
     assert "many-60000.csv" not in done.stdout
 
 
-@pytest.mark.parametrize("ending", ["csv", "parquet"])
+@pytest.mark.parametrize("ending", ["csv", "parquet", "gpkg"])
 def test_the_column_crs_of_our_own_exports_counts(grids, tmp_path, ending):
     """A point 100 m west of a line is east of it in GCJ-02, in which the file says it is."""
     lon, lat = 115.099, 30.05
@@ -381,7 +381,14 @@ def test_the_column_crs_of_our_own_exports_counts(grids, tmp_path, ending):
     assert x[0] > 115.1
     frame = pd.DataFrame({"code": ["1"], "lon": x, "lat": y, "crs": ["gcj02"]})
     path = tmp_path / f"p.{ending}"
-    frame.to_csv(path, index=False) if ending == "csv" else frame.to_parquet(path)
+    if ending == "gpkg":  # a GeoPackage in a datum that has no code names no CRS
+        shapes = gpd.GeoDataFrame(frame[["code", "crs"]], geometry=gpd.points_from_xy(x, y))
+        with pytest.warns(UserWarning, match="'crs' was not provided"):
+            shapes.to_file(path)
+    elif ending == "csv":
+        frame.to_csv(path, index=False)
+    else:
+        frame.to_parquet(path)
     report = assign_file(path, tmp_path / "g.geojson", tmp_path / "o.csv")
     assert pd.read_csv(tmp_path / "o.csv")["grid_id"].tolist() == ["W"]
     assert any("turned from gcj02" in note for note in report.notes)

@@ -132,6 +132,33 @@ def test_the_zone_comes_from_the_option_or_the_workspace(run: Run, folder: Path)
     assert "times without a zone are taken as UTC" in out
 
 
+def test_the_environment_names_the_zone_before_the_file_does(
+    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = folder.parent / "i.csv"
+    file.write_text("id,lon,lat,time\n1,-74,40.7,2024-05-01 10:00\n")
+    (folder / "settings.toml").write_text('timezone = "Asia/Shanghai"\n')
+    monkeypatch.setenv("WANGGE_TIMEZONE", "America/New_York")
+    _, out, _ = run("incidents", str(file))
+    assert "times without a zone are taken as America/New_York" in out
+
+
+def test_the_account_names_what_became_of_foreign_categories(run: Run, folder: Path) -> None:
+    file = folder.parent / "i.csv"
+    row = "{},-74,40.7,2024-05-01 10:00,{}\n"
+    words = ["Illegal Parking", "Illegal Parking", "Graffiti", "HEAT/HOT WATER", "Moon Landing"]
+    file.write_text("id,lon,lat,time,complaint_type\n" + "".join(map(row.format, range(5), words)))
+    _, out, _ = run("incidents", str(file), "--timezone", "America/New_York")
+    assert "          2  Illegal Parking -> E0505\n" in out
+    assert "          1  HEAT/HOT WATER -> none of ours\n" in out
+    assert "          1  Moon Landing -> no class\n" in out
+    assert "1 incidents keep their category and have no class" in out
+    _, out, _ = run("incidents", str(file), "--update", "--json")
+    classes = json.loads(out)["classes"]
+    assert {"category": "Moon Landing", "class_code": None, "rows": 1} in classes
+    assert {"category": "HEAT/HOT WATER", "class_code": "", "rows": 1} in classes
+
+
 def test_problems_may_not_overwrite_an_input(run: Run, folder: Path) -> None:
     code, _, err = run(
         "assets", str(folder.parent / "a.csv"), "--problems", str(folder / "city.gpkg")
