@@ -70,10 +70,11 @@ def read_sealed(
         and (until is None or day <= until.date() + slack)
     ]
     filters: list[tuple[str, str, object]] = []
+    # Arrow compares moments of one zone only.
     if since is not None:
-        filters.append(("time", ">=", pd.Timestamp(since)))
+        filters.append(("time", ">=", pd.Timestamp(since).tz_convert("UTC")))
     if until is not None:
-        filters.append(("time", "<", pd.Timestamp(until)))
+        filters.append(("time", "<", pd.Timestamp(until).tz_convert("UTC")))
     if workers is not None:
         filters.append(("worker_id", "in", workers))
     parts = [

@@ -11,6 +11,7 @@ import sys
 import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import geopandas as gpd
 import pandas as pd
@@ -455,6 +456,9 @@ def test_fixes_of_sealed_days_and_of_the_hot_table_read_as_one(workspace):
     assert list(both.time) == [late, early, NOON]
     assert str(both.time.dtype) == "datetime64[us, UTC]"
     assert list(workspace.read_fixes(since=early, until=NOON).time) == [early]
+    there = ZoneInfo("Asia/Shanghai")
+    ours = workspace.read_fixes(since=early.astimezone(there), until=NOON.astimezone(there))
+    assert list(ours.time) == [early]
     assert workspace.read_fixes(workers=["nobody"]).empty
 
 
