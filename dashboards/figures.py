@@ -357,7 +357,7 @@ class _Inside:
         """Codes of the units of a level that lie in it, those with a grid and those without."""
         city = self._snapshot.city
         found = city.unit_of_grid(level)[self.grids].dropna().unique()
-        if level not in LEVELS[:-1] or self._level not in LEVELS:
+        if level not in LEVELS[:-1] or self._level not in LEVELS[:-1]:
             return pd.Index(found)
         above = city.above(self._level)
         codes = self._snapshot.units(level).index

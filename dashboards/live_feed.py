@@ -196,6 +196,8 @@ class LiveFeed:
             else:
                 self._tell_cases(old, new, change.fids or frozenset())
             self._tell_alarms(old, new)
+        if not self._told_versions:
+            self._told_versions = old.versions
         self._tell_version(new)
 
     def _tell_positions(self, old: Snapshot, new: Snapshot) -> None:
@@ -250,8 +252,6 @@ class LiveFeed:
         self.ring.add("reset", {"": _json({"why": why, **_state(self.store, new)})})
 
     def _tell_version(self, new: Snapshot) -> None:
-        if not self._told_versions:
-            self._told_versions = new.versions
         is_soon = self._tick() - self._told_at < self.store.settings.refresh_s
         if new.versions == self._told_versions or is_soon:
             return

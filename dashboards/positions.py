@@ -72,6 +72,11 @@ class Positions:
         self._table = self._build(shown)
         return self._table, True
 
+    @property
+    def mark(self) -> str:
+        """Another text after whatever changes the positions, beside the passing of time."""
+        return f"{self._last_fid or 0:x}.{len(self._sealed)}"
+
     def place_again(self, city: City) -> pd.DataFrame:
         """The positions with the rows of other grids."""
         self._row = city.assign(self._place[:, 0], self._place[:, 1])

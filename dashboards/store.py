@@ -235,7 +235,8 @@ class Store:
             return old.workers
         same = old is not None and is_known and old.city is city
         memo = old.workers.memo if old is not None and same else Memo()
-        return Workers(f"{stamp}.{int(at.timestamp() * 1000):x}", people, positions, memo)
+        mark = f"{stamp}.{self._positions.mark}.{int(at.timestamp() * 1000):x}"
+        return Workers(mark, people, positions, memo)
 
     def on_look(self, listener: Callable[[Change], None]) -> None:
         """Call a function after each look, by the thread that looked; see `Change`."""
