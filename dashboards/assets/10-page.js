@@ -118,7 +118,7 @@
     const place = document.getElementById("page-freshness");
     if (!place) return;
     const words = s.config.words;
-    const silent = performance.now() - clock.heard > (3 * s.config.refreshS + 10) * 1000;
+    const silent = performance.now() - clock.heard > (2 * s.config.refreshS + 3) * 1000;
     const lost = clock.heard > 0 && silent && !(w.live && w.live.state === "live");
     let state = "none";
     let text = words["fresh.none"];

@@ -230,7 +230,9 @@
     if (!s.map) return;
     const changed = (part) => old[part] !== versions[part];
     if (changed("city")) m.refreshShapes();
-    if (changed("incidents") || changed("workers")) {
+    // What moves comes by events while the live connection works.
+    const told = w.live && w.live.state === "live";
+    if (!told && (changed("incidents") || changed("workers"))) {
       m.loadMoving({ incidents: changed("incidents"), workers: changed("workers") });
     }
     if (changed("assets")) m.loadAssets();

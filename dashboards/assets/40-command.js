@@ -4,7 +4,7 @@
   const w = (window.wangge = window.wangge || {});
   const s = w.s;
   const m = w.map;
-  const page = (w.command = { unit: "", level: null, figure: null, place: null, shownUnit: undefined });
+  const page = (w.command = { unit: "", level: "", figure: null, place: null, shownUnit: undefined });
   const here = () => Boolean(document.getElementById("command-page"));
   const set = (id, props) => window.dash_clientside.set_props(id, props);
 
@@ -44,12 +44,12 @@
     window.clearTimeout(writing);
     window.history.replaceState(window.history.state, "", w.href(choice()));
     page.unit = unit;
-    page.level = null;
+    page.level = "";
     page.drilled = true;
     s.moved = false;
     page.choose(null);
     if (!options || !options.silent) window.history.pushState(window.history.state, "", w.href(choice()));
-    set("command-level", { data: null });
+    set("command-level", { data: "" });
     set("command-unit", { data: unit });
   };
 
@@ -79,7 +79,7 @@
     event.stopImmediatePropagation();
     const query = new URLSearchParams(window.location.search);
     const unit = query.get("unit") || "";
-    const level = query.get("level") || null;
+    const level = query.get("level") || "";
     page.drilled = true;
     s.moved = false;
     if (unit !== page.unit || level !== page.level) {
@@ -202,11 +202,7 @@
       if (here() && !asked) asked = window.setTimeout(ask, 400);
     });
     w.live.on("hello", () => here() && ask());
-    w.live.on("reset", () => {
-      if (!here()) return;
-      m.loadMoving();
-      ask();
-    });
+    w.live.on("reset", () => here() && ask());
   });
   // While the live connection works the interval rests.
   let resting = null;
@@ -226,6 +222,10 @@
   window.dash_clientside.command = {
     drawCharts(specs, config) {
       if (!specs || !w.begin(config)) return [same(), same()];
+      const text = JSON.stringify(specs);
+      if (page.charts === text && s.key === page.chartsOf) return [same(), same()];
+      page.charts = text;
+      page.chartsOf = s.key;
       w.showTwins(specs);
       return [w.chart(specs.days), w.chart(specs.hours)];
     },

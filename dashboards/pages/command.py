@@ -16,8 +16,6 @@ from dash import ClientsideFunction, Dash, Input, Output, State, no_update
 
 from dashboards.choice import FIGURES, read_choice
 from dashboards.components.alarms import alarms_since
-from dashboards.components.cards import build_cards
-from dashboards.components.charts import keys, trend_specs
 from dashboards.components.city_map import (
     MAP_CONFIG,
     MAP_LAYERS,
@@ -64,15 +62,9 @@ from dashboards.pages.command_ids import (
     TREND_HOURS,
     UNIT,
 )
-from dashboards.pages.command_layout import (
-    bars_of,
-    build_page,
-    crumbs_of,
-    list_of,
-    rank_of,
-    unit_map_of,
-)
+from dashboards.pages.command_layout import build_page, crumbs_of
 from dashboards.pages.command_look import look_at, tour_stops
+from dashboards.pages.command_panels import Ready
 from dashboards.settings import LANGUAGES
 from dashboards.store import Store
 from dashboards.words import Words
@@ -84,8 +76,10 @@ PATH = "/command"
 def register(app: Dash, store: Store) -> None:
     """Add the page and its callbacks to `app`."""
 
+    ready = Ready(store)
+
     def layout(**query: str) -> Any:
-        return build_page(store, read_choice(query, store.settings.language))
+        return build_page(store, read_choice(query, store.settings.language), ready)
 
     title = Words(store.settings.language)("product")
     dash.register_page(  # type: ignore[no-untyped-call]
@@ -94,8 +88,8 @@ def register(app: Dash, store: Store) -> None:
     register_city_map(app, store)
     register_head(app)
     register_card(app, store)
-    _register_updates(app, store)
-    _register_map(app, store)
+    _register_updates(app, store, ready)
+    _register_map(app, store, ready)
     _register_choices(app, store)
     _register_browser(app)
 
@@ -108,7 +102,7 @@ def _figure(figure: str | None) -> str:
     return figure if figure in FIGURES else FIGURES[0]
 
 
-def _register_updates(app: Dash, store: Store) -> None:
+def _register_updates(app: Dash, store: Store, ready: Ready) -> None:
     @app.callback(
         output={
             "fresh": Output(FRESH, "data"),
@@ -160,16 +154,16 @@ def _register_updates(app: Dash, store: Store) -> None:
     def show_unit(
         versions: Any, unit: str | None, level: str | None, config: dict[str, Any]
     ) -> dict[str, Any]:
-        snapshot, words = store.snapshot(), _language(config)
-        look = look_at(snapshot, unit, level)
-        marks = keys(look.scope.trend, snapshot.at, words)
+        words = _language(config)
+        panels = ready.panels(unit, level, words)
+        snapshot = panels.snapshot
         return {
-            "cards": build_cards(look.scope.totals, snapshot.at, words, store.settings),
-            "crumbs": crumbs_of(store, snapshot, look, words),
-            "trend": trend_specs(look.scope.trend, snapshot.at, words),
-            "keys_days": marks["days"],
-            "keys_hours": marks["hours"],
-            "bars": bars_of(look, words, marks),
+            "cards": panels.cards,
+            "crumbs": crumbs_of(store, snapshot, panels.look, words),
+            "trend": panels.trends,
+            "keys_days": panels.keys["days"],
+            "keys_hours": panels.keys["hours"],
+            "bars": panels.bars,
             "notes": map_notes(store, snapshot, words),
             "tour": tour_stops(snapshot) if (config or {}).get("kiosk") else no_update,
         }
@@ -187,11 +181,10 @@ def _register_updates(app: Dash, store: Store) -> None:
     def show_cases(
         versions: Any, unit: str | None, order: str | None, config: dict[str, Any]
     ) -> dict[str, Any]:
-        snapshot, words = store.snapshot(), _language(config)
-        return {"cases": list_of(store, snapshot, words, look_at(snapshot, unit, None), order)}
+        return {"cases": ready.panels(unit, None, _language(config)).cases(order)}
 
 
-def _register_map(app: Dash, store: Store) -> None:
+def _register_map(app: Dash, store: Store, ready: Ready) -> None:
     @app.callback(
         output={
             "shade": Output(MAP_SHADE, "data"),
@@ -217,14 +210,14 @@ def _register_map(app: Dash, store: Store) -> None:
         order: str | None,
         config: dict[str, Any],
     ) -> dict[str, Any]:
-        snapshot, words, figure = store.snapshot(), _language(config), _figure(figure)
-        look = look_at(snapshot, unit, level)
-        unit_map = unit_map_of(snapshot, look, figure, words)
+        words, figure = _language(config), _figure(figure)
+        panels = ready.panels(unit, level, words, figure)
+        unit_map = panels.unit_map(figure)
         return {
             "shade": unit_map.spec,
             "legend": build_legend(unit_map, words),
             "title": unit_map.title,
-            "rank": rank_of(look, words, figure, order),
+            "rank": panels.rank(figure, order),
         }
 
     @app.callback(

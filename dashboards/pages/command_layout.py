@@ -8,15 +8,12 @@ import dash_mantine_components as dmc
 from dash import dcc, html
 
 from dashboards.choice import FIGURES, Choice
-from dashboards.components.cards import build_cards
-from dashboards.components.charts import GRAPH_CONFIG, build_bars, keys, trend_specs
+from dashboards.components.charts import GRAPH_CONFIG
 from dashboards.components.city_map import LAYER_NAMES, map_config
-from dashboards.components.live_list import ORDERS, Order, build_list
-from dashboards.components.map_spec import UnitMap, build_shade
+from dashboards.components.live_list import ORDERS
 from dashboards.components.marks import attrs
 from dashboards.components.one_click import card_shell
 from dashboards.components.page_head import city_name, fresh_store, page_head
-from dashboards.components.rank_table import build_rank
 from dashboards.figures import Snapshot
 from dashboards.one_click import Target
 from dashboards.pages.command_ids import (
@@ -43,33 +40,39 @@ from dashboards.pages.command_ids import (
     TREND_HOURS,
     UNIT,
 )
-from dashboards.pages.command_look import Look, level_name, levels_below, look_at, tour_stops
+from dashboards.pages.command_look import Look, levels_below, look_at, tour_stops
 from dashboards.pages.command_map import map_panel
+from dashboards.pages.command_panels import Panels, Ready
 from dashboards.store import Store
 from dashboards.words import Words
 
 
-def build_page(store: Store, choice: Choice) -> Any:
+def build_page(store: Store, choice: Choice, ready: Ready | None = None) -> Any:
     """The whole page for a choice. No callback is needed before a person sees all of it."""
-    snapshot, words = store.snapshot(), Words(choice.language)
-    look = look_at(snapshot, choice.unit, choice.level)
-    unit_map = unit_map_of(snapshot, look, choice.figure, words)
+    words = Words(choice.language)
+    if ready is not None:
+        panels = ready.panels(choice.unit, choice.level, words, choice.figure)
+    else:
+        newest = store.snapshot()
+        panels = Panels(store, newest, look_at(newest, choice.unit, choice.level), words)
+    snapshot, look = panels.snapshot, panels.look
+    unit_map = panels.unit_map(choice.figure)
     config = _config(store, snapshot, words, choice, look)
     page = html.Div(
         [
             html.A(words("skip"), href=f"#{SEARCH}", className="skip"),
             _head(store, snapshot, words, look),
             html.Section(
-                build_cards(look.scope.totals, snapshot.at, words, store.settings),
+                panels.cards,
                 id=CARDS,
                 className="cards",
                 **attrs({"aria-label": words("cards")}),
             ),
             map_panel(store, snapshot, words, choice, look, unit_map, config),
-            _side(store, snapshot, words, choice, look),
-            _trends(snapshot, words, look),
+            _side(store, words, choice, panels),
+            _trends(words, panels),
             *([_tour()] if choice.kiosk else []),
-            *_stores(store, snapshot, words, choice, look),
+            *_stores(store, choice, panels),
         ],
         id=PAGE,
         className="command" + (" is-kiosk" if choice.kiosk else ""),
@@ -130,40 +133,6 @@ def crumbs_of(store: Store, snapshot: Snapshot, look: Look, words: Words) -> htm
     return html.Ol(items)
 
 
-def unit_map_of(snapshot: Snapshot, look: Look, figure: str, words: Words) -> UnitMap:
-    """The shade of the units of a look."""
-    return build_shade(
-        snapshot,
-        look.units,
-        figure,
-        words,
-        level=look.level,
-        level_name=level_name(look.level, words),
-        scope=look.outline,
-    )
-
-
-def list_of(
-    store: Store, snapshot: Snapshot, words: Words, look: Look, order: str | None
-) -> html.Div | html.Ol:
-    """The incidents of a look."""
-    chosen: Order = "urgent" if order == "urgent" else "newest"
-    among = None if look.code is None else look.scope.case_rows
-    return build_list(snapshot, words, store.settings.list_rows, order=chosen, among=among)
-
-
-def rank_of(look: Look, words: Words, figure: str, order: str | None) -> list[Any]:
-    """The units of a look side by side."""
-    return build_rank(
-        look.units,
-        words,
-        level=look.level,
-        level_name=level_name(look.level, words),
-        figure=figure,
-        order=order or figure,
-    )
-
-
 def place_of(target: Target | None) -> dict[str, Any] | None:
     """A target of the card as the page keeps it."""
     if target is None:
@@ -176,7 +145,7 @@ def place_of(target: Target | None) -> dict[str, Any] | None:
     }
 
 
-def _side(store: Store, snapshot: Snapshot, words: Words, choice: Choice, look: Look) -> html.Aside:
+def _side(store: Store, words: Words, choice: Choice, panels: Panels) -> html.Aside:
     order = dmc.SegmentedControl(
         id=LIST_ORDER,
         value=ORDERS[0],
@@ -191,7 +160,7 @@ def _side(store: Store, snapshot: Snapshot, words: Words, choice: Choice, look: 
                 [
                     html.Div([html.H2(words("list.title")), order], className="panel-head"),
                     html.Div(
-                        list_of(store, snapshot, words, look, None),
+                        panels.cases(None),
                         id=LIST,
                         className="panel-body",
                     ),
@@ -199,7 +168,7 @@ def _side(store: Store, snapshot: Snapshot, words: Words, choice: Choice, look: 
                 className="panel list-panel",
             ),
             html.Section(
-                rank_of(look, words, choice.figure, None),
+                panels.rank(choice.figure, None),
                 id=RANK,
                 className="panel rank-panel",
             ),
@@ -217,8 +186,7 @@ def _side(store: Store, snapshot: Snapshot, words: Words, choice: Choice, look: 
     )
 
 
-def _trends(snapshot: Snapshot, words: Words, look: Look) -> html.Section:
-    marks = keys(look.scope.trend, snapshot.at, words)
+def _trends(words: Words, panels: Panels) -> html.Section:
 
     def chart(name: str, graph: str, keys_id: str) -> html.Div:
         twin = html.Button(
@@ -230,7 +198,7 @@ def _trends(snapshot: Snapshot, words: Words, look: Look) -> html.Section:
                 {"aria-label": words("trend.twin"), "data-twin": name, "aria-expanded": "false"}
             ),
         )
-        legend = html.Div(marks[name], id=keys_id, className="chart-keys")
+        legend = html.Div(panels.keys[name], id=keys_id, className="chart-keys")
         table = html.Div(
             hidden=True, className="twin", tabIndex="0", **attrs({"data-twin-of": name})
         )
@@ -247,22 +215,10 @@ def _trends(snapshot: Snapshot, words: Words, look: Look) -> html.Section:
         [
             chart("days", TREND_DAYS, KEYS_DAYS),
             chart("hours", TREND_HOURS, KEYS_HOURS),
-            html.Div(bars_of(look, words, marks), id=BARS, className="panel trend"),
+            html.Div(panels.bars, id=BARS, className="panel trend"),
         ],
         className="trends",
     )
-
-
-def bars_of(look: Look, words: Words, marks: dict[str, Any]) -> list[Any]:
-    """The panel of the units that have the most to do."""
-    title = words("trend.bars", level=level_name(look.level, words))
-    return [
-        html.Div(
-            [html.H2(title), html.Div(marks["bars"], className="chart-keys")],
-            className="panel-head",
-        ),
-        html.Div(build_bars(look.units, words, level=look.level), className="panel-body"),
-    ]
 
 
 def _tour() -> html.Div:
@@ -286,7 +242,7 @@ def _config(
         defaults={
             "lang": store.settings.language, "figure": FIGURES[0], "layers": list(LAYER_NAMES),
         },
-        chosen={"figure": choice.figure, "unit": look.code or "", "level": look.asked},
+        chosen={"figure": choice.figure, "unit": look.code or "", "level": look.asked or ""},
         soonS=store.settings.soon_minutes * 60,
         levels=[*levels_below(snapshot, "city")],
         kiosk=choice.kiosk,
@@ -295,19 +251,18 @@ def _config(
     )  # fmt: skip
 
 
-def _stores(
-    store: Store, snapshot: Snapshot, words: Words, choice: Choice, look: Look
-) -> list[Any]:
+def _stores(store: Store, choice: Choice, panels: Panels) -> list[Any]:
+    snapshot, look = panels.snapshot, panels.look
     return [
         fresh_store(store, snapshot),
-        dcc.Store(id=TREND, data=trend_specs(look.scope.trend, snapshot.at, words)),
+        dcc.Store(id=TREND, data=panels.trends),
         dcc.Store(id=UNIT, data=look.code or ""),
         dcc.Store(id=PLACE, data=place_of(choice.target)),
-        dcc.Store(id=LEVEL, data=look.asked),
-        dcc.Store(id=RANK_ORDER, data=None),
-        dcc.Store(id=TOUR, data=tour_stops(snapshot) if choice.kiosk else None),
+        dcc.Store(id=LEVEL, data=look.asked or ""),
+        dcc.Store(id=RANK_ORDER, data=""),
+        dcc.Store(id=TOUR, data=tour_stops(snapshot) if choice.kiosk else []),
         dcc.Store(id=PING, data=0),
-        dcc.Store(id=ALARMS, data=None),
+        dcc.Store(id=ALARMS, data=[]),
         html.Div(id=DONE, hidden=True),
         dcc.Interval(id=TICK, interval=int(store.settings.refresh_s * 1000)),
     ]

@@ -49,8 +49,8 @@ def look_at(snapshot: Snapshot, unit: str | None, level: str | None) -> Look:
     level
         Level to compare inside it; one that is not below the unit is passed over.
     """
-    key = ("look", unit or None, level)
-    return snapshot.memo.get(key, lambda: _look(snapshot, unit or None, level))
+    key = ("look", unit or None, level or None)
+    return snapshot.memo.get(key, lambda: _look(snapshot, unit or None, level or None))
 
 
 def _look(snapshot: Snapshot, unit: str | None, level: str | None) -> Look:

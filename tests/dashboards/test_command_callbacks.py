@@ -205,7 +205,7 @@ def test_an_error_in_a_callback_becomes_a_sentence_with_a_reference(
     def fail(*_: Any, **__: Any) -> None:
         raise RuntimeError("the secret of the house")
 
-    monkeypatch.setattr("dashboards.pages.command.build_cards", fail)
+    monkeypatch.setattr("dashboards.pages.command.crumbs_of", fail)
     dependency = _dependency(client, "command-cards.children")
     answer = client.post(
         "/_dash-update-component",
