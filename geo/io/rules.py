@@ -273,7 +273,8 @@ class _CaseRows:
         return self.text(name)
 
     def words(self, name: str, known: tuple[str, ...]) -> tuple[str, ...]:
-        found = tuple(self.text(name).replace(",", " ").split())
+        text = self.text(name)
+        found = () if text == "none" else tuple(text.replace(",", " ").split())
         for word in found:
             if word not in known:
                 raise self.refuse(name, f"has {word!r}: use any of {', '.join(known)}")

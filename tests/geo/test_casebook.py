@@ -104,7 +104,7 @@ def test_a_report_without_a_place_is_kept_as_unplaced(workspace, book):
         ({"class_code": "E0101", "condition": "later"}, "use one of stop, penalise, demolish"),
         ({"level": "moon"}, "level is 'moon'"),
         ({"role": "thief"}, "report is not for a thief"),
-        ({"at": datetime(2026, 3, 2)}, "without a zone"),
+        ({"at": NINE.replace(tzinfo=None)}, "without a zone"),
     ],
 )
 def test_a_report_that_cannot_be_is_refused_and_nothing_is_written(workspace, book, told, said):
