@@ -19,6 +19,7 @@ import csv
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from io import StringIO
 from pathlib import Path
 
@@ -57,12 +58,6 @@ class ForeignClass:
     def weight(self) -> tuple[bool, int, bool]:
         """What decides between rows that fit the same category, the greater first."""
         return self.is_exact, len(self.category.replace("*", "")), bool(self.detail)
-
-    def fits(self, category: str) -> bool:
-        """Whether it speaks of a category, given as folded."""
-        return category == self.category or (
-            not self.is_exact and _pattern(self.category).fullmatch(category) is not None
-        )
 
 
 def read_foreign(workspace: Workspace) -> tuple[ForeignClass, ...]:
@@ -143,15 +138,11 @@ def map_categories(
     source, chosen = _choose_source(counts, rows)
     found = pd.Series(None, index=words.index, dtype="str")
     sure = pd.Series(None, index=words.index, dtype="str")
-    for category in counts.index:
-        fits = sorted(
-            (r for r in chosen if r.fits(category)),
-            key=lambda r: (r.source == OWN, *r.weight),
-            reverse=True,
-        )
+    look = _Lookup(chosen)
+    for category, places in words.groupby(words, sort=False).indices.items():
+        fits = look.rows(str(category))
         if fits:
-            mine = words.index[words == category]
-            _fill(draft, mine, fits, found, sure)
+            _fill(draft, words.index[places], fits, found, sure)
     _report(draft, found, sure, source, ledger)
     return known.fillna(found.replace("", None).reindex(known.index))
 
@@ -163,11 +154,27 @@ def _choose_source(
     best, most = "", 0
     for source in dict.fromkeys(r.source for r in rows if r.source != OWN):
         # A row for everything else tells nothing of where the words come from.
-        own = [r for r in rows if r.source == source and r.category != "*"]
-        score = int(sum(n for word, n in counts.items() if any(r.fits(str(word)) for r in own)))
+        look = _Lookup([r for r in rows if r.source == source and r.category != "*"])
+        score = int(sum(n for word, n in counts.items() if look.rows(str(word))))
         if score > most:
             best, most = source, score
     return best, [r for r in rows if r.source in (OWN, best)]
+
+
+class _Lookup:
+    """Finds the rows that speak of a category, the weightiest first; a city's own before all."""
+
+    def __init__(self, rows: list[ForeignClass]) -> None:
+        self._exact: dict[str, list[ForeignClass]] = {}
+        for row in rows:
+            if row.is_exact:
+                self._exact.setdefault(row.category, []).append(row)
+        self._patterns = [(row, _pattern(row.category)) for row in rows if not row.is_exact]
+
+    def rows(self, category: str) -> list[ForeignClass]:
+        found = list(self._exact.get(category, ()))
+        found += [row for row, pattern in self._patterns if pattern.fullmatch(category)]
+        return sorted(found, key=lambda r: (r.source == OWN, *r.weight), reverse=True)
 
 
 def _fill(
@@ -231,5 +238,6 @@ def _report(
         )
 
 
+@cache
 def _pattern(text: str) -> re.Pattern[str]:
     return re.compile(".*".join(re.escape(part) for part in text.split("*")), re.DOTALL)
