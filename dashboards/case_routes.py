@@ -278,7 +278,7 @@ def _add_exports(routes: flask.Blueprint, store: Store) -> None:
         choice = read_filter(flask.request.args)
         # openpyxl finishes a workbook before the first byte can go out, so it waits on disk.
         file = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the answer
-        case_export.write_xlsx(file, store, choice, at, words)  # type: ignore[arg-type]
+        case_export.write_xlsx(file, store, choice, at, words)
         size = file.tell()
         file.seek(0)
         kind = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"

@@ -11,6 +11,8 @@
   const MAIN = ["register", "dispatch", "accept", "feed_back", "close"];
   const HARD = ["cancel", "force_close"];
 
+  const rank = (name) => (MAIN.includes(name) ? 0 : HARD.includes(name) ? 2 : 1);
+
   /* --- drafts ------------------------------------------------------------------------------------------ */
 
   const draftKey = (id, move) => "draft." + id + "." + move;
@@ -200,7 +202,8 @@
       return h("p", { class: "inc-moves inc-quiet" }, c.say(file.is_open ? "moves.none" : "moves.over", { role: c.say("role." + c.me.role) }));
     }
     return h("div", { class: "inc-moves", role: "group", "aria-label": c.say("moves") },
-      file.moves.map((move) =>
+      // What usually comes next stands first, what cannot be undone last.
+      [...file.moves].sort((a, b) => rank(a.name) - rank(b.name)).map((move) =>
         h("button", {
           type: "button", "data-move": move.name, title: move.help, "aria-expanded": String(Boolean(p.form && p.form.move === move.name)),
           class: "inc-button" + (MAIN.includes(move.name) ? " is-main" : HARD.includes(move.name) ? " is-hard" : ""),

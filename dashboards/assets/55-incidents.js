@@ -39,7 +39,8 @@
     c.on("file", (file) => {
       if (file.lon !== null && c.flown !== file.id) {
         c.flown = file.id;
-        c.map.reach(file.lon, file.lat);
+        // The map gives way to the case first, so what it shows is known a little later.
+        window.setTimeout(() => c.panel.id === file.id && c.map.reach(file.lon, file.lat), 500);
       }
     });
     c.on("closed", (id) => {

@@ -86,7 +86,10 @@
         showUnsent();
       },
     });
-    if (c.report.form) mapPlace.scrollIntoView({ block: "nearest" });
+    if (!c.report.form) return;
+    mapPlace.scrollIntoView({ block: "nearest" });
+    // Where one works is where one reports; nothing happens if the unit is no grid.
+    if (!c.report.form.spot && c.me.unit && w.map) w.map.flyToUnit("grid", c.me.unit);
   };
 
   /* --- what waits ------------------------------------------------------------------------------------------------ */

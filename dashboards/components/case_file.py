@@ -59,8 +59,9 @@ def file_json(
     people, names = People(store, at), unit_names(store)
     code = plain(row["class_code"])
     lon, lat = degrees(row["lon"]), degrees(row["lat"])
-    placed = lon is not None and lat is not None
-    grid = int(store.snapshot().city.assign([lon], [lat])[0]) if placed else -1
+    placed, grid = False, -1
+    if lon is not None and lat is not None:
+        placed, grid = True, int(store.snapshot().city.assign([lon], [lat])[0])
     way = crumbs(store.snapshot(), grid)
     due, closed = utc(row["deadline"]), case.closed_at
     paused = at_word(words, case.postponed_until, at, zone)

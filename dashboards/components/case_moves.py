@@ -56,7 +56,7 @@ def make_report(store: Store, body: dict[str, Any], at: datetime, words: Words) 
         raise RequestError(words("cases.bad.class", code=code or "–"), "class")
     lon, lat = _place(body, words)
     source = _text(body, "source", MAX_SHORT)
-    told = {
+    told: dict[str, Any] = {
         "class_code": code,
         "lon": lon,
         "lat": lat,

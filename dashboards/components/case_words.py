@@ -38,7 +38,7 @@ def said(words: Words, prefix: str, key: object, otherwise: str = "") -> str:
 
 def plain(value: object) -> str:
     """Text of a cell, empty where the cell is."""
-    if value is None or (not isinstance(value, str) and pd.isna(value)):  # type: ignore[call-overload]
+    if value is None or (not isinstance(value, str) and pd.isna(value)):
         return ""
     return str(value)
 
@@ -76,10 +76,10 @@ def at_word(words: Words, moment: object, now: datetime, zone: ZoneInfo) -> str:
 
 def utc(moment: object) -> datetime | None:
     """A cell with a time as a moment, None where it is empty."""
-    if moment is None or pd.isna(moment):  # type: ignore[call-overload]
+    if moment is None or pd.isna(moment):
         return None
-    stamp = pd.Timestamp(moment)  # type: ignore[arg-type]
-    return stamp.to_pydatetime()
+    stamp: datetime = pd.Timestamp(moment).to_pydatetime()
+    return stamp
 
 
 def refusal(words: Words, error: MoveRefusedError, stage: str, role: str) -> str:
