@@ -6,7 +6,6 @@ that a screen of 2160 lines shows the same chart at twice the size.
 
 from __future__ import annotations
 
-from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -23,9 +22,9 @@ from layers.colours import FONT_STACK, tokens
 GRAPH_CONFIG: Any = {"displayModeBar": False, "responsive": True, "doubleClick": False}
 
 
-def trend_specs(trend: Trend, at: datetime, words: Words) -> dict[str, Any]:
+def trend_specs(trend: Trend, words: Words) -> dict[str, Any]:
     """Figures of the two charts by name, ready for the browser."""
-    return {"days": _days(trend, words), "hours": _hours(trend, at, words)}
+    return {"days": _days(trend, words), "hours": _hours(trend, words)}
 
 
 def _days(trend: Trend, words: Words) -> dict[str, Any]:
@@ -91,11 +90,10 @@ def _last_year(trend: Trend, labels: list[str], words: Words) -> list[dict[str, 
     ]
 
 
-def _hours(trend: Trend, at: datetime, words: Words) -> dict[str, Any]:
+def _hours(trend: Trend, words: Words) -> dict[str, Any]:
     colours = tokens("night")
     hours = list(range(24))
     begun = len(trend.today_by_hour)
-    weekday = words.weekday(at.weekday())
     return {
         "data": [
             {
@@ -198,9 +196,8 @@ def _with(colour: str, alpha: float) -> str:
     return f"rgba({red},{green},{blue},{alpha:g})"
 
 
-def keys(trend: Trend, at: datetime, words: Words) -> dict[str, list[html.Span]]:
+def keys(trend: Trend, words: Words) -> dict[str, list[html.Span]]:
     """The legends of the charts, set in the line of their titles, with what has changed."""
-    weekday = words.weekday(at.weekday())
     year = [] if np.isnan(trend.last_year).all() else [_key("dash", words("trend.last_year"))]
     return {
         "days": [
@@ -262,5 +259,5 @@ def build_bars(units: pd.DataFrame, words: Words, *, level: str, rows: int = 6) 
             className="bar",
             **attrs({lead: str(code)}),
         )
-        lines.append(html.Li(button, key=str(code)))
+        lines.append(html.Li(button, **attrs({"data-key": str(code)})))
     return html.Div(html.Ol(lines, className="bars"))

@@ -89,7 +89,7 @@ def clock_line(snapshot: Snapshot, k: int, words: Words) -> html.Li:
             type="button",
             **_data(line),
         ),
-        key=line.id,
+        **attrs({"data-key": line.id}),
     )
 
 
@@ -107,7 +107,7 @@ def case_line(line: CaseLine) -> html.Li:
             type="button",
             **_data(line),
         ),
-        key=line.id,
+        **attrs({"data-key": line.id}),
     )
 
 

@@ -150,7 +150,7 @@ def _row(
         **attrs(lead),
     )
     cells = [_cell(float(numbers[c].loc[code]), c, c == order, words) for c in columns]
-    return html.Tr([html.Th(name, scope="row"), *cells], key=str(code))
+    return html.Tr([html.Th(name, scope="row"), *cells], **attrs({"data-key": str(code)}))
 
 
 def _cell(value: float, column: str, sorted_by: bool, words: Words) -> html.Td:
@@ -177,4 +177,6 @@ def _rest(
         for c in columns
     ]
     name = words("rank.rest", level=level_name)
-    return html.Tr([html.Th(name, scope="row"), *cells], className="is-rest", key="rest")
+    return html.Tr(
+        [html.Th(name, scope="row"), *cells], className="is-rest", **attrs({"data-key": "rest"})
+    )

@@ -61,6 +61,9 @@ from dashboards.pages.command_ids import (
     TREND_DAYS,
     TREND_HOURS,
     UNIT,
+    VIEW_CASES,
+    VIEW_MAP,
+    VIEW_UNIT,
 )
 from dashboards.pages.command_layout import build_page, crumbs_of
 from dashboards.pages.command_look import look_at, tour_stops
@@ -134,13 +137,8 @@ def _register_updates(app: Dash, store: Store, ready: Ready) -> None:
 
     @app.callback(
         output={
-            "cards": Output(CARDS, "children"),
-            "crumbs": Output(CRUMBS, "children"),
+            "view": Output(VIEW_UNIT, "data"),
             "trend": Output(TREND, "data"),
-            "keys_days": Output(KEYS_DAYS, "children"),
-            "keys_hours": Output(KEYS_HOURS, "children"),
-            "bars": Output(BARS, "children"),
-            "notes": Output(MAP_NOTES, "children"),
             "tour": Output(TOUR, "data"),
         },
         inputs={
@@ -158,18 +156,20 @@ def _register_updates(app: Dash, store: Store, ready: Ready) -> None:
         panels = ready.panels(unit, level, words)
         snapshot = panels.snapshot
         return {
-            "cards": panels.cards,
-            "crumbs": crumbs_of(store, snapshot, panels.look, words),
+            "view": {
+                CARDS: panels.cards,
+                CRUMBS: crumbs_of(store, snapshot, panels.look, words),
+                KEYS_DAYS: panels.keys["days"],
+                KEYS_HOURS: panels.keys["hours"],
+                BARS: panels.bars,
+                MAP_NOTES: map_notes(store, snapshot, words),
+            },
             "trend": panels.trends,
-            "keys_days": panels.keys["days"],
-            "keys_hours": panels.keys["hours"],
-            "bars": panels.bars,
-            "notes": map_notes(store, snapshot, words),
             "tour": tour_stops(snapshot) if (config or {}).get("kiosk") else no_update,
         }
 
     @app.callback(
-        output={"cases": Output(LIST, "children")},
+        output={"view": Output(VIEW_CASES, "data")},
         inputs={
             "versions": Input(MAP_VERSIONS, "data"),
             "unit": Input(UNIT, "data"),
@@ -181,16 +181,14 @@ def _register_updates(app: Dash, store: Store, ready: Ready) -> None:
     def show_cases(
         versions: Any, unit: str | None, order: str | None, config: dict[str, Any]
     ) -> dict[str, Any]:
-        return {"cases": ready.panels(unit, None, _language(config)).cases(order)}
+        return {"view": {LIST: ready.panels(unit, None, _language(config)).cases(order)}}
 
 
 def _register_map(app: Dash, store: Store, ready: Ready) -> None:
     @app.callback(
         output={
             "shade": Output(MAP_SHADE, "data"),
-            "legend": Output(MAP_LEGEND, "children"),
-            "title": Output(MAP_TITLE, "children"),
-            "rank": Output(RANK, "children"),
+            "view": Output(VIEW_MAP, "data"),
         },
         inputs={
             "versions": Input(MAP_VERSIONS, "data"),
@@ -215,9 +213,11 @@ def _register_map(app: Dash, store: Store, ready: Ready) -> None:
         unit_map = panels.unit_map(figure)
         return {
             "shade": unit_map.spec,
-            "legend": build_legend(unit_map, words),
-            "title": unit_map.title,
-            "rank": panels.rank(figure, order),
+            "view": {
+                MAP_LEGEND: build_legend(unit_map, words),
+                MAP_TITLE: unit_map.title,
+                RANK: panels.rank(figure, order),
+            },
         }
 
     @app.callback(
@@ -273,6 +273,14 @@ def _register_browser(app: Dash) -> None:
     app.clientside_callback(  # type: ignore[no-untyped-call]
         run("chooseLayers"), Output(MAP_LAYERS, "data"), Input(LAYERS, "value"), config
     )
+    # What callbacks say is brought into the elements that stand, see assets/11-morph.js.
+    for view in (VIEW_UNIT, VIEW_CASES, VIEW_MAP):
+        app.clientside_callback(  # type: ignore[no-untyped-call]
+            ClientsideFunction(namespace="panels", function_name="show"),
+            Output(DONE, f"data-{view}"),
+            Input(view, "data"),
+            config,
+        )
     for function, prop, source in (
         ("choosePlace", "data-place", Input(PLACE, "data")),
         ("chooseUnit", "data-unit", Input(UNIT, "data")),

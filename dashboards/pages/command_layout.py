@@ -39,6 +39,9 @@ from dashboards.pages.command_ids import (
     TREND_DAYS,
     TREND_HOURS,
     UNIT,
+    VIEW_CASES,
+    VIEW_MAP,
+    VIEW_UNIT,
 )
 from dashboards.pages.command_look import Look, levels_below, look_at, tour_stops
 from dashboards.pages.command_map import map_panel
@@ -129,7 +132,7 @@ def crumbs_of(store: Store, snapshot: Snapshot, look: Look, words: Words) -> htm
             item: Any = html.H1(name, **attrs({"aria-current": "location"}))
         else:
             item = html.Button(name, type="button", **attrs({"data-unit": code}))
-        items.append(html.Li(item, key=code or "city"))
+        items.append(html.Li(item, **attrs({"data-key": code or "city"})))
     return html.Ol(items)
 
 
@@ -263,6 +266,7 @@ def _stores(store: Store, choice: Choice, panels: Panels) -> list[Any]:
         dcc.Store(id=TOUR, data=tour_stops(snapshot) if choice.kiosk else []),
         dcc.Store(id=PING, data=0),
         dcc.Store(id=ALARMS, data=[]),
+        *(dcc.Store(id=view, data={}) for view in (VIEW_UNIT, VIEW_CASES, VIEW_MAP)),
         html.Div(id=DONE, hidden=True),
         dcc.Interval(id=TICK, interval=int(store.settings.refresh_s * 1000)),
     ]

@@ -103,13 +103,13 @@ class Panels:
     def trends(self) -> dict[str, Any]:
         """The specs of the charts."""
         trend = self.look.scope.trend
-        return self._once("trends", lambda: trend_specs(trend, self.snapshot.at, self._words))
+        return self._once("trends", lambda: trend_specs(trend, self._words))
 
     @property
     def keys(self) -> dict[str, list[html.Span]]:
         """The legends of the charts."""
         trend = self.look.scope.trend
-        return self._once("keys", lambda: keys(trend, self.snapshot.at, self._words))
+        return self._once("keys", lambda: keys(trend, self._words))
 
     @property
     def bars(self) -> list[Any]:

@@ -102,17 +102,19 @@ def test_a_figure_changes_shade_legend_title_and_table(client: FlaskClient) -> N
         client, "map-shade.data", "command-figure.value",
         command_figure="population", map_config={"lang": "zh"},
     )  # fmt: skip
-    assert response["map-title"]["children"] == "各街道常住人口 (人)"
+    view = response["command-view-map"]["data"]
+    assert view["map-title"] == "各街道常住人口 (人)"
     assert response["map-shade"]["data"]["unit"] == "人"
-    assert "人口" in json.dumps(response["command-rank"], ensure_ascii=False)
+    assert "人口" in json.dumps(view["command-rank"], ensure_ascii=False)
 
 
 def test_a_unit_changes_everything_that_the_page_says(client: FlaskClient) -> None:
     response = post(
-        client, "command-cards.children", "command-unit.data",
+        client, "command-view-unit.data", "command-unit.data",
         command_unit=DONGJIE, map_config={"lang": "zh"},
     )  # fmt: skip
-    crumbs = json.dumps(response["command-crumbs"], ensure_ascii=False)
+    view = response["command-view-unit"]["data"]
+    crumbs = json.dumps(view["command-crumbs"], ensure_ascii=False)
     assert "江岸区" in crumbs
     assert "东街街道" in crumbs
     shade = post(
@@ -125,7 +127,7 @@ def test_a_unit_changes_everything_that_the_page_says(client: FlaskClient) -> No
 def test_the_list_can_be_ordered_by_urgency(client: FlaskClient) -> None:
     def cases(order: str) -> str:
         response = post(
-            client, "command-list.children", "command-list-order.value",
+            client, "command-view-cases.data", "command-list-order.value",
             command_list_order=order, map_config={"lang": "zh"},
         )  # fmt: skip
         return json.dumps(response)
@@ -206,7 +208,7 @@ def test_an_error_in_a_callback_becomes_a_sentence_with_a_reference(
         raise RuntimeError("the secret of the house")
 
     monkeypatch.setattr("dashboards.pages.command.crumbs_of", fail)
-    dependency = _dependency(client, "command-cards.children")
+    dependency = _dependency(client, "command-view-unit.data")
     answer = client.post(
         "/_dash-update-component",
         json={

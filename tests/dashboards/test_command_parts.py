@@ -169,7 +169,7 @@ def test_each_line_of_the_list_keeps_its_key_so_that_the_browser_moves_it(
     drawn_store: Store,
 ) -> None:
     cases = build_list(drawn_store.snapshot(), Words("zh"), 3)
-    assert [item.key for item in cases.children] == ["c", "b", "a"]
+    assert attributes(cases, "data-key") == ["c", "b", "a"]
 
 
 # --- units side by side ---------------------------------------------------------------------------
@@ -321,18 +321,16 @@ def test_a_level_that_the_city_lacks_has_no_shapes(drawn_app: Any) -> None:
 
 def test_the_charts_are_figures_that_plotly_accepts(drawn_store: Store) -> None:
     snapshot = drawn_store.snapshot()
-    for spec in trend_specs(snapshot.scope().trend, snapshot.at, Words("zh")).values():
+    for spec in trend_specs(snapshot.scope().trend, Words("zh")).values():
         go.Figure(data=spec["data"], layout=spec["layout"])
 
 
 def test_a_year_without_records_is_no_line_and_is_said(drawn_store: Store) -> None:
     snapshot = drawn_store.snapshot()
     trend = snapshot.scope().trend
-    names = [
-        trace["name"] for trace in trend_specs(trend, snapshot.at, Words("zh"))["days"]["data"]
-    ]
+    names = [trace["name"] for trace in trend_specs(trend, Words("zh"))["days"]["data"]]
     assert names == ["上报", "结案"]
-    assert "去年无记录" in texts(keys(trend, snapshot.at, Words("zh"))["days"])
+    assert "去年无记录" in texts(keys(trend, Words("zh"))["days"])
 
 
 def test_bars_say_open_and_overdue_and_lead_on(drawn_store: Store) -> None:
