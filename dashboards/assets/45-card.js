@@ -91,14 +91,19 @@
   const scale = () => (w.scale ? w.scale() : 1);
   const LAYERS = ["w-card-ring-fill", "w-card-sector", "w-card-sector-line", "w-card-ring", "w-card-way", "w-card-points", "w-card-names"];
 
+  /* The page's own layers are there once the style is; until then, and after a new style, we wait. */
+  let drawn = null;
+  const EMPTY = { type: "FeatureCollection", features: [] };
   function drawMarks() {
     const m = map();
-    if (!m || !m.isStyleLoaded()) return;
-    const data = marks && card.target ? marks : { type: "FeatureCollection", features: [] };
+    if (!m || !(m.getLayer("w-hit") || m.getLayer("w-incidents"))) return;
+    const data = marks && card.target ? marks : EMPTY;
+    if (drawn === data && m.getLayer("w-card-names")) return;
     const source = m.getSource("w-card");
     if (source) source.setData(data);
     else m.addSource("w-card", { type: "geojson", data });
     addLayers(m);
+    drawn = data;
   }
 
   function addLayers(m) {
@@ -159,11 +164,10 @@
       w.map.onClick(clicked);
     }
     const m = map();
-    if (!m || attached === m) return;
-    attached = m;
-    m.on("styledata", () => {
-      if (m.isStyleLoaded() && !m.getLayer("w-card-names")) drawMarks();
-    });
+    if (m && attached !== m) {
+      attached = m;
+      drawn = null;
+    }
     drawMarks();
   }
 
@@ -209,7 +213,7 @@
 
   const openMove = () => {
     const form = document.getElementById("card-form");
-    return form && !form.hidden ? form.dataset.move : null;
+    return form && !form.hidden ? form.dataset.of : null;
   };
 
   /* --- newer data ---------------------------------------------------------------------------------------- */
@@ -320,7 +324,7 @@
       const form = document.getElementById("card-form");
       if (!form) return same();
       form.hidden = !move;
-      form.dataset.move = move || "";
+      form.dataset.of = move || "";
       const button = move && document.querySelector('#card-actions [data-move="' + move + '"]');
       for (const other of document.querySelectorAll("#card-actions [data-move]")) {
         other.setAttribute("aria-expanded", String(other === button));
