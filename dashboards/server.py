@@ -166,8 +166,8 @@ def send(body: Packed, mimetype: str, cache: str) -> flask.Response:
 
 
 def _health(store: Store) -> flask.Response:
-    health = store.health
     newest = store.snapshot().newest
+    health = store.health
     age = None if newest is None else max(0.0, (store.clock() - newest).total_seconds())
     response = flask.jsonify(
         status="ok" if health.ok else "degraded",

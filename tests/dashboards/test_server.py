@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 
 from dashboards.app import create_app
 from dashboards.inventory import tile_position
-from dashboards.map_data import scale_style
+from dashboards.map_data import SOURCES, Source, scale_style
 from dashboards.settings import Settings
 from dashboards.store import Store
 from geo.io.workspace import Workspace
@@ -89,10 +89,73 @@ def test_the_first_answer_is_packed_and_the_second_says_unchanged(client: FlaskC
     assert (again.status_code, again.data) == (304, b"")
 
 
+@pytest.mark.parametrize(
+    ("accepts", "packed"),
+    [
+        ("gzip", True),
+        ("gzip, deflate, br", True),
+        ("gzip;q=0.5", True),
+        ("gzip;q=0", False),
+        ("gzip;q=0, identity", False),
+        ("br", False),
+        ("", False),
+        ("*", True),
+    ],
+)
+def test_a_body_is_packed_only_for_who_takes_it(
+    client: FlaskClient, accepts: str, packed: bool
+) -> None:
+    answer = client.get("/data/grids.geojson", headers={"Accept-Encoding": accepts})
+    assert ("Content-Encoding" in answer.headers) == packed
+    assert answer.headers["Vary"] == "Accept-Encoding"
+
+
+def test_a_tag_stands_for_the_content_packed_or_not(client: FlaskClient) -> None:
+    """RFC 9110, 13.1.2: If-None-Match compares weakly, and a weak tag is written W/."""
+    plain = client.get("/data/grids.geojson").headers["ETag"]
+    packed = client.get("/data/grids.geojson", headers={"Accept-Encoding": "gzip"}).headers["ETag"]
+    assert plain == packed
+    assert plain.startswith("W/")
+    for tag in (plain, plain.removeprefix("W/"), f'"other", {plain}', "*"):
+        answer = client.get("/data/grids.geojson", headers={"If-None-Match": tag})
+        assert (answer.status_code, answer.data) == (304, b""), tag
+        assert "Content-Encoding" not in answer.headers
+    assert client.get("/data/grids.geojson", headers={"If-None-Match": '"x"'}).status_code == 200
+
+
+def test_data_and_its_version_are_of_one_snapshot(
+    drawing: Any, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A newer snapshot is put in place while the answer is being made."""
+    drawing.fill(workspace)
+    store = Store(workspace, Settings(), clock=lambda: drawing.at)
+    client = create_app(store.settings, store).server.test_client()
+    old = store.snapshot().versions["incidents"]
+    source = SOURCES["incidents"]
+
+    def make(*arguments: Any) -> bytes:
+        with workspace.writing() as conn:
+            conn.exec_driver_sql("UPDATE incidents SET stage = 'closed' WHERE incident_id = 'a'")
+            workspace.touch(conn, "incidents")
+        store.refresh()
+        return source.make(*arguments)
+
+    monkeypatch.setitem(SOURCES, "incidents", Source(source.part, make, source.speaks))
+    answer = client.get(f"/data/incidents.geojson?v={old}")
+    assert "a" in {f["properties"]["id"] for f in answer.json["features"]}
+    assert "immutable" in answer.headers["Cache-Control"]
+    monkeypatch.setitem(SOURCES, "incidents", source)
+    new = store.snapshot().versions["incidents"]
+    assert new != old
+    answer = client.get(f"/data/incidents.geojson?v={new}")
+    assert "a" not in {f["properties"]["id"] for f in answer.json["features"]}
+    assert client.get(f"/data/incidents.geojson?v={old}").headers["Cache-Control"] == "no-cache"
+
+
 def test_an_address_with_the_version_may_be_kept_for_good(
     client: FlaskClient, drawn_store: Store
 ) -> None:
-    version = drawn_store.versions()["city"]
+    version = drawn_store.snapshot().versions["city"]
     assert "immutable" in client.get(f"/data/grids.geojson?v={version}").headers["Cache-Control"]
     assert client.get("/data/grids.geojson?v=old").headers["Cache-Control"] == "no-cache"
 
@@ -224,6 +287,12 @@ def test_an_unexpected_error_shows_a_reference_and_no_trace(
     assert "secret" not in text
     reference = text.rpartition("编号 ")[2]
     assert any(reference in record.getMessage() for record in caplog.records)
+    asked = server.test_client()
+    for answer in (
+        asked.get("/data/grids.geojson?lang=en"),
+        asked.get("/data/grids.geojson", headers={"Referer": "http://localhost/command?lang=en"}),
+    ):
+        assert answer.json["error"].isascii()
 
 
 def test_an_empty_workspace_still_has_a_map(make_store: Callable[..., Store]) -> None:
