@@ -18,7 +18,10 @@ import pandas as pd
 import sqlalchemy as sa
 
 from dashboards.cases import MOST_CHANGED, Cases, PastYear, read_past_year
-from dashboards.figures import Snapshot
+from dashboards.city import City
+from dashboards.figures import Patrol, Snapshot
+from dashboards.patrols import EVERY as PATROLS_EVERY
+from dashboards.patrols import Ground, read_ground, read_patrol
 from geo.incidents import OPEN_STAGES
 from geo.io.workspace import Workspace
 from geo.live import LiveIndex
@@ -63,7 +66,10 @@ class Indexes:
         self._positions = pd.DataFrame()
         self._open: LiveIndex | None = None
         self._cases: Cases | None = None
-        self.past: PastYear | None = None
+        self._past: tuple[str, PastYear] | None = None
+        self._ground: Ground | None = None
+        self._patrol: tuple[str, Patrol | None] | None = None
+        self._patrol_at: tuple[str, float] = ("", 0.0)
 
     # --- who answers ---------------------------------------------------------------------------
 
@@ -202,21 +208,50 @@ class Indexes:
 
     def catch_up(self, snapshot: Snapshot, is_over: Callable[[], bool]) -> bool:
         """Bring everything up to a snapshot; True if names or the past became other ones."""
-        past = self.past
+        past = self._past
         self.workers(snapshot)
         self.open_cases(snapshot)
         has_changed = self.look_up_names(snapshot)
         self.look_back(snapshot)
         if not is_over():
             self.nearby(snapshot.at)
-        return has_changed or self.past is not past
+        return has_changed or self._past is not past
 
     def look_back(self, snapshot: Snapshot) -> None:
         """Read what was reported a year before, once a day or when the boundaries changed."""
         key = f"{snapshot.at:%Y-%m-%d}.{snapshot.city.stamp}"
         if self._stamps.get("past") != key:
             self._stamps["past"] = key
-            self.past = read_past_year(self._workspace, snapshot.city, snapshot.at)
+            found = read_past_year(self._workspace, snapshot.city, snapshot.at)
+            self._past = (snapshot.city.stamp, found)
+
+    def past(self, city: City) -> PastYear | None:
+        """What was reported a year before; None until it was read for these boundaries."""
+        known = self._past
+        return known[1] if known is not None and known[0] == city.stamp else None
+
+    def patrol(self, city: City) -> Patrol | None:
+        """What patrols did today; None until it was worked out for these boundaries."""
+        known = self._patrol
+        return known[1] if known is not None and known[0] == city.stamp else None
+
+    def look_at_patrols(self, snapshot: Snapshot) -> bool:
+        """Work out what patrols did, every few minutes; whether it was done now.
+
+        The figures of a day that is over go at once, and so do those of other boundaries.
+        """
+        city, now = snapshot.city, time.monotonic()
+        key = f"{snapshot.at:%Y-%m-%d}.{city.stamp}"
+        if self._patrol_at[0] == key and now - self._patrol_at[1] < PATROLS_EVERY.total_seconds():
+            return False
+        stamp = f"{city.stamp}.{snapshot.versions['ground']}"
+        if self._ground is None or self._ground.stamp != stamp:
+            self._ground = read_ground(self._workspace, city, stamp)
+        people, found = snapshot.workers.people, None
+        if self._ground is not None:
+            found = read_patrol(self._workspace, self._ground, people, snapshot.at, self._settings)
+        self._patrol, self._patrol_at = (city.stamp, found), (key, now)
+        return True
 
     def _has_changed(self, key: str, *tables: str) -> bool:
         stamp = self._workspace.stamp(*tables)

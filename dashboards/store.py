@@ -3,8 +3,9 @@
 `Store.snapshot()` returns a finished value at once, with the versions of its parts inside. A
 background thread looks at the workspace every few seconds, reads only what changed since, and puts
 a new snapshot in the place of the old one. As time passes without a change the figures are computed
-again once a minute, and at the very moment at which a case grows overdue. A second thread keeps the
-indexes fresh (`dashboards.indexes`). So the cost of a page follows the screen and not the history.
+again once a minute, and at the very moment at which a case grows overdue. Two more threads keep
+the indexes fresh and work out what patrols did (`dashboards.indexes`). So the cost of a page
+follows the screen and not the history.
 """
 
 from __future__ import annotations
@@ -156,7 +157,8 @@ class Store:
                 return old
             new = take_snapshot(
                 parts.figures, parts.assets, parts.workers, at, self.settings, parts.versions,
-                past=self._indexes.past, names_of=self._indexes.names,
+                past=self._indexes.past(parts.city), names_of=self._indexes.names,
+                patrol=self._indexes.patrol(parts.city),
             )  # fmt: skip
             self._snapshot = new
             if old is not None:
@@ -282,6 +284,11 @@ class Store:
         if self._indexes.catch_up(self.snapshot(), self._stop.is_set):
             self.refresh(anew=True)
 
+    def look_at_patrols(self) -> None:
+        """Work out what patrols did today if that is due, and show it."""
+        if self._indexes.look_at_patrols(self.snapshot()):
+            self.refresh(anew=True)
+
     # --- threads -------------------------------------------------------------------------------
 
     def start(self) -> None:
@@ -293,7 +300,11 @@ class Store:
         self._looked = time.monotonic()
         self._threads = [
             threading.Thread(target=self._run, args=(work,), name=name, daemon=True)
-            for name, work in (("wangge-store", self.look), ("wangge-indexes", self.catch_up))
+            for name, work in (
+                ("wangge-store", self.look),
+                ("wangge-indexes", self.catch_up),
+                ("wangge-patrols", self.look_at_patrols),
+            )
         ]
         for thread in self._threads:
             thread.start()

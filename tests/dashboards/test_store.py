@@ -417,6 +417,26 @@ def test_names_and_the_year_before_come_with_the_next_snapshot(
     assert second.scope(drawing.ids[1]).trend.last_year_30d == 0
 
 
+def test_what_patrols_did_comes_in_the_background_and_goes_with_the_day(
+    drawing: Any, store: Store, now: list[datetime]
+) -> None:
+    """At 14:09 two of three rounds have ended; w1 has walked along a street of grid 0 since."""
+    assert np.isnan(store.snapshot().totals["rounds_required"])
+    store.look_at_patrols()
+    first = store.snapshot()
+    assert (first.totals["rounds_required"], first.totals["rounds_done"]) == (24, 0)
+    assert 0 <= first.totals["covered_share"] < 0.2
+    table = first.table("street")
+    assert table["rounds_required"].tolist()[:2] == [12, 12]
+    assert np.isnan(table["rounds_required"].iloc[2])  # the rest has no grid that is owed any
+    store.look_at_patrols()
+    assert store.snapshot() is first
+    now[0] += timedelta(days=1)
+    store.refresh()
+    store.look_at_patrols()
+    assert np.isnan(store.snapshot().totals["rounds_required"])  # no fix of that day
+
+
 @pytest.fixture
 def reopened(drawing: Any, workspace: Workspace) -> Iterator[Callable[[], Store]]:
     """Makes stores of the drawn city, each on a connection of its own, as processes have."""
