@@ -114,13 +114,19 @@ def test_black_spots_are_those_that_a_look_at_the_whole_table_finds(book):
 
 
 def test_black_spots_of_a_class_a_box_and_some_days_read_only_those(book):
-    query = CaseQuery(class_codes=("E0102",), bbox=(LON, LAT, LON + 0.001, LAT + 0.001))
+    query = CaseQuery(class_codes=("E0102",), bbox=(LON, LAT, LON + 0.002, LAT + 0.002))
     found = book.recurring(at=AT, days=8, query=query, within_m=60, min_returns=1)
     history = found.history
     assert set(history["class_code"]) == {"E0102"}
-    assert history.cx[LON : LON + 0.001, LAT : LAT + 0.001].index.equals(history.index)
+    assert history.cx[LON : LON + 0.002, LAT : LAT + 0.002].index.equals(history.index)
+    rows = all_in_metres(book)
     since = pd.Timestamp(AT - timedelta(days=8))
-    assert ((history["reported_at"] >= since) | (history["closed_at"] >= since)).all()
+    mine = (rows["reported_at"] >= since) | (rows["closed_at"] >= since)
+    mine &= (rows["class_code"] == "E0102") & rows["lon"].between(LON, LON + 0.002)
+    mine &= rows["lat"].between(LAT, LAT + 0.002)
+    wanted = find_flare_ups(rows[mine], within_m=60, within_days=30, min_returns=1)
+    assert history.index.tolist() == wanted.index.tolist()
+    assert (wanted["reported_at"] < since).any()
     nowhere = book.recurring(at=AT, query=CaseQuery(bbox=(1, 1, 2, 2)))
     assert nowhere.places.empty
     assert nowhere.history.empty
@@ -255,9 +261,6 @@ def test_an_empty_list_is_a_file_with_a_head(workspace, tmp_path):
 
 def test_other_files_than_lists_are_refused(workspace, tmp_path):
     book = CaseBook(workspace, read_rules(workspace))
-    for path, said in (
-        (tmp_path / "x.gpkg", r"use \.csv or"),
-        (tmp_path / "no" / "x.csv", "no fo"),
-    ):
+    for name, said in (("x.gpkg", r"use \.csv or"), ("no/x.csv", "there is no folder")):
         with pytest.raises(InputError, match=said):
             book.export(CaseQuery(), tmp_path / name, at=AT)
