@@ -288,11 +288,18 @@ def test_a_broken_table_of_a_city_is_refused(workspace: Workspace, text: str, wo
     assert workspace.count("incidents") == 0
 
 
+def test_common_chinese_words_beside_our_own_names_are_mapped(workspace: Workspace) -> None:
+    put(workspace, foreign("占道经营,", "暴露垃圾,", "路灯不亮,", "共享单车乱停放,"))
+    codes = workspace.read("incidents")["class_code"].tolist()
+    assert codes == ["E0501", "E0102", "C0118", "E0506"]
+
+
 def test_the_packaged_tables_name_classes_that_there_are(workspace: Workspace) -> None:
     """Every code is known, and no row is hidden behind one like it."""
     from geo.io._gate_classes import read_foreign
 
     rows = read_foreign(workspace)
-    assert {row.source for row in rows} == {"nyc_311", "baltimore_311", "sacramento_crime"}
+    known = {"nyc_311", "baltimore_311", "sacramento_crime", "cn_common"}
+    assert {row.source for row in rows} == known
     keys = [(row.source, row.category, row.detail) for row in rows]
     assert len(keys) == len(set(keys))
