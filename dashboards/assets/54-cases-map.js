@@ -44,6 +44,9 @@
     w.map.onReady((onto) => {
       dress(onto);
       onto.on("styledata", () => onto.isStyleLoaded() && !onto.getLayer("c-cases") && dress(onto));
+      // A case that the address named was open before there was a map.
+      const file = c.panel.file;
+      if (file && file.lon !== null) window.setTimeout(() => m.reach(file.lon, file.lat), 300);
       onto.on("mousemove", (event) => point(onto, event.point));
       onto.on("mouseout", () => over(null));
     });
@@ -110,7 +113,9 @@
   };
   /* Only as far as needed: a case that is seen already stays where it is. */
   m.reach = function (lon, lat) {
-    if (s.map && !s.map.getBounds().contains([lon, lat])) m.fly(lon, lat);
+    if (!s.map) return;
+    s.map.resize(); // its place may just have changed
+    if (!s.map.getBounds().contains([lon, lat])) m.fly(lon, lat);
   };
 
   /* The open cases of the filter; the answer says how many there are beyond what is drawn. */

@@ -9,8 +9,14 @@
 
   /* The mood must be on the root before the map asks for its colours. */
   w.onBegin((config) => {
-    const night = config.mood === "night" || c.kept("night") === true;
-    if (config.cases) document.documentElement.classList.toggle("mood-day", !night);
+    if (!config.cases) return;
+    const night = c.kept("night") === true;
+    config.mood = night ? "night" : "day";
+    for (const place of [document.documentElement, document.querySelector(".inc, .wk")]) {
+      if (place) place.classList.toggle("mood-day", !night);
+    }
+    const ground = config.figure && config.figure.layout;
+    if (ground) ground.paper_bgcolor = ground.plot_bgcolor = w.colour("land");
   });
 
   c.begin = function (config) {
