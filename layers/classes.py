@@ -99,7 +99,7 @@ def find_classes(values: ArrayLike | pd.Series, *, most: int = 6) -> Classes:
     if len(distinct) <= most:
         starts = tuple(float(value) for value in distinct)
         return Classes(starts, starts[-1], (True,) * len(starts), whole)
-    starts = (float(numbers[0]), *_breaks(numbers, most))
+    starts = (float(numbers[0]), *_breaks(numbers, most, whole=whole))
     codes = np.searchsorted(starts, distinct, side="right")
     single = tuple(bool(np.sum(codes == i + 1) == 1) for i in range(len(starts)))
     # A class of one value starts at that value, so that its label tells the truth.
@@ -117,7 +117,7 @@ def as_numbers(values: ArrayLike | pd.Series) -> NDArray[np.float64]:
     return numbers
 
 
-def _breaks(numbers: NDArray[np.float64], most: int) -> list[float]:
+def _breaks(numbers: NDArray[np.float64], most: int, *, whole: bool) -> list[float]:
     """Where the second and later classes start; `numbers` is sorted and has many distinct values.
 
     From below: give each class its even part of what is left, and move its end to the roundest
@@ -135,15 +135,16 @@ def _breaks(numbers: NDArray[np.float64], most: int) -> list[float]:
             good = cuts[[int(np.argmin(np.abs(cuts - target)))]]
         wish = rest[min(round(target), len(rest) - 1)]
         above, upto = rest[good[0] - 1], rest[good[-1]]
-        breaks.append(roundest(float(above), float(upto), near=float(wish)))
+        breaks.append(roundest(float(above), float(upto), near=float(wish), whole=whole))
         rest = rest[np.searchsorted(rest, breaks[-1], side="left") :]
     return breaks
 
 
-def roundest(above: float, upto: float, *, near: float) -> float:
+def roundest(above: float, upto: float, *, near: float, whole: bool = False) -> float:
     """The roundest number greater than `above` and at most `upto`; of several the nearest.
 
-    Zero is roundest, then multiples of 10, 5, 2 and 2.5 times falling powers of ten.
+    Zero is roundest, then multiples of 10, 5, 2 and 2.5 times falling powers of ten. With `whole`
+    only whole numbers are looked at, as counts are.
     """
     if above < 0 <= upto:
         return 0.0
@@ -151,6 +152,8 @@ def roundest(above: float, upto: float, *, near: float) -> float:
     top = math.floor(math.log10(size)) + 1
     for exponent in range(top, top - 18, -1):
         for step in _steps(exponent):
+            if whole and not step.is_integer():
+                continue
             first = math.floor(above / step) - 1
             last = math.ceil(upto / step) + 1
             if last - first > 10_000:

@@ -136,9 +136,12 @@
         // What is in time stays small, so that what is late or due stands out from afar.
         "icon-size": [
           "interpolate", ["linear"], ["zoom"],
-          10 + w.shift(), calm(0.42, 0.74), 13 + w.shift(), calm(0.7, 0.95), 16 + w.shift(), 1.3,
+          11 + w.shift(), calm(0.34, 0.74), 13.5 + w.shift(), calm(0.7, 0.95), 16 + w.shift(), 1.3,
         ],
         "symbol-sort-key": ["match", ["get", "state"], "late", 3, "soon", 2, "fine", 1, 0],
+      },
+      paint: {
+        "icon-opacity": ["interpolate", ["linear"], ["zoom"], 11 + w.shift(), calm(0.6, 1), 14 + w.shift(), 1],
       },
     });
   }

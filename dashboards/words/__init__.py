@@ -15,12 +15,11 @@ from importlib import resources
 from string import Formatter
 from typing import Literal
 
+from layers.numbers import format_number
+
 Language = Literal["zh", "en"]
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-_SHORT_UNITS = {"zh": (1e4, 1e8), "en": (1e3, 1e6)}
-"""What the words `number.small` and `number.large` of a language stand for."""
-_SHORT_FROM = 100_000
 
 
 class MissingWordsError(KeyError):
@@ -79,14 +78,10 @@ class Words:
         return f"{value:,.{digits}f}"
 
     def short_number(self, value: float) -> str:
-        """12,345; from 100,000 on 12.3万, in English 123k or 1.23M."""
-        if value != value or abs(value) < _SHORT_FROM:
-            return self.number(value)
-        small, large = _SHORT_UNITS[self.language]
-        if abs(value) < large:
-            digits = 1 if self.language == "zh" else 0
-            return self("number.small", n=f"{value / small:,.{digits}f}")
-        return self("number.large", n=f"{value / large:,.2f}")
+        """12,345; in Chinese 12.3万 from 100,000 on: the one format of `layers.numbers`."""
+        if value != value:  # NaN
+            return self("none")
+        return format_number(value, self.language)
 
     def date(self, moment: datetime) -> str:
         """2026年11月21日 星期六, or Saturday 21 November 2026."""

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from geo.errors import ColumnError, CrsError
-from layers.choropleth import choropleth, choropleth_of_change
+from layers.choropleth import choropleth, choropleth_of_change, shade
 from layers.classes import find_classes
 from layers.colours import diverging, sequential, tokens
 from layers.maplayer import LegendItem, MapLayer
@@ -118,3 +118,13 @@ def test_a_layer_knows_its_bounds_and_stays_as_it_is(six_grids):
     assert layer.with_note("边界 3").note == "边界 3"
     assert layer.note == ""
     assert LegendItem("a", "#fff") == LegendItem("a", "#fff", "fill", None)
+
+
+def test_a_shade_is_a_choropleth_without_shapes(six_grids, households):
+    layer = choropleth(six_grids, households, title="户数", unit="户", ramp="teal")
+    found = shade(households.reindex(six_grids.index), ramp="teal")
+    assert found.codes.tolist() == layer.features["code"].tolist()
+    assert found.legend == layer.legend
+    known = found.codes >= 0
+    shown = [found.palette[code] for code in found.codes[known]]
+    assert shown == layer.features["fill"][known].tolist()

@@ -126,3 +126,13 @@ def test_classes_of_distinct_values_are_about_equal(values):
 def test_labels_are_all_different(values):
     labels = find_classes(values).labels()
     assert len(set(labels)) == len(labels)
+
+
+def test_counts_are_cut_at_whole_numbers_only():
+    """Streets with 31 to 174 cases: half a case is no place to begin a class."""
+    counts = [31, 52, 52, 53, 54, 57, 60, 60, 65, 69, 72, 78, 85, 174]
+    classes = find_classes(counts)
+    assert all(start == int(start) for start in classes.starts)
+    assert not any("." in label for label in classes.labels("zh"))
+    halves = find_classes([value + 0.25 for value in counts])
+    assert any(start != int(start) for start in halves.starts)
