@@ -43,7 +43,7 @@ _HEADERS = {
     "X-Frame-Options": "SAMEORIGIN",
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Permissions-Policy": "camera=(), geolocation=(self), microphone=()",
 }
 
 
@@ -106,7 +106,7 @@ def add_routes(server: flask.Flask, store: Store, script_hashes: Callable[[], li
         versions = store.snapshot().versions
         found = map_style(
             flask.request.host_url,
-            "night",
+            "day" if flask.request.args.get("mood") == "day" else "night",
             roads=f"/data/roads.geojson?v={versions['ground']}",
             areas=f"/data/areas.geojson?v={versions['ground']}",
             boundaries=f"/data/boundaries.geojson?v={versions['city']}",

@@ -228,6 +228,15 @@ def test_the_style_names_no_other_host(client: FlaskClient) -> None:
     assert "sprite" not in style
 
 
+def test_a_page_by_day_gets_a_map_by_day(client: FlaskClient) -> None:
+    def ground(mood: str) -> str:
+        style = client.get(f"/map/style.json?mood={mood}").json
+        return str(style["layers"][0]["paint"]["background-color"])
+
+    assert ground("day") != ground("night")
+    assert ground("noon") == ground("night")
+
+
 def test_a_screen_of_twice_the_pixels_has_twice_the_widths_one_zoom_later() -> None:
     width = ["interpolate", ["exponential", 1.5], ["zoom"], 12, 1.0, 16, 4]
     size = ["match", ["get", "c"], "a", 13, "b", 12, 11]
