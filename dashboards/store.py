@@ -121,10 +121,6 @@ class Store:
             return replace(health, ok=False, error="the last look at the workspace was long ago")
         return health
 
-    def versions(self) -> dict[str, str]:
-        """The versions of the newest snapshot; a page takes those of the snapshot it shows."""
-        return self.snapshot().versions
-
     def remember(self, key: Hashable, version: Hashable, make: Callable[[], T]) -> T:
         """`make()`, computed again only when `version` changed, by one thread at a time."""
         with self._memo_lock:
