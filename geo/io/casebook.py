@@ -60,6 +60,7 @@ from geo.io._casebook_rows import (
     update_row,
 )
 from geo.io._casebook_rows import UnknownCaseError as UnknownCaseError
+from geo.io._casebook_settle import settle_deadlines
 from geo.io.rules import Rules
 from geo.io.workspace import Workspace
 from geo.schema import CASE_LEVELS, TABLES
@@ -250,6 +251,14 @@ class CaseBook(CaseReader):
             row = read_row(self.workspace, conn, incident_id)
             case, _ = read_case(self.workspace, conn, row)
         return self._file(row, case, find_due(case, row["class_code"], self.rules), at)
+
+    def settle_deadlines(self) -> int:
+        """Give open cases the deadlines that the rules of now say; returns how many changed.
+
+        For after an edit of the rules or the calendar, and after an import: otherwise a case keeps
+        its deadline until its next move. Deadlines that a source told stay, and so do the logs.
+        """
+        return settle_deadlines(self.workspace, self.rules)
 
     # -- within ------------------------------------------------------------------------------
 

@@ -322,3 +322,32 @@ def test_the_row_that_a_move_gives_is_the_row_that_is_stored(workspace, book):
     read = book.read(file.case.incident_id, at=NINE + minutes(1))
     assert read.row == file.row
     assert read.case == file.case == fold(rows_of(workspace, file.case.incident_id))
+
+
+def test_after_the_rules_changed_open_cases_are_settled_and_their_logs_stay(workspace, book):
+    running, waiting, told = dispatched(book), reported(book), "old-1"
+    imported(workspace, stage="dispatched", deadline=NINE + minutes(600))
+    with workspace.writing() as conn:
+        old = {"incident_id": "old-2", "class_code": "E0102", "stage": "dispatched"}
+        workspace.append(conn, "incidents", pd.DataFrame([old | {"reported_at": NINE}]))
+    done = dispatched(book).case.incident_id
+    book.move(done, "force_close", at=NINE, by="S", role="shift_leader", seen=3, note="n")
+    logs = workspace.read("incident_log")
+    # Only the one that came without a deadline has another one now: four hours from 09:00.
+    assert book.settle_deadlines() == 1
+    rules = workspace.path / "rules"
+    rules.mkdir()
+    (rules / "time_limits.csv").write_text("class_code,amount,unit\nE0102,2,working_hours\n")
+    book = CaseBook(workspace, read_rules(workspace))
+    assert book.settle_deadlines() == 2
+    assert book.settle_deadlines() == 0
+    due = workspace.read("incidents")["deadline"]
+    eleven = pd.Timestamp(NINE + minutes(120))
+    assert due[running.case.incident_id] == due["old-2"] == eleven
+    assert pd.isna(due[waiting.case.incident_id])
+    assert due[told] == pd.Timestamp(NINE + minutes(600))
+    assert due[done] == pd.Timestamp(NINE + minutes(360))
+    after = workspace.read("incident_log")
+    pd.testing.assert_frame_equal(after.iloc[: len(logs)], logs)
+    assert after.iloc[len(logs) :]["incident_id"].tolist() == ["old-2", "old-2"]
+    assert after.iloc[len(logs) :]["until"].isna().all()

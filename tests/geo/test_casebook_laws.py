@@ -171,3 +171,5 @@ def test_any_attempts_leave_rows_that_their_logs_add_up_to_and_logs_that_only_gr
                              if isinstance(value, datetime) else value), column  # fmt: skip
         file = book.read(name, at=at)
         assert file.row["stage"] == file.case.stage == logs[name]["stage"].iloc[-1]
+    # All at once is as one by one: nothing is left to settle.
+    assert book.settle_deadlines() == 0
