@@ -242,17 +242,20 @@ _KIND_WORDS = {
 _DEFAULTS = Settings()
 
 
-def write_template(path: Path, city_name: str = "", timezone: str = "Asia/Shanghai") -> None:
-    """Write a settings file with every setting in it: two set, the others commented out."""
-    chosen = Settings(city_name=city_name, timezone=timezone)
+def write_template(path: Path, **chosen: Any) -> None:
+    """Write a settings file with every setting in it; those not chosen are commented out.
+
+    The name of the city and its zone stand there in any case.
+    """
+    settings = Settings(**chosen)
     lines = [
         "# Settings of this city. A line without # is in force; the environment variable of the",
         f"# same name in capitals with {PREFIX} before it wins. All of them: docs/settings.md",
         "",
     ]
     for item in fields(Settings):
-        mark = "" if item.name in ("city_name", "timezone") else "# "
-        value = json.dumps(getattr(chosen, item.name), ensure_ascii=False)
+        mark = "" if item.name in {"city_name", "timezone", *chosen} else "# "
+        value = json.dumps(getattr(settings, item.name), ensure_ascii=False)
         lines += [f"# {item.metadata['help']}", f"{mark}{item.name} = {value}", ""]
     path.write_text("\n".join(lines), encoding="utf-8")
 

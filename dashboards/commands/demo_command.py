@@ -171,7 +171,10 @@ def _write(city: City, folder: Path) -> int:
 
     with create_workspace(folder) as workspace:
         rows = write_city(city, workspace, progress=_tell("writing"))
-        write_template(workspace.path / FILE_NAME, city_name=city.title, timezone=ZONE)
+        # Nobody is called by these numbers, which no telephone has.
+        write_template(
+            workspace.path / FILE_NAME, city_name=city.title, timezone=ZONE, phones_by_role=True
+        )
     return rows
 
 
