@@ -86,6 +86,11 @@ class CaseList:
             self._totals[key] = found
         return found
 
+    def look_up_units(self, at: datetime) -> None:
+        """Find the unit of every case that changed, before somebody asks."""
+        with self._workspace.reading() as conn:
+            self._places.refresh(conn, at)
+
     def chunks(
         self, conn: sa.Connection, query: CaseQuery, at: datetime
     ) -> tuple[int, Iterator[pd.DataFrame]]:

@@ -97,6 +97,9 @@ class CaseQuery:
     limit: int = 100
 
     def __post_init__(self) -> None:
+        # Lists are taken too; a query is a value that can be remembered.
+        for name in ("stages", "class_codes"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
         for name, given, known in (
             ("stages", self.stages, STAGES),
             ("state", (self.state,), (*get_args(ClockState), None)),

@@ -65,6 +65,11 @@ class Places:
         """Which grids and divisions in which version were asked last."""
         return self._key
 
+    def refresh(self, conn: sa.Connection, at: datetime) -> None:
+        """Look up what changed."""
+        with self._lock:
+            self._refresh(conn, at)
+
     def find(self, conn: sa.Connection, unit: str, at: datetime) -> Members | None:
         """The cases of a unit as the connection sees them; None if the unit has all of them."""
         if unit.startswith(ZONE):

@@ -191,14 +191,17 @@ class CaseReader:
                 at=at,
             )
 
-    def refresh(self) -> int:
+    def refresh(self, *, at: datetime | None = None) -> int:
         """Bring the index of words up to date, or make it; returns how many cases were read.
 
+        With `at`, the unit that each case lies in is looked up as well (see `geo.io.casebook`).
         Indexes of the table that a city of before lacks are made too. A page does without either,
         only slower, so call this where nobody waits: after an import, and in the background of a
         server. Without changes it costs next to nothing.
         """
         _make_indexes(self.workspace)
+        if at is not None:
+            self._list.look_up_units(at)
         return self._list.words.refresh()
 
     def _chains(self) -> ChainIndex:

@@ -52,7 +52,8 @@ class CaseWords:
             return 0
         with self._open(PATIENCE_S) as link:
             _make(link)
-            return self._catch_up(link)
+            # None: another process is at it, and there is nothing left to do.
+            return self._catch_up(link) or 0
 
     def find(self, text: str) -> Members | None:
         """The cases that have every word of a text; None if the index cannot say."""
@@ -64,13 +65,8 @@ class CaseWords:
             changes = self._changes(link)
             if changes.fids is None:
                 return None
-            if changes.fids:
-                try:
-                    self._catch_up(link)
-                except sqlite3.OperationalError as error:
-                    if "locked" not in str(error):
-                        raise
-                    return None  # another process makes the index anew
+            if changes.fids and self._catch_up(link) is None:
+                return None
             wanted = _match(link, text)
             if wanted is None:
                 return None
@@ -100,9 +96,14 @@ class CaseWords:
         """What changed since; asked after the number was read, so nothing falls in between."""
         return self._workspace.changes_since(_seq(link))
 
-    def _catch_up(self, link: sqlite3.Connection) -> int:
-        """Read what changed and write it, in one transaction."""
-        link.execute("BEGIN IMMEDIATE")
+    def _catch_up(self, link: sqlite3.Connection) -> int | None:
+        """Read what changed and write it, in one transaction; None while another process does."""
+        try:
+            link.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error):
+                raise
+            return None
         try:
             with self._workspace.reading() as conn:
                 changes = self._workspace.changes_since(_seq(link), conn=conn)
