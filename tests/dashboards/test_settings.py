@@ -53,7 +53,7 @@ def test_a_wrong_environment_variable_is_named(tmp_path: Path) -> None:
 
 def test_the_template_says_every_setting_and_reads_back_as_the_defaults(tmp_path: Path) -> None:
     file = tmp_path / "settings.toml"
-    write_template(file, 'Ji"ang 城', "Asia/Tokyo")
+    write_template(file, city_name='Ji"ang 城', timezone="Asia/Tokyo")
     text = file.read_text(encoding="utf-8")
     assert all(f"{name} = " in text for name in settings_help())
     assert read_settings(tmp_path, {}) == Settings(city_name='Ji"ang 城', timezone="Asia/Tokyo")

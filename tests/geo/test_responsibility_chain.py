@@ -179,8 +179,13 @@ def test_a_vacant_post_is_shown_where_the_city_has_such_posts(index):
 
 
 def test_a_vacant_post_tells_who_held_it_last_and_since_when_it_is_vacant():
-    ended = [*DUTIES, (G3, "grid_head", "W05", 1, MAY, JUNE), (G3, "grid_head", "W06", 1, MAY, MAY),
-             (G3, "grid_head", "W07", 1, AUGUST, None), (G3, "grid_head", "W08", 2, JUNE, JULY)]  # fmt: skip
+    ended = [
+        *DUTIES,
+        (G3, "grid_head", "W05", 1, MAY, JUNE),
+        (G3, "grid_head", "W06", 1, MAY, MAY),
+        (G3, "grid_head", "W07", 1, AUGUST, None),
+        (G3, "grid_head", "W08", 2, JUNE, JULY),
+    ]
     index = ChainIndex(duties(ended), workers(), divisions(), grids())
     post = next(p for p in index.chain(G3, at=JULY).steps[0].posts if p.role == "grid_head")
     assert post.is_vacant
