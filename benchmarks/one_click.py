@@ -6,8 +6,8 @@
 
 The town is in `one_click_data.py`, seed 1. The clicks are at assets and cases, so they are where
 the town is thickest. Kernels: wall times of single answers. HTTP: the callback of the card, sent as
-a browser sends it to a server in a process of its own; `server` is its `Server-Timing`, `wall` the
-whole trip on this machine. The bound is 150 ms of server time: exit code 1 if the 99th hundredth of
+a browser sends it to a server in a process of its own; `server` is its `Server-Timing`, `cpu` the
+processor's time in it, `wall` the whole trip on this machine. The bound is 150 ms of server time: exit code 1 if the 99th hundredth of
 the kernels or the 95th of any click breaks it. The workspace is kept in benchmarks/out (1 GB).
 """
 
@@ -26,6 +26,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import flask
 import numpy as np
 import pandas as pd
 import shapely
@@ -158,18 +159,17 @@ def measure_http(town: dict[str, Any], size: str) -> bool:
         print(f"server ready after {built_s:.0f} s")
         asks = make_asks(town)
         wait_for_answer(port, asks["incident, 300 m"][0])
-        print(f"{'HTTP: ms':34}{'server':>9}{'95 %':>9}{'most':>9}{'wall':>9}{'95 %':>9}{'kB':>8}")
+        heads = ("server", "95 %", "most", "cpu", "95 %", "wall", "95 %", "kB")
+        print(f"{'HTTP: ms':20}" + "".join(f"{head:>9}" for head in heads))
         worst = 0.0
         for name, bodies in asks.items():
-            server, wall, sizes = zip(*(ask(port, body) for body in bodies), strict=True)
-            mid, high = np.percentile(server, [50, 95])
-            most = max(server)
-            wall_mid, wall_high = np.percentile(wall, [50, 95])
-            kb = np.median(sizes) / 1000
-            print(
-                f"{name:34}{mid:9.1f}{high:9.1f}{most:9.1f}{wall_mid:9.1f}{wall_high:9.1f}{kb:8.1f}"
-            )
-            worst = max(worst, high)
+            server, cpu, wall, sizes = zip(*(ask(port, body) for body in bodies), strict=True)
+            figures = [
+                *np.percentile(server, [50, 95, 100]), *np.percentile(cpu, [50, 95]),
+                *np.percentile(wall, [50, 95]), np.median(sizes) / 1000,
+            ]  # fmt: skip
+            print(f"{name:20}" + "".join(f"{figure:9.1f}" for figure in figures))
+            worst = max(worst, figures[1])
     return worst < BOUND_MS
 
 
@@ -227,8 +227,8 @@ def body(target: dict[str, Any]) -> bytes:
     ).encode()
 
 
-def ask(port: int, sent: bytes) -> tuple[float, float, int]:
-    """Milliseconds of the server and of the whole trip, and bytes, of one click."""
+def ask(port: int, sent: bytes) -> tuple[float, float, float, int]:
+    """Milliseconds of server, processor and whole trip, and bytes, of one click."""
     link = http.client.HTTPConnection("127.0.0.1", port, timeout=600)
     begun = time.perf_counter()
     link.request("POST", "/_dash-update-component", sent, {"Content-Type": "application/json"})
@@ -239,7 +239,8 @@ def ask(port: int, sent: bytes) -> tuple[float, float, int]:
     if answer.status != 200 or len(content) < 2000:
         raise SystemExit(f"the card did not come: {answer.status} {content[:400]!r}")
     timing = re.search(r"app;dur=([\d.]+)", answer.headers["Server-Timing"] or "")
-    return float(timing.group(1)) if timing else wall, wall, len(content)
+    cpu = float(answer.headers["X-Cpu-Ms"] or "nan")
+    return float(timing.group(1)) if timing else wall, cpu, wall, len(content)
 
 
 def wait_for_answer(port: int, sent: bytes) -> None:
@@ -262,13 +263,29 @@ def served(folder: Path) -> Iterator[tuple[int, float]]:
             process.terminate()
 
 
+def add_cpu_time(server: flask.Flask) -> None:
+    """Tell the processor's time of each request too: it is the same on a busy machine, nearly."""
+
+    @server.before_request
+    def begin() -> None:
+        flask.g.cpu = time.thread_time()
+
+    @server.after_request
+    def end(response: flask.Response) -> flask.Response:
+        spent = (time.thread_time() - flask.g.cpu) * 1000
+        response.headers["X-Cpu-Ms"] = f"{spent:.1f}"
+        return response
+
+
 def serve(folder: Path) -> None:
     """Serve the workspace at the moment of the town, on a free port that is printed."""
     with open_workspace(folder) as workspace:
         store = Store(workspace, Settings(timezone="Asia/Shanghai"), clock=lambda: AT)
-        store.refresh()
+        store.start()
+        store.catch_up()
         app = create_app(store.settings, store)
         register_card(app, store)
+        add_cpu_time(app.server)
         server = create_server(app.server, host="127.0.0.1", port=0, threads=4)
         print(f"port {server.effective_port}", flush=True)
         server.run()

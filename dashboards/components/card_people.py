@@ -257,9 +257,14 @@ def _near(worker: NearWorker, card: Card, words: Words) -> html.Li:
             html.Span(worker.name, className="person-name"),
             html.Span(role, className="quiet"),
             html.Span(worker.phone or words("one.nophone"), className="person-phone"),
-            html.Span(age, className="quiet near-age"),
-            locate(near.lon, near.lat, words, worker.name),
-            replay_of(near.key, card.at, words),
+            html.Span(
+                [
+                    html.Span(age, className="quiet near-age"),
+                    locate(near.lon, near.lat, words, worker.name),
+                    replay_of(near.key, card.at, words),
+                ],
+                className="near-tools",
+            ),
         ],
         **attrs({"data-worker": near.key}),
     )

@@ -174,7 +174,7 @@ def test_an_address_with_a_case_opens_its_card_with_the_page(screen: Screen) -> 
     screen.asked(case="a", r="500", grid=None)
     screen.until("Boolean(window.wangge.s.map.getLayer('w-card-names'))")
     screen.rest()
-    assert {"ring", "spot", "worker", "way"} <= set(screen.marks())
+    assert {"ring", "spot", "worker"} <= set(screen.marks())
     SHOTS.mkdir(exist_ok=True)
     screen.page.screenshot(path=SHOTS / "card-incident.png")
 
