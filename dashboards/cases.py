@@ -21,6 +21,7 @@ from dashboards.city import City
 from geo.figures import last_year_span
 from geo.incidents import OPEN_STAGES
 from geo.io.workspace import Workspace
+from geo.schema import STAGES
 
 WINDOW_DAYS = 35
 """Thirty days of trend, and four same weekdays before today."""
@@ -52,6 +53,8 @@ class Cases:
     row: npt.NDArray[np.int32]
     """Row of the grid, -1 outside of all grids or without a place."""
     stage: Texts
+    stage_code: npt.NDArray[np.int8]
+    """Number of the stage in `geo.schema.STAGES`."""
     reported: Times
     deadline: Times
     closed: Times
@@ -89,7 +92,7 @@ class Cases:
             "paused_until": self.paused_until,
         }
         return pd.DataFrame(
-            {"stage": pd.Categorical(self.stage)}
+            {"stage": pd.Categorical.from_codes(self.stage_code, categories=list(STAGES))}
             | {name: pd.DatetimeIndex(values).tz_localize("UTC") for name, values in times.items()}
         )
 
@@ -172,10 +175,43 @@ def read_changed(
 
 def put_in_place(known: Cases, fids: Collection[int], fresh: Cases, at: datetime) -> Cases:
     """The known cases without those of `fids`, with the fresh ones that the window holds."""
+    fresh = _pick(fresh, _in_window(fresh, at))
+    places = _same_places(known, fids, fresh)
+    if places is not None:
+        return _overwritten(known, places, fresh)
     keep = ~np.isin(known.fid, np.fromiter(fids, dtype=np.int64))
-    both = _joined(_pick(known, keep), _pick(fresh, _in_window(fresh, at)))
+    both = _joined(_pick(known, keep), fresh)
     order = np.lexsort((both.fid, both.reported))
     return replace(_pick(both, order), stamp=fresh.stamp)
+
+
+def _same_places(known: Cases, fids: Collection[int], fresh: Cases) -> npt.NDArray[np.intp] | None:
+    """Where the fresh cases stand among the known ones, if none comes, goes or changes its place.
+
+    So it is with every move of a case: then a tenth of the time does.
+    """
+    if len(fresh) != len(fids):
+        return None
+    places = np.searchsorted(known.reported, fresh.reported)
+    while True:
+        inside = places < len(known)
+        if not inside.all() or (known.reported[places] != fresh.reported).any():
+            return None
+        # Of equal times the one with the same number; they are in its order.
+        before = known.fid[places] < fresh.fid
+        if not before.any():
+            break
+        places = places + before
+    return places if (known.fid[places] == fresh.fid).all() else None
+
+
+def _overwritten(known: Cases, places: npt.NDArray[np.intp], fresh: Cases) -> Cases:
+    columns = {}
+    for item in fields(Cases):
+        if item.name != "stamp":
+            columns[item.name] = getattr(known, item.name).copy()
+            columns[item.name][places] = getattr(fresh, item.name)
+    return Cases(stamp=fresh.stamp, **columns)
 
 
 def prune(cases: Cases, at: datetime) -> Cases:
@@ -235,6 +271,7 @@ def _select(table: sa.Table) -> sa.Select[tuple[object, ...]]:
 
 
 _TIME_COLUMNS = ("reported_at", "deadline", "closed_at", "paused_until")
+_STAGE_CODES = {name: code for code, name in enumerate(STAGES)}
 _PER_QUERY = 900
 """Fewer than the least number of parameters that a build of SQLite takes."""
 
@@ -264,6 +301,7 @@ def _cases_of(rows: _Rows, city: City, stamp: str) -> Cases:
         lat=lat,
         row=city.assign(lon, lat),
         stage=_texts(found["stage"]),
+        stage_code=np.array([_STAGE_CODES.get(str(s), -1) for s in found["stage"]], dtype=np.int8),
         reported=_times(found["reported_at"]),
         deadline=_times(found["deadline"]),
         closed=_times(found["closed_at"]),

@@ -157,8 +157,13 @@ def case_properties(snapshot: Snapshot, k: int, words: Words) -> dict[str, Any]:
 
 def is_new(snapshot: Snapshot) -> npt.NDArray[np.bool_]:
     """Which cases were reported a moment ago, as of the figures of the snapshot."""
-    since = snapshot.case_figures.at - timedelta(minutes=snapshot.settings.new_minutes)
-    return np.asarray(snapshot.cases.reported >= utc64(since))
+    figures = snapshot.case_figures
+
+    def compare() -> npt.NDArray[np.bool_]:
+        since = figures.at - timedelta(minutes=snapshot.settings.new_minutes)
+        return np.asarray(snapshot.cases.reported >= utc64(since))
+
+    return figures.memo.get("new", compare)
 
 
 def workers(store: Store, snapshot: Snapshot, words: Words) -> bytes:
