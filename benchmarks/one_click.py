@@ -7,8 +7,9 @@
 The town is in `one_click_data.py`, seed 1. The clicks are at assets and cases, so they are where
 the town is thickest. Kernels: wall times of single answers. HTTP: the callback of the card, sent as
 a browser sends it to a server in a process of its own; `server` is its `Server-Timing`, `cpu` the
-processor's time in it, `wall` the whole trip on this machine. The bound is 150 ms of server time: exit code 1 if the 99th hundredth of
-the kernels or the 95th of any click breaks it. The workspace is kept in benchmarks/out (1 GB).
+processor's time in it, `wall` the whole trip on this machine. The bound is 150 ms of server time:
+exit code 1 if the 99th hundredth of the kernels or the 95th of any click breaks it. The workspace
+is kept in benchmarks/out (1 GB).
 """
 
 from __future__ import annotations

@@ -231,31 +231,33 @@ def open_part(card: Card, words: Words, soon_minutes: int) -> html.Section | Non
     clocks = _clocks(around.open_incidents, card.at, soon_minutes)
     table = table.sort_values("deadline", na_position="last", kind="stable").head(MOST_OPEN)
     items = [
-        case_line(_line(str(id_), row, clocks.loc[id_], card, words))
-        for id_, row in table.iterrows()
+        case_line(_line(str(id_), row, clocks[id_], card, words))
+        for id_, row in zip(table.index, table.to_dict("records"), strict=True)
     ]
     if total > MOST_OPEN:
         items.append(html.Li(words("grid.incidents.more", n=total - MOST_OPEN), className="quiet"))
-    late = int((clocks["state"] == "late").sum())
+    late = sum(clock["state"] == "late" for clock in clocks.values())
     note = words("one.open.note", n=words.number(total), late=words.number(late))
     return section(
         words("one.open"), html.Ol(items, className="case-list is-compact"), note=note, name="open"
     )
 
 
-def _clocks(table: pd.DataFrame, at: datetime, soon_minutes: int) -> pd.DataFrame:
-    """The clocks of cases around, all at once."""
+def _clocks(table: pd.DataFrame, at: datetime, soon_minutes: int) -> dict[Any, dict[str, Any]]:
+    """The clocks of cases around by id, all at once."""
     paused = None
     if "paused_until" in table.columns:
         until = table["paused_until"]
         paused = until.notna() & (until > pd.Timestamp(at))
-    return read_clocks(
+    clocks = read_clocks(
         table["deadline"],
         at=at,
         closed_at=table["closed_at"],
         is_paused=paused,
         soon_h=soon_minutes / 60,
     )
+    found: dict[Any, dict[str, Any]] = clocks.to_dict("index")
+    return found
 
 
 def _line(id_: str, row: pd.Series, clock: pd.Series | None, card: Card, words: Words) -> CaseLine:
@@ -335,7 +337,10 @@ def past_part(card: Card, words: Words, days: int) -> html.Section | None:
         for code, row in around.past_counts.head(6).iterrows()
     ]
     shown = same.head(MOST_PAST)
-    items = [case_line(_line(str(id_), row, None, card, words)) for id_, row in shown.iterrows()]
+    items = [
+        case_line(_line(str(id_), row, None, card, words))
+        for id_, row in zip(shown.index, shown.to_dict("records"), strict=True)
+    ]
     total = words("one.past.total", n=words.number(len(past)), m=words.number(len(same)))
     if not own:
         total = words("one.past.all", n=words.number(len(past)))
