@@ -513,6 +513,18 @@ class Lively:
             self.workspace.append(conn, "incidents", frame)
         self.store.refresh()
 
+    def step(self, worker_id: str, place: tuple[float, float]) -> None:
+        """A position of a worker, now."""
+        frame = pd.DataFrame(
+            {
+                "worker_id": [worker_id], "lon": [place[0]], "lat": [place[1]],
+                "time": pd.to_datetime([self.clock.at], utc=True),
+            }
+        )  # fmt: skip
+        with self.workspace.writing() as conn:
+            self.workspace.append(conn, "fixes", frame)
+        self.store.refresh()
+
 
 @pytest.fixture
 def lively(drawing: Any, workspace: Workspace, serve: Callable[[Store], str]) -> Lively:
@@ -554,6 +566,18 @@ def test_an_update_keeps_view_choice_scroll_focus_and_every_element(
     page.locator(".case[data-case=new]").wait_for()
     page.locator(".card-value[title='4 件']").first.wait_for()
     screen.until("window.wangge.map.cases.has('new')")
+    # A worker walks: the position goes straight into the map's source.
+    lively.step("w1", drawing.middle(8))
+    place = json.dumps([round(v, 6) for v in drawing.middle(8)], separators=(",", ":"))
+    screen.until(
+        f"JSON.stringify(window.wangge.map.workers.get('w1').geometry.coordinates) === '{place}'"
+    )
+    north = drawing.middle(8)[1]
+    screen.until(
+        "window.wangge.s.map.querySourceFeatures('w-workers')"
+        f".some(f => Math.abs(f.geometry.coordinates[1] - {north}) < 1e-4)"
+    )
+    assert page.evaluate("window.wangge.live.missed") == 0
     screen.rest()
     kept = page.evaluate(
         """() => ({
