@@ -82,15 +82,6 @@ class Settings:
     card_days: int = _setting(
         365, "days that a card looks back for what happened at a place before"
     )
-    similar_m: int = _setting(
-        50, "metres within which an open case of the same class is offered as the same"
-    )
-    similar_hours: int = _setting(72, "hours within which it is")
-    spot_m: int = _setting(50, "metres within which closed cases that come back are one place")
-    spot_days: int = _setting(
-        30, "days after its end within which a case of the same class counts as come back"
-    )
-    spot_min_returns: int = _setting(2, "returns from which such a place is listed")
     attribution: str = _setting("", "credit for the basemap's data, shown on every map")
 
     def __post_init__(self) -> None:
@@ -118,11 +109,6 @@ _RANGES: dict[str, tuple[float, float]] = {
     "cluster_zoom": (0, 22),
     "screens": (1, 512),
     "card_days": (1, 3660),
-    "similar_m": (1, 1000),
-    "similar_hours": (1, 24 * 365),
-    "spot_m": (1, 1000),
-    "spot_days": (1, 3660),
-    "spot_min_returns": (1, 1000),
 }
 CARD_RADII_M = (100, 300, 500, 1000)
 
