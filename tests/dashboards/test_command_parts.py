@@ -26,6 +26,7 @@ from dashboards.figures import Snapshot
 from dashboards.one_click import Target
 from dashboards.pages.command_layout import build_page, crumbs_of
 from dashboards.pages.command_look import look_at, shadeable, tour_stops
+from dashboards.pages.command_panels import Ready
 from dashboards.store import Store
 from dashboards.words import Words
 
@@ -434,3 +435,32 @@ def test_custom_areas_are_a_further_level(
     inside = look_at(snapshot, "z1", None)
     assert inside.level == "grid"
     assert len(inside.units) == 7  # six grids and the rest
+
+
+def test_what_was_asked_for_lately_is_ready_in_the_next_snapshot(
+    drawing: Any, workspace: Any, make_store: Callable[..., Store]
+) -> None:
+    drawing.fill(workspace)
+    store, now = make_store(), [0.0]
+    ready = Ready(store, tick=lambda: now[0])
+    first = ready.panels(None, None, Words("zh"), "open")
+    assert first.cards is ready.panels(None, None, Words("zh")).cards
+    made: list[str] = []
+
+    def spy(snapshot: Snapshot) -> None:
+        make = snapshot.memo.get
+        object.__setattr__(
+            snapshot.memo, "get", lambda key, work: make(key, lambda: made.append(key[1]) or work())
+        )
+
+    new = store.refresh(anew=True)
+    assert new is not first.snapshot
+    spy(new)
+    panels = ready.panels(None, None, Words("zh"))
+    _ = (panels.cards, panels.trends, panels.unit_map("open"), panels.rank("open", None))
+    assert made == []  # all of it was there
+    now[0] = 1000.0
+    later = store.refresh(anew=True)
+    spy(later)
+    _ = ready.panels(None, None, Words("zh")).cards
+    assert "cards" in made  # nobody had asked for long
