@@ -244,13 +244,15 @@ class Indexes:
         key = f"{snapshot.at:%Y-%m-%d}.{city.stamp}"
         if self._patrol_at[0] == key and now - self._patrol_at[1] < PATROLS_EVERY.total_seconds():
             return False
+        # First, so that what fails is not tried again at once.
+        self._patrol_at = (key, now)
         stamp = f"{city.stamp}.{snapshot.versions['ground']}"
         if self._ground is None or self._ground.stamp != stamp:
             self._ground = read_ground(self._workspace, city, stamp)
         people, found = snapshot.workers.people, None
         if self._ground is not None:
             found = read_patrol(self._workspace, self._ground, people, snapshot.at, self._settings)
-        self._patrol, self._patrol_at = (city.stamp, found), (key, now)
+        self._patrol = (city.stamp, found)
         return True
 
     def _has_changed(self, key: str, *tables: str) -> bool:

@@ -44,6 +44,9 @@ T = TypeVar("T")
 PRUNE_EVERY = timedelta(hours=1)
 """Cases that the window has left behind are dropped after this time."""
 
+AFTER_FAILURE_S = 30.0
+"""How long an index that could not be built is left before it is tried again."""
+
 PATIENCE = 10
 """A server that has not looked for so many times `check_s` is degraded."""
 
@@ -92,6 +95,8 @@ class Store:
         self._positions = Positions(workspace)
         self._snapshot: Snapshot | None = None
         self._health = Health(False, None)
+        self._troubles: dict[str, str] = {}
+        """What failed last, by the name of who does it."""
         self._looked: float | None = None
         self._listeners: list[Callable[[Change], None]] = []
         self._indexes = Indexes(workspace, settings)
@@ -112,6 +117,8 @@ class Store:
     def health(self) -> Health:
         """How the last look at the workspace went; not ok either when it was too long ago."""
         health = self._health
+        if self._troubles:
+            return replace(health, ok=False, error="; ".join(self._troubles.values()))
         is_late = (
             self._threads
             and self._looked is not None
@@ -266,8 +273,14 @@ class Store:
     @property
     def rules(self) -> Rules:
         """Limits, classes and roles of the city, read again when a file of them changed."""
-        stamp = rules_stamp(self.workspace)
-        return self.remember("rules", stamp, lambda: read_rules(self.workspace))
+
+        def read() -> Rules:
+            rules = read_rules(self.workspace)
+            # Every page is amber from the same moment on, and the setting says when.
+            soon_h = self.settings.soon_minutes / 60
+            return replace(rules, case=replace(rules.case, soon_h=soon_h))
+
+        return self.remember("rules", rules_stamp(self.workspace), read)
 
     @property
     def casebook(self) -> CaseBook:
@@ -279,6 +292,8 @@ class Store:
         """Bring the indexes up to the newest snapshot, and the snapshot up to them."""
         if self._indexes.catch_up(self.snapshot(), self._stop.is_set):
             self.refresh(anew=True)
+        if not self._stop.is_set():
+            self.casebook.refresh(at=self.clock())
 
     def look_at_patrols(self) -> None:
         """Work out what patrols did today if that is due, and show it."""
@@ -295,12 +310,13 @@ class Store:
         self._stop.clear()
         self._looked = time.monotonic()
         self._threads = [
-            threading.Thread(target=self._run, args=(work,), name=name, daemon=True)
-            for name, work in (
-                ("wangge-store", self.look),
-                ("wangge-indexes", self.catch_up),
-                ("wangge-patrols", self.look_at_patrols),
-            )
+            threading.Thread(target=self._follow, name="wangge-store", daemon=True),
+            *(
+                threading.Thread(
+                    target=self._run, args=(name, work), name=f"wangge-{name}", daemon=True
+                )
+                for name, work in (("indexes", self.catch_up), ("patrols", self.look_at_patrols))
+            ),
         ]
         for thread in self._threads:
             thread.start()
@@ -312,22 +328,31 @@ class Store:
             thread.join()
         self._threads = []
 
-    def _run(self, work: Callable[[], None]) -> None:
+    def _run(self, name: str, work: Callable[[], None]) -> None:
+        """Work again and again; what failed is not tried at once, since it may take long."""
+        is_done = self._try(name, work)
+        while not self._stop.wait(self.settings.check_s if is_done else AFTER_FAILURE_S):
+            is_done = self._try(name, work)
+
+    def _follow(self) -> None:
         while not self._stop.wait(self.settings.check_s):
-            self._try(work)
+            self.look()
 
     def look(self) -> None:
         """Refresh, and on failure keep the old snapshot, log it and report it in `health`."""
         # With the figures that every page asks for first, so that none waits for them.
-        self._try(lambda: self.refresh().scope())
+        self._try("store", lambda: self.refresh().scope())
 
-    def _try(self, work: Callable[[], object]) -> None:
+    def _try(self, name: str, work: Callable[[], object]) -> bool:
         try:
             work()
         # The end of a thread: whatever comes is told in health, or nobody would know that it died.
         except Exception as error:
-            log.exception("the workspace could not be read; pages keep what they had")
-            self._health = Health(False, self._health.looked_at, str(error))
+            log.exception("%s: the workspace could not be read; pages keep what they had", name)
+            self._troubles = {**self._troubles, name: str(error)}
+            return False
+        self._troubles = {key: text for key, text in self._troubles.items() if key != name}
+        return True
 
     @cached_property
     def zone(self) -> ZoneInfo:

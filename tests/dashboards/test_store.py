@@ -330,7 +330,8 @@ def test_a_server_that_has_not_looked_for_long_is_degraded(
 ) -> None:
     seconds = [0.0]
     monkeypatch.setattr("dashboards.store.time.monotonic", lambda: seconds[0])
-    monkeypatch.setattr(store, "_run", lambda _: None)
+    monkeypatch.setattr(store, "_run", lambda *_: None)
+    monkeypatch.setattr(store, "_follow", lambda: None)
     store.start()
     try:
         seconds[0] = 19.9
@@ -341,6 +342,20 @@ def test_a_server_that_has_not_looked_for_long_is_degraded(
     finally:
         store.stop()
     assert store.health.ok  # nobody promised to look
+
+
+def test_an_index_that_cannot_be_built_is_told_and_the_figures_go_on(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> None:
+        raise ValueError("no such street")
+
+    assert not store._try("patrols", fail)
+    store.look()
+    assert not store.health.ok
+    assert store.health.error == "no such street"
+    assert store._try("patrols", lambda: None)
+    assert store.health.ok
 
 
 def test_two_who_ask_at_once_get_what_one_of_them_made(store: Store) -> None:
