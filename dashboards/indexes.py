@@ -23,6 +23,7 @@ from dashboards.figures import Patrol, Snapshot
 from dashboards.patrols import EVERY as PATROLS_EVERY
 from dashboards.patrols import Ground, read_ground, read_patrol
 from geo.incidents import OPEN_STAGES
+from geo.io.rules import read_rules, rules_stamp
 from geo.io.workspace import Workspace
 from geo.live import LiveIndex
 from geo.nearby import TABLES_NEARBY, NearbyIndex
@@ -80,11 +81,12 @@ class Indexes:
             return known
         with self._locks["chains"]:
             has_changed = self._has_changed("chains", *_CHAIN_TABLES)
+            has_changed |= self._is_new("roles", rules_stamp(self._workspace))
             if self._chains is None or has_changed:
-                read = self._workspace.read
+                read, rules = self._workspace.read, read_rules(self._workspace)
                 self._chains = ChainIndex(
                     read("duties"), read("workers"), read("divisions"), read("grids"),
-                    read("departments"),
+                    read("departments"), roles=rules.duty_roles, rules=dict(rules.phone_rules),
                 )  # fmt: skip
                 self._names = {}
             return self._chains
@@ -256,7 +258,9 @@ class Indexes:
         return True
 
     def _has_changed(self, key: str, *tables: str) -> bool:
-        stamp = self._workspace.stamp(*tables)
+        return self._is_new(key, self._workspace.stamp(*tables))
+
+    def _is_new(self, key: str, stamp: str) -> bool:
         was = self._stamps.get(key)
         self._stamps[key] = stamp
         return was != stamp
