@@ -89,13 +89,7 @@ def class_name(code: str, category: str, words: Words, classes: ClassBook | None
 
 def place_name(snapshot: Snapshot, row: int) -> str:
     """Community and grid, as a short line."""
-    place = snapshot.city.places.iloc[row] if len(snapshot.city.places.columns) else {}
-    for level in ("community", "street"):
-        above = place.get(level)
-        if isinstance(above, str) and above:
-            name = snapshot.city.names[row]
-            return name if name.startswith(above) else f"{above} · {name}"
-    return snapshot.city.names[row]
+    return snapshot.city.place_names[row]
 
 
 @cache

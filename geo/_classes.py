@@ -48,6 +48,7 @@ class ClassBook:
         faults = self._assets.assign(group=COMPONENT)
         both = pd.concat([known.set_axis("E" + known.index), faults.set_axis("C" + faults.index)])
         self._incidents = both.rename_axis("code")
+        self._rows: dict[str, dict[str, str]] = {}
 
     def asset_classes(self) -> pd.DataFrame:
         """The asset classes indexed by `code`: group, zh, en, symbol."""
@@ -67,15 +68,15 @@ class ClassBook:
 
     def name(self, code: str, language: Language = "zh") -> str:
         """The name of a class; CodeError if unknown, see `geo.codes.class_name`."""
-        return str(self._row(code)[language])
+        return self._row(code)[language]
 
     def symbol(self, code: str) -> str:
         """The word for the drawing of a class; CodeError if unknown."""
-        return str(self._row(code)["symbol"])
+        return self._row(code)["symbol"]
 
     def group(self, code: str) -> str:
         """The group of an asset class or incident class; CodeError if unknown."""
-        return str(self._row(code)["group"])
+        return self._row(code)["group"]
 
     def asset_codes(self, group: str) -> list[str]:
         """The asset classes of one group, in order; CodeError names the groups that there are."""
@@ -95,8 +96,14 @@ class ClassBook:
         text = str(code)
         return text in self._incidents.index or re.fullmatch(r"[EC]21\d\d", text) is not None
 
-    def _row(self, code: str) -> pd.Series:
+    def _row(self, code: str) -> dict[str, str]:
+        """The row of a class; lists of thousands of cases ask for the same few again and again."""
         text = str(code)
+        if text not in self._rows:
+            self._rows[text] = {str(key): str(word) for key, word in self._find(text).items()}
+        return self._rows[text]
+
+    def _find(self, text: str) -> pd.Series:
         incident = text[:1] in ("E", "C")
         table = self._incidents if incident else self._assets
         if text in table.index:

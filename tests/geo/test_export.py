@@ -80,7 +80,7 @@ def incidents() -> GeoDataFrame:
     return gpd.GeoDataFrame(
         {
             "class_code": ["E0102", None],
-            "category": [None, "乱停车"],
+            "category": [None, "说不清的事"],
             "description": ["暴露垃圾", "乱停车 两辆"],
             "lon": [111.3012345, np.nan],
             "lat": [30.7004321, np.nan],
