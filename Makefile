@@ -56,6 +56,10 @@ unit: install-test ## pytest: laws, real data, notebooks, real browser; warnings
 bench: install-test ## the figures of docs/performance.md
 	$(BIN)/python benchmarks/locate.py
 	$(BIN)/python benchmarks/command_page.py
+	$(BIN)/python benchmarks/one_click.py
+	$(BIN)/python benchmarks/casebook.py
+	$(BIN)/python benchmarks/live.py
+	$(BIN)/python benchmarks/soak.py
 
 clean-kernels: ## forget compiled kernels
 	rm -f geo/__pycache__/*.nb[ci]
