@@ -13,7 +13,8 @@ listens what was clicked. To put it into a page:
 `spec` is a shade of `components.map_spec.build_shade(...).spec`, or None for a map of marks only.
 A page that shows other layers or another shade sets the `data` of MAP_LAYERS or MAP_SHADE
 (dcc.Store) from its callbacks; new data arrives by setting MAP_VERSIONS to `snapshot.versions`,
-which reloads only what changed. In the browser (assets/20-map.js and 21-*), from the page's own asset:
+which reloads only what changed. In the browser (assets/20-map.js and 21-*), from the page's own
+asset:
 
     wangge.map.onClick(({lon, lat, grid_id, incident_id, kind, unit}) => ...)
         // kind: incident, worker, asset, unit, grid, ground; unit: {level, code, name} if shaded
