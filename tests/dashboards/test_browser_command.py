@@ -574,8 +574,8 @@ def test_an_update_keeps_view_choice_scroll_focus_and_every_element(
     )
     north = drawing.middle(8)[1]
     screen.until(
-        "window.wangge.s.map.querySourceFeatures('w-workers')"
-        f".some(f => Math.abs(f.geometry.coordinates[1] - {north}) < 1e-4)"
+        "window.wangge.s.map.getSource('w-workers').getData().then(data => data.features"
+        f".some(f => Math.abs(f.geometry.coordinates[1] - {north}) < 1e-4))"
     )
     assert page.evaluate("window.wangge.live.missed") == 0
     screen.rest()
