@@ -513,6 +513,18 @@ class Lively:
             self.workspace.append(conn, "incidents", frame)
         self.store.refresh()
 
+    def show(self, page: Page, selector: str) -> None:
+        """Look at the workspace, as the server does all the time, until a page shows it.
+
+        One look may come too soon after another to be told of at once.
+        """
+        for _ in range(PATIENCE_MS // 200):
+            if page.locator(selector).count():
+                return
+            self.store.refresh()
+            page.wait_for_timeout(200)
+        raise AssertionError(f"never there: {selector}")
+
     def step(self, worker_id: str, place: tuple[float, float]) -> None:
         """A position of a worker, now."""
         frame = pd.DataFrame(
@@ -563,7 +575,7 @@ def test_an_update_keeps_view_choice_scroll_focus_and_every_element(
         }"""
     )
     lively.report("new", 4, drawing)
-    page.locator(".case[data-case=new]").wait_for()
+    lively.show(page, ".case[data-case=new]")
     page.locator(".card-value[title='4 件']").first.wait_for()
     screen.until("window.wangge.map.cases.has('new')")
     # A worker walks: the position goes straight into the map's source.
@@ -615,7 +627,7 @@ def test_an_overdue_case_is_an_alarm_until_someone_acknowledges_it(
     screen.shoot("command-alarm")
     # It outlives an update, and a reload.
     lively.report("new", 4, drawing)
-    page.locator(".case[data-case=new]").wait_for()
+    lively.show(page, ".case[data-case=new]")
     assert bar.is_visible()
     page.reload()
     screen.ready()
