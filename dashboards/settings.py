@@ -14,11 +14,13 @@ import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from datetime import time
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from geo.errors import SettingsError
+from geo.schema import SPEED_UNITS
 
 PREFIX = "WANGGE_"
 FILE_NAME = "settings.toml"
@@ -82,6 +84,31 @@ class Settings:
     card_days: int = _setting(
         365, "days that a card looks back for what happened at a place before"
     )
+    ingest_open: bool = _setting(
+        False, "let known devices send positions without a token; for invented cities and trials"
+    )
+    duty_hours: str = _setting(
+        "07:00-21:00", "hours of the day, in the city's zone, in which positions are stored"
+    )
+    keep_off_duty: bool = _setting(False, "store positions outside duty_hours as well")
+    keep_fixes_days: int = _setting(
+        180, "days after which sealed positions are deleted; 0 keeps them for good"
+    )
+    track_roles: str = _setting(
+        "grid_head,community_head,street_head,dispatcher,shift_leader,inspector",
+        "roles that may see the tracks of single workers, separated by commas; others see shares",
+    )
+    osmand_speed: str = _setting(
+        "knots", "unit of speed in OsmAnd requests of a device that names none: knots, ms or kmh"
+    )
+    reach_m: float = _setting(
+        20.0, "metres from a walked path within which a street counts as seen"
+    )
+    mqtt_host: str = _setting("", "MQTT broker that OwnTracks phones publish to; empty: none")
+    mqtt_port: int = _setting(1883, "TCP port of the MQTT broker")
+    mqtt_user: str = _setting("", "user at the MQTT broker")
+    mqtt_password: str = _setting("", "password there; better given as WANGGE_MQTT_PASSWORD")
+    mqtt_topic: str = _setting("owntracks/+/+", "topic to subscribe to at the MQTT broker")
     attribution: str = _setting("", "credit for the basemap's data, shown on every map")
 
     def __post_init__(self) -> None:
@@ -92,6 +119,17 @@ class Settings:
     def zone(self) -> ZoneInfo:
         """The zone of `timezone`."""
         return ZoneInfo(self.timezone)
+
+    @property
+    def duty(self) -> tuple[time, time]:
+        """Begin and end of `duty_hours`; an end before the begin lies on the next day."""
+        begin, end = self.duty_hours.split("-")
+        return time.fromisoformat(begin.strip()), time.fromisoformat(end.strip())
+
+    @property
+    def roles_with_tracks(self) -> frozenset[str]:
+        """The names in `track_roles`."""
+        return frozenset(name.strip() for name in self.track_roles.split(",") if name.strip())
 
 
 _RANGES: dict[str, tuple[float, float]] = {
@@ -109,6 +147,9 @@ _RANGES: dict[str, tuple[float, float]] = {
     "cluster_zoom": (0, 22),
     "screens": (1, 512),
     "card_days": (1, 3660),
+    "keep_fixes_days": (0, 36_600),
+    "reach_m": (1, 500),
+    "mqtt_port": (1, 65535),
 }
 CARD_RADII_M = (100, 300, 500, 1000)
 
@@ -124,6 +165,20 @@ def _require_ranges(settings: Settings) -> None:
         )
     if settings.language not in LANGUAGES:
         raise SettingsError(f"language is {settings.language!r}: choose one of zh, en")
+    if settings.osmand_speed not in SPEED_UNITS:
+        raise SettingsError(
+            f"osmand_speed is {settings.osmand_speed!r}: choose one of {', '.join(SPEED_UNITS)}"
+        )
+    try:
+        begin, end = settings.duty
+    except ValueError as error:
+        raise SettingsError(
+            f"duty_hours is {settings.duty_hours!r}: write it as 07:00-21:00"
+        ) from error
+    if begin == end:
+        raise SettingsError(
+            f"duty_hours is {settings.duty_hours!r}: that is no time at all, name two hours"
+        )
     if not settings.host:
         raise SettingsError("host is empty: name an address such as 127.0.0.1")
     try:

@@ -30,6 +30,9 @@ CASE_LEVELS = ("grid", "community", "street", "district", "city")
 """Who has a case, from the ground up."""
 
 AREA_KINDS = ("park", "water", "square")
+SPEED_UNITS = ("knots", "ms", "kmh")
+ALARM_KINDS = ("off_post", "no_signal", "round_at_risk", "sos", "standing", "out_of_grid")
+"""What a worker's phone may alarm about; `geo.watch` says when."""
 
 
 @dataclass(frozen=True)
@@ -330,8 +333,87 @@ TABLES: dict[str, Table] = {
             True,
             "areas of the city's own, beside the five levels",
         ),
+        Table(
+            "devices",
+            ("device_id",),
+            (
+                Column("device_id", "text", "identifier that the phone sends", True),
+                Column("worker_id", "text", "who carries it", True, refers="workers.worker_id"),
+                Column("token_hash", "text", "hash of its token, empty: it has none"),
+                Column(
+                    "speed_unit", "text", "unit of speed of its OsmAnd requests", False, SPEED_UNITS
+                ),
+                Column("valid_from", "time", "given out", True),
+                Column("valid_to", "time", "taken back; readings up to then still count"),
+            ),
+            None,
+            False,
+            "phones that may send positions; a worker carries one at a time",
+        ),
+        Table(
+            "ingest_counts",
+            ("day", "source", "reason"),
+            (
+                Column("day", "text", "date in the city's zone, YYYY-MM-DD", True),
+                Column("source", "text", "protocol", True),
+                Column("reason", "text", "accepted, duplicate, off_duty, or why refused", True),
+                Column("count", "integer", "readings", True),
+            ),
+            None,
+            False,
+            "what became of the readings that phones sent",
+        ),
+        Table(
+            "patrol_alarms",
+            ("alarm_id",),
+            (
+                Column("alarm_id", "text", "identifier of the alarm", True),
+                Column("kind", "text", "what about", True, ALARM_KINDS),
+                Column("worker_id", "text", "whose phone; empty: the grid's", False),
+                Column("grid_id", "text", "the grid it is about"),
+                Column("shift", "text", "the round it is about"),
+                Column("began_at", "time", "what it is about began", True),
+                Column("fired_at", "time", "it was told, after its delay", True),
+                Column("ended_at", "time", "over; empty while it lasts"),
+                Column("lon", "real", "longitude, degrees; empty: nobody knows where"),
+                Column("lat", "real", "latitude, degrees; empty: nobody knows where"),
+                Column("detail", "text", "figures that explain it, JSON"),
+                Column("seen_at", "time", "acknowledged"),
+                Column("seen_by", "text", "who acknowledged it"),
+                Column("note", "text", "what they wrote"),
+            ),
+            None,
+            False,
+            "alarms about patrols, and who took note of them",
+        ),
+        Table(
+            "track_views",
+            ("view_id",),
+            (
+                Column("view_id", "text", "identifier of the look", True),
+                Column("at", "time", "when", True),
+                Column("by", "text", "who looked", True),
+                Column("role", "text", "as what"),
+                Column("worker_id", "text", "whose track", True),
+                Column("since", "time", "from when the track was shown", True),
+                Column("until", "time", "until when", True),
+                Column("screen", "text", "replay, sheet, passed, follow, export", True),
+            ),
+            None,
+            False,
+            "who looked at whose track, never edited; shown to that worker",
+        ),
     )
 }
 
-IMPORT_KINDS = tuple(name for name in TABLES if name != "incident_log")
+KEPT_BY_SERVER = (
+    "incident_log",
+    "devices",
+    "ingest_counts",
+    "patrol_alarms",
+    "track_views",
+)
+"""Tables that only the program writes."""
+
+IMPORT_KINDS = tuple(name for name in TABLES if name not in KEPT_BY_SERVER)
 """What `wangge import` and `wangge export` take as KIND."""

@@ -173,7 +173,11 @@ def _write(city: City, folder: Path) -> int:
         rows = write_city(city, workspace, progress=_tell("writing"))
         # Nobody is called by these numbers, which no telephone has.
         write_template(
-            workspace.path / FILE_NAME, city_name=city.title, timezone=ZONE, phones_by_role=True
+            workspace.path / FILE_NAME,
+            city_name=city.title,
+            timezone=ZONE,
+            phones_by_role=True,
+            ingest_open=True,
         )
     return rows
 

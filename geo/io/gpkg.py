@@ -124,6 +124,9 @@ INDEXES: dict[str, tuple[tuple[str, ...], ...]] = {
     "workers": (("unit_code",),),
     "duties": (("unit_code", "role"), ("worker_id",)),
     "fixes": (("time",),),
+    "devices": (("worker_id",),),
+    "patrol_alarms": (("ended_at",), ("fired_at",)),
+    "track_views": (("worker_id", "at"),),
     "incidents": (
         ("reported_at",),
         ("closed_at", "deadline"),
@@ -317,10 +320,19 @@ def unwatch_rows(conn: sa.Connection) -> None:
 
 def guard_log(conn: sa.Connection) -> None:
     """Refuse to change or delete what a log says; QGIS meets the same refusal."""
+    _guard(conn, "incident_log", "wangge_guard")
+
+
+def guard_views(conn: sa.Connection) -> None:
+    """Refuse to change or delete who looked at whose track."""
+    _guard(conn, "track_views", "wangge_guard_views")
+
+
+def _guard(conn: sa.Connection, table: str, name: str) -> None:
     for event in ("UPDATE", "DELETE"):
         conn.exec_driver_sql(
-            f"CREATE TRIGGER wangge_guard_{event.lower()} BEFORE {event} ON incident_log"
-            " BEGIN SELECT RAISE(ABORT, 'incident_log is only ever added to'); END"
+            f"CREATE TRIGGER {name}_{event.lower()} BEFORE {event} ON {table}"
+            f" BEGIN SELECT RAISE(ABORT, '{table} is only ever added to'); END"
         )
 
 

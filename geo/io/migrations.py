@@ -56,5 +56,51 @@ def add_case_columns(conn: sa.Connection) -> None:
     gpkg.guard_log(conn)
 
 
-MIGRATIONS: Mapping[int, Migration] = {1: add_case_columns}
+def add_patrol_tables(conn: sa.Connection) -> None:
+    """From 2 to 3: phones that send, what became of it, alarms of patrols, looks at tracks."""
+    for name, text, columns in (
+        (
+            "devices",
+            "phones that may send positions",
+            "device_id TEXT NOT NULL, worker_id TEXT NOT NULL, token_hash TEXT, speed_unit TEXT,"
+            " valid_from DATETIME NOT NULL, valid_to DATETIME, UNIQUE (device_id),"
+            " FOREIGN KEY(worker_id) REFERENCES workers (worker_id) DEFERRABLE INITIALLY DEFERRED",
+        ),
+        (
+            "ingest_counts",
+            "what became of the readings that phones sent",
+            "day TEXT NOT NULL, source TEXT NOT NULL, reason TEXT NOT NULL,"
+            ' "count" INTEGER NOT NULL, UNIQUE (day, source, reason)',
+        ),
+        (
+            "patrol_alarms",
+            "alarms about patrols",
+            "alarm_id TEXT NOT NULL, kind TEXT NOT NULL, worker_id TEXT, grid_id TEXT, shift TEXT,"
+            " began_at DATETIME NOT NULL, fired_at DATETIME NOT NULL, ended_at DATETIME, lon REAL,"
+            " lat REAL, detail TEXT, seen_at DATETIME, seen_by TEXT, note TEXT, UNIQUE (alarm_id)",
+        ),
+        (
+            "track_views",
+            "who looked at whose track",
+            'view_id TEXT NOT NULL, at DATETIME NOT NULL, "by" TEXT NOT NULL, role TEXT,'
+            " worker_id TEXT NOT NULL, since DATETIME NOT NULL, until DATETIME NOT NULL,"
+            " screen TEXT NOT NULL, UNIQUE (view_id)",
+        ),
+    ):
+        conn.exec_driver_sql(
+            f"CREATE TABLE {name} (fid INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, {columns})"
+        )
+        gpkg.register_layer(conn, name, text, None)
+    for table, columns in (
+        ("devices", "worker_id"),
+        ("patrol_alarms", "ended_at"),
+        ("patrol_alarms", "fired_at"),
+        ("track_views", "worker_id, at"),
+    ):
+        name = f"ix_{table}_{columns.replace(', ', '_')}"
+        conn.exec_driver_sql(f"CREATE INDEX {name} ON {table} ({columns})")
+    gpkg.guard_views(conn)
+
+
+MIGRATIONS: Mapping[int, Migration] = {1: add_case_columns, 2: add_patrol_tables}
 """From each older version, the step to the next; run in one transaction, after a copy."""

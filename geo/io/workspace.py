@@ -48,7 +48,7 @@ from geo.io.migrations import MIGRATIONS, Migration
 from geo.schema import TABLES
 
 FILE = "city.gpkg"
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Number of the layout of `city.gpkg`; raise it with every change of `geo.schema`."""
 
 DEFAULT_ZONE = "Asia/Shanghai"
@@ -95,6 +95,7 @@ def create_workspace(path: str | Path) -> Workspace:
         gpkg.register_table(conn, "wangge_meta", "facts about this file")
         gpkg.watch_incidents(conn)
         gpkg.guard_log(conn)
+        gpkg.guard_views(conn)
         conn.execute(
             workspace.metadata.tables["wangge_meta"].insert(),
             [{"key": "schema_version", "value": str(SCHEMA_VERSION)}],
