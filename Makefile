@@ -37,7 +37,7 @@ $(VENV)/.installed-test: setup.cfg pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
 	@touch $@ $(VENV)/.installed
 
-system: ## Chromium, a Chinese font and GDAL's checker, from Debian
+system: ## Chromium, a Chinese font, mosquitto and GDAL's checker, from Debian
 	@bash tests/system.sh
 
 lint: install-test ## ruff

@@ -5,6 +5,7 @@ set -euo pipefail
 missing=()
 command -v chromium > /dev/null || missing+=(chromium)
 fc-list ':lang=zh-cn' 2> /dev/null | grep -q . || missing+=(fontconfig fonts-noto-cjk)
+command -v mosquitto > /dev/null || test -x /usr/sbin/mosquitto || missing+=(mosquitto)
 test -f /usr/lib/python3/dist-packages/osgeo_utils/samples/validate_gpkg.py || missing+=(python3-gdal)
 
 [ ${#missing[@]} -eq 0 ] && exit 0
