@@ -30,7 +30,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -189,6 +189,9 @@ def watch(
     run.samples.append(sample(page, cdp, begun, children))
     while run.samples[-1].at < minutes * 60:
         page.wait_for_timeout(every_s * 1000)
+        for name, child in children.items():
+            if not child.is_running() or child.status() == psutil.STATUS_ZOMBIE:
+                raise SystemExit(f"{name} ended by itself: see {name}.log beside the city")
         run.samples.append(sample(page, cdp, begun, children))
         one, two = run.samples[-2:]
         busy = (two.task_s - one.task_s) / (two.at - one.at)
@@ -273,11 +276,12 @@ def main() -> int:
     with open_workspace(folder) as workspace:
         mark = read_mark(workspace)
     assert mark is not None
+    start = mark.at + timedelta(seconds=1)  # the city may know something of the moment itself
     port, run = free_port(), Run()
     address = f"http://127.0.0.1:{port}"
     played = ["--speed", str(options.speed), "--workers", str(options.workers), "--quiet"]
     with (
-        program("play", str(folder), *played, "--start", mark.at.isoformat(), cwd=folder) as player,
+        program("play", str(folder), *played, "--start", start.isoformat(), cwd=folder) as player,
         program("serve", "--workspace", str(folder), "--port", str(port), cwd=folder) as server,
         sync_playwright() as playwright,
     ):
