@@ -13,6 +13,7 @@ import io
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from importlib import resources
 from pathlib import Path
 
@@ -95,6 +96,60 @@ def words_of(*known: str) -> Check:
 def anything(text: str) -> str:
     """Any text."""
     return text
+
+
+def number_from(least: float, most: float = 1e9) -> Check:
+    """A number in a range, both ends included; empty stays."""
+
+    def check(text: str) -> str:
+        try:
+            is_fine = not text or least <= float(text) <= most
+        except ValueError:
+            is_fine = False
+        if not is_fine:
+            told = f"from {least:g}" + (f" to {most:g}" if most < 1e9 else "")
+            raise ValueError(f"is {text!r}: write a number {told}")
+        return text
+
+    return check
+
+
+def whole(least: int, most: int) -> Check:
+    """A whole number in a range; empty stays."""
+
+    def check(text: str) -> str:
+        if text and not (text.isascii() and text.isdigit() and least <= int(text) <= most):
+            raise ValueError(f"is {text!r}: write a whole number from {least} to {most}")
+        return text
+
+    return check
+
+
+def day(text: str) -> str:
+    """A date; empty stays."""
+    try:
+        return date.fromisoformat(text).isoformat() if text else ""
+    except ValueError as error:
+        raise ValueError(f"is {text!r}: write it like 2026-11-21") from error
+
+
+def clock_time(text: str) -> str:
+    """A time of day; empty stays. A spreadsheet may have dropped the zero of 08:00."""
+    found = re.fullmatch(r"([01]?\d|2[0-3]):([0-5]\d)(:00)?", text)
+    if text and found is None:
+        raise ValueError(f"is {text!r}: write it like 08:00")
+    return f"{int(found[1]):02d}:{found[2]}" if found else ""
+
+
+def weekdays(text: str) -> str:
+    """Days of the week, 1 Monday to 7 Sunday, as `1-5` or `1 3 6`; empty stays: every day."""
+    days: set[int] = set()
+    for word in text.replace(",", " ").split():
+        found = re.fullmatch(r"([1-7])(?:-([1-7]))?", word)
+        if found is None or int(found[2] or found[1]) < int(found[1]):
+            raise ValueError(f"is {text!r}: write 1-5 or 1 3 6, 1 is Monday")
+        days |= set(range(int(found[1]), int(found[2] or found[1]) + 1))
+    return "" if len(days) == 7 else " ".join(str(number) for number in sorted(days))
 
 
 def _event_code(text: str) -> str:
@@ -185,6 +240,57 @@ TABLES: dict[str, RuleTable] = {
             | {"source": anything},
             ("name", "value"),
             ("name",),
+        ),
+        RuleTable(
+            "rounds",
+            ("shift", "role", "unit", "weekdays", "days", "since"),
+            {
+                "shift": anything,
+                "role": anything,
+                "unit": anything,
+                "weekdays": weekdays,
+                "days": one_of("all", "workdays", "restdays"),
+                "since": day,
+                "until": day,
+                "start": clock_time,
+                "minutes": whole(0, 24 * 60),
+                "need_min": number_from(0, 24 * 60),
+                "part_min": number_from(0, 24 * 60),
+                "source": anything,
+            },
+            ("shift", "start", "minutes"),
+            ("shift", "start", "minutes"),
+        ),
+        RuleTable(
+            "round_places",
+            ("place",),
+            {
+                "place": anything,
+                "kind": one_of("asset", "street", "checkpoint"),
+                "shift": anything,
+                "role": anything,
+                "unit": anything,
+                "class_code": matching(r"\d{1,4}", "0113, or 01"),
+                "target": anything,
+                "lon": number_from(-180, 180),
+                "lat": number_from(-90, 90),
+                "name": anything,
+                "every_days": whole(1, 3660),
+                "stay_s": number_from(0, 86_400),
+                "within_m": number_from(1, 1000),
+                "share": number_from(0.01, 1),
+                "source": anything,
+            },
+            ("place", "kind"),
+            ("place", "kind"),
+        ),
+        RuleTable(
+            "patrol_alarms",
+            ("name",),
+            {"name": anything, "value": anything, "zh": anything, "en": anything}
+            | {"source": anything},
+            ("name", "value"),
+            ("name", "value"),
         ),
     )
 }

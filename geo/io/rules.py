@@ -13,6 +13,9 @@ zone in `settings.toml`. What cannot be used is refused with file, line and colu
     rules/duty_roles.csv       what a role means at a level
     rules/phone_rules.csv      which viewer sees whose number
     rules/case_rules.csv       hours, clock, distances: one row a rule
+    rules/rounds.csv           rounds that are owed, by role, unit, weekday and date
+    rules/round_places.csv     what must be visited on them
+    rules/patrol_alarms.csv    delays and thresholds of alarms about patrols: one row a rule
 
 Rules are a value: nothing is remembered outside of it, and two cities in one process each have
 their own.
@@ -41,6 +44,7 @@ from geo.deadlines import (
 )
 from geo.errors import InputError, StoreError
 from geo.io._gate_classes import ForeignClass, read_foreign
+from geo.io._rule_rounds import read_alarm_rules, read_rounds
 from geo.io._rule_tables import (
     FOLDER,
     TABLES,
@@ -56,7 +60,9 @@ __all__ = [
     "CaseRules",
     "Condition",
     "Rules",
+    "read_alarm_rules",
     "read_classes",
+    "read_rounds",
     "read_rules",
     "rules_stamp",
     "write_rule_templates",
