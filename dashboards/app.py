@@ -23,6 +23,7 @@ from dashboards.pages import command, incidents
 from dashboards.server import add_routes, new_reference
 from dashboards.settings import Settings
 from dashboards.store import Store
+from dashboards.track_routes import add_track_routes
 from dashboards.words import Words
 from geo.errors import WanggeError
 from layers.colours import css_variables
@@ -91,6 +92,7 @@ def create_app(settings: Settings, store: Store) -> Dash:
     server: flask.Flask = app.server
     add_routes(server, store, lambda: _script_hashes(app))
     add_case_routes(server, store)
+    add_track_routes(server, store)
 
     @server.get("/theme.css")
     def theme() -> flask.typing.ResponseReturnValue:

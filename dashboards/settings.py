@@ -53,7 +53,7 @@ class Settings:
         "screens that may listen to /live at the same time, each with a thread beside `threads`;"
         " more of them ask every refresh_s instead",
     )
-    check_s: float = _setting(2.0, "seconds between looks at the workspace for changed data")
+    check_s: float = _setting(1.0, "seconds between looks at the workspace for changed data")
     refresh_s: float = _setting(5.0, "seconds between updates of an open page")
     stale_s: int = _setting(60, "age of the newest data in seconds from which the page says stale")
     on_duty_minutes: int = _setting(

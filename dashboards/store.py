@@ -102,6 +102,10 @@ class Store:
         self._indexes = Indexes(workspace, settings)
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
+        self._works: list[tuple[str, Callable[[], object]]] = [
+            ("indexes", self.catch_up),
+            ("patrols", self.look_at_patrols),
+        ]
         self._memo: dict[Hashable, tuple[Hashable, Any]] = {}
         self._memo_locks: dict[Hashable, threading.Lock] = {}
         self._memo_lock = threading.Lock()
@@ -302,6 +306,13 @@ class Store:
 
     # --- threads -------------------------------------------------------------------------------
 
+    def add_work(self, name: str, work: Callable[[], object]) -> None:
+        """Let `start` call a function again and again, about every `check_s`, in its own thread.
+
+        What it raises is told in `health` and tried again later; other work goes on.
+        """
+        self._works.append((name, work))
+
     def start(self) -> None:
         """Read everything once, then keep looking in the background until `stop`."""
         self.refresh()
@@ -315,7 +326,7 @@ class Store:
                 threading.Thread(
                     target=self._run, args=(name, work), name=f"wangge-{name}", daemon=True
                 )
-                for name, work in (("indexes", self.catch_up), ("patrols", self.look_at_patrols))
+                for name, work in self._works
             ),
         ]
         for thread in self._threads:
@@ -328,7 +339,7 @@ class Store:
             thread.join()
         self._threads = []
 
-    def _run(self, name: str, work: Callable[[], None]) -> None:
+    def _run(self, name: str, work: Callable[[], object]) -> None:
         """Work again and again; what failed is not tried at once, since it may take long."""
         is_done = self._try(name, work)
         while not self._stop.wait(self.settings.check_s if is_done else AFTER_FAILURE_S):

@@ -19,7 +19,7 @@ import contextlib
 import hashlib
 import sqlite3
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -446,24 +446,83 @@ class Workspace:
 
         `since` is included, `until` is not.
         """
-        table = self.table("fixes")
-        clauses: list[sa.ColumnElement[bool]] = [sa.true()]
-        if since is not None:
-            clauses.append(table.c.time >= since)
-        if until is not None:
-            clauses.append(table.c.time < until)
-        if workers is not None:
-            clauses.append(table.c.worker_id.in_(workers))
-        hot = self.read("fixes", where=sa.and_(*clauses))
+        hot, _ = self.read_hot_fixes(since=since, until=until, workers=workers)
         cold = sealed.read_sealed(self.path / "fixes", since=since, until=until, workers=workers)
         both = pd.concat([part for part in (cold, hot) if len(part)] or [hot], ignore_index=True)
         return both.drop_duplicates(["worker_id", "time"], keep="last").sort_values(
             ["worker_id", "time"], ignore_index=True
         )
 
+    def read_hot_fixes(
+        self,
+        *,
+        after: int = 0,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        workers: list[str] | None = None,
+    ) -> tuple[pd.DataFrame, int]:
+        """Fixes of the hot table behind a row number, and the number of the last row that it has.
+
+        Who follows a day asks with the number of the last answer and reads only what is new. Rows
+        come in the order they were stored; few at a time are held as rows, so that a day of
+        millions takes the memory of its columns.
+        """
+        table = self.table("fixes")
+        clauses: list[sa.ColumnElement[bool]] = [table.c.fid > after]
+        if since is not None:
+            clauses.append(table.c.time >= since)
+        if until is not None:
+            clauses.append(table.c.time < until)
+        if workers is not None:
+            clauses.append(table.c.worker_id.in_(workers))
+        names = TABLES["fixes"].names
+        columns = [
+            sa.type_coerce(table.c[name], sa.Text) if name == "time" else table.c[name]
+            for name in names
+        ]
+        query = sa.select(*columns).where(*clauses).order_by(table.c.fid)
+        known: dict[str, str] = {}
+        with self.reading() as conn:
+            last = conn.execute(sa.select(sa.func.max(table.c.fid))).scalar_one() or 0
+            rows = conn.execution_options(stream_results=True).execute(query)
+            parts = [_fix_columns(names, part, known) for part in rows.partitions(_ROWS_AT_ONCE)]
+        if not parts:
+            return to_frame(TABLES["fixes"], list(names), []), last
+        frame = pd.concat(parts, ignore_index=True)
+        return frame, last
+
     def days_of_fixes(self) -> list[date]:
         """The days that are sealed, in order."""
         return sealed.list_days(self.path / "fixes")
+
+
+_ROWS_AT_ONCE = 100_000
+
+
+def _fix_columns(
+    names: tuple[str, ...], rows: Sequence[Any], known: dict[str, str]
+) -> pd.DataFrame:
+    """Rows of fixes as columns; texts that repeat are held once, by `known`."""
+    columns = dict(zip(names, zip(*rows, strict=True), strict=True))
+    # UTC as `2026-11-21T03:20:00.000Z`; numpy reads it without the zone.
+    texts = np.char.rstrip(np.array(columns["time"], dtype="S27"), b"Z")
+    texts_of = {
+        name: pd.array([None if text is None else known.setdefault(text, text) for text in column])
+        for name, column in columns.items()
+        if name in ("worker_id", "source")
+    }
+    return pd.DataFrame(
+        {
+            "worker_id": pd.Series(texts_of["worker_id"], dtype="str"),
+            "time": pd.DatetimeIndex(texts.astype("datetime64[us]"), tz="UTC"),
+            **{
+                name: np.array(columns[name], dtype=np.float64)
+                for name in ("lon", "lat", "accuracy_m", "speed_kmh")
+            },
+            "mock": pd.array(columns["mock"], dtype="boolean"),
+            "source": pd.Series(texts_of["source"], dtype="str"),
+        }
+    )
 
 
 def _prepare(connection: sqlite3.Connection, record: ConnectionPoolEntry) -> None:

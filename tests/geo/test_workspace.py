@@ -465,6 +465,31 @@ def test_fixes_of_sealed_days_and_of_the_hot_table_read_as_one(workspace):
     assert workspace.read_fixes(workers=["nobody"]).empty
 
 
+def test_who_follows_the_hot_table_reads_only_what_is_new(workspace, monkeypatch):
+    a_little_of_everything(workspace)
+    monkeypatch.setattr("geo.io.workspace._ROWS_AT_ONCE", 2)
+    known, last = workspace.read_hot_fixes()
+    assert len(known) == workspace.count("fixes")
+    none, same = workspace.read_hot_fixes(after=last)
+    assert none.empty and same == last
+    times = [NOON + timedelta(seconds=k, milliseconds=120) for k in range(1, 6)]
+    more = pd.DataFrame(
+        {
+            "worker_id": "w", "time": times, "lon": 114.0, "lat": 30.0,
+            "accuracy_m": [5.0, None, 7.5, None, 0.0],
+            "mock": pd.array([True, None, False, None, None], dtype="boolean"),
+        }
+    )  # fmt: skip
+    with workspace.writing() as conn:
+        workspace.append(conn, "fixes", more)
+    new, last = workspace.read_hot_fixes(after=last)
+    assert list(new.time) == times and list(new.worker_id) == ["w"] * 5
+    slow = workspace.read("fixes").reset_index().iloc[len(known) :][list(new)]
+    pd.testing.assert_frame_equal(new, slow.reset_index(drop=True))
+    assert workspace.read_hot_fixes(after=last - 1)[0].time.iloc[0] == times[-1]
+    assert len(workspace.read_hot_fixes(since=times[1], until=times[3])[0]) == 2
+
+
 def test_a_copied_folder_is_the_same_city(workspace, tmp_path):
     a_little_of_everything(workspace)
     workspace.close()
