@@ -471,7 +471,8 @@ def test_who_follows_the_hot_table_reads_only_what_is_new(workspace, monkeypatch
     known, last = workspace.read_hot_fixes()
     assert len(known) == workspace.count("fixes")
     none, same = workspace.read_hot_fixes(after=last)
-    assert none.empty and same == last
+    assert none.empty
+    assert same == last
     times = [NOON + timedelta(seconds=k, milliseconds=120) for k in range(1, 6)]
     more = pd.DataFrame(
         {
@@ -483,7 +484,8 @@ def test_who_follows_the_hot_table_reads_only_what_is_new(workspace, monkeypatch
     with workspace.writing() as conn:
         workspace.append(conn, "fixes", more)
     new, last = workspace.read_hot_fixes(after=last)
-    assert list(new.time) == times and list(new.worker_id) == ["w"] * 5
+    assert list(new.time) == times
+    assert list(new.worker_id) == ["w"] * 5
     slow = workspace.read("fixes").reset_index().iloc[len(known) :][list(new)]
     pd.testing.assert_frame_equal(new, slow.reset_index(drop=True))
     assert workspace.read_hot_fixes(after=last - 1)[0].time.iloc[0] == times[-1]
