@@ -24,6 +24,7 @@ from geo.synth.assets import describe_assets, place_assets
 from geo.synth.blocks import Ground, make_ground
 from geo.synth.cameras import place_cameras
 from geo.synth.departments import list_class_owners
+from geo.synth.devices import hand_out
 from geo.synth.incidents import draw_cases, find_blocks, find_planted
 from geo.synth.kinds import list_limits
 from geo.synth.moves import Places, move_cases
@@ -232,6 +233,7 @@ class _Builder:
         if "workers" in self.parts:
             self.tell("workers and their posts")
             out["workers"] = roster.workers
+            out["devices"] = hand_out(roster.workers, at=self.at)
             out["departments"] = roster.departments
             out["duties"] = case_tables.duties(roster.duties)
             self.truth["duty_flaws"] = case_tables.flaws(roster.flaws)
