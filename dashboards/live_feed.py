@@ -12,24 +12,23 @@ with 503 and ask every few seconds instead.
 
 | event | data |
 |---|---|
-| `hello` | the first: `n` (the number before the next one), `now`, `newest`, `versions` |
-| `positions` | `at`, `moved` (`[worker_id, lon, lat, epoch_s]` of those with news), `gone` (ids) |
+| `hello` | first: `n` (number before the next one), `now`, `newest`, `versions`, `states` |
+| `positions` | who moved (packed, see `live_code`); `new`: `[number, id, name]`; `gone`: numbers |
+| `states` | `[state, numbers]` of those whose state changed; see `worker_states` |
+| `patrol` | alarms about patrols: `changed` (as in /data/alarms.json), `gone` (ids) |
 | `cases` | `changed` (open cases as in /data/incidents.geojson), `gone` (ids no longer open) |
 | `alarm` | a case that grew overdue, once: `incident_id`, `kind`, `what`, `where`, `late_s` … |
 | `version` | `versions`, `now`, `newest`: there is something new, at most every `refresh_s` |
-| `reset` | `why`, `versions`: what was missed cannot be told, load anew |
+| `reset` | `why`, `versions`, `states`: what was missed cannot be told, load anew |
 | `ping` | `n`, `now`: nothing new; not numbered |
 """
 
 from __future__ import annotations
 
 import json
-import secrets
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import flask
@@ -40,17 +39,18 @@ import pandas as pd
 from dashboards.describe import describe_case
 from dashboards.figures import Snapshot
 from dashboards.language import page_words
+from dashboards.live_people import PeopleNews
+from dashboards.live_ring import Event as Event
+from dashboards.live_ring import Ring as Ring
+from dashboards.live_ring import frame
 from dashboards.map_data import case_properties, is_new
+from dashboards.patrol_lines import describe_alarms, read_alarms
 from dashboards.settings import LANGUAGES
 from dashboards.store import Change, Store
 from dashboards.words import Words
 
 PING_S = 10.0
 """Silence after which a screen is told that the connection still stands."""
-
-KEPT_EVENTS = 5_000
-KEPT_BYTES = 32_000_000
-"""What the ring holds: some minutes of a large city, and never more memory than that."""
 
 MOST_CASES = 2_000
 """With more changed cases at once a screen loads them all anew, which is less."""
@@ -59,98 +59,6 @@ RETRY_AFTER_S = 30
 """When a screen that was sent away may ask for a place again."""
 
 Bools = npt.NDArray[np.bool_]
-
-
-@dataclass(frozen=True)
-class Event:
-    """One numbered event, ready to send; worded ones by language, others under the empty name."""
-
-    number: int
-    kind: str
-    data: dict[str, bytes]
-
-    @property
-    def size(self) -> int:
-        """Bytes that it takes in the ring."""
-        return sum(map(len, self.data.values()))
-
-    def text(self, boot: str, language: str) -> bytes:
-        """The event as it is sent."""
-        data = self.data[language if language in self.data else ""]
-        return _frame(self.kind, data, f"{boot}-{self.number}")
-
-
-class Ring:
-    """The last events, numbered without gaps. Safe to share between threads.
-
-    Parameters
-    ----------
-    kept, kept_bytes
-        How many events it holds, and how large all of them may be.
-    boot
-        Names this start of the server; numbers of another one mean nothing here.
-    """
-
-    def __init__(
-        self, *, kept: int = KEPT_EVENTS, kept_bytes: int = KEPT_BYTES, boot: str | None = None
-    ) -> None:
-        self.boot = boot if boot is not None else secrets.token_hex(4)
-        self._kept, self._kept_bytes = kept, kept_bytes
-        self._events: deque[Event] = deque()
-        self._bytes = 0
-        self._last = 0
-        self._is_closed = False
-        self._news = threading.Condition()
-
-    @property
-    def last(self) -> int:
-        """Number of the newest event, 0 before the first."""
-        return self._last
-
-    @property
-    def is_closed(self) -> bool:
-        """Whether the server is about to end."""
-        return self._is_closed
-
-    def add(self, kind: str, data: dict[str, bytes]) -> Event:
-        """Number an event and wake up everyone who waits."""
-        with self._news:
-            event = Event(self._last + 1, kind, data)
-            self._last = event.number
-            self._events.append(event)
-            self._bytes += event.size
-            while len(self._events) > self._kept or (
-                self._bytes > self._kept_bytes and len(self._events) > 1
-            ):
-                self._bytes -= self._events.popleft().size
-            self._news.notify_all()
-            return event
-
-    def after(self, number: int, timeout_s: float) -> list[Event] | None:
-        """Wait for events behind a number; empty when none came, None if some are gone already."""
-        with self._news:
-            if self._last <= number and not self._is_closed:
-                self._news.wait(timeout_s)
-            if number > self._last or (self._events and number < self._events[0].number - 1):
-                return None
-            first = self._last - len(self._events)
-            skip = number - first
-            return [self._events[k] for k in range(skip, len(self._events))]
-
-    def place_of(self, last_id: str) -> int | None:
-        """The number that an id of ours names, if what comes behind it is still here."""
-        boot, _, text = last_id.rpartition("-")
-        if boot != self.boot or not text.isdecimal():
-            return None
-        number = int(text)
-        first = self._last - len(self._events)
-        return number if first <= number <= self._last else None
-
-    def close(self) -> None:
-        """End every connection."""
-        with self._news:
-            self._is_closed = True
-            self._news.notify_all()
 
 
 class LiveFeed:
@@ -180,6 +88,7 @@ class LiveFeed:
         self._alarmed: dict[str, np.datetime64] = {}
         self._told_versions: dict[str, str] = {}
         self._told_at = -float("inf")
+        self._people = PeopleNews(store, self._words)
         self._screens = 0
         self._lock = threading.Lock()
         store.on_look(self.follow)
@@ -189,8 +98,9 @@ class LiveFeed:
     def follow(self, change: Change) -> None:
         """Tell what is different in the new snapshot; called after every look of the store."""
         old, new = change.old, change.new
+        for kind, data in self._people.follow(old, new):
+            self.ring.add(kind, data)
         if new is not old:
-            self._tell_positions(old, new)
             if change.fids is None and new.cases is not old.cases:
                 self._tell_reset("cases", new)
             else:
@@ -199,27 +109,6 @@ class LiveFeed:
         if not self._told_versions:
             self._told_versions = old.versions
         self._tell_version(new)
-
-    def _tell_positions(self, old: Snapshot, new: Snapshot) -> None:
-        before, now = old.workers.positions, new.workers.positions
-        if before is now:
-            return
-        same = before.index is now.index
-        known = before["time"] if same else before["time"].reindex(now.index)
-        moved = now[(known != now["time"]).to_numpy(dtype=bool)]
-        gone = before.index[:0] if same else before.index.difference(now.index)
-        if not len(moved) and not len(gone):
-            return
-        seconds = moved["time"].astype("datetime64[s, UTC]").astype("int64")
-        rows = zip(
-            moved.index.astype(str).tolist(),
-            moved["lon"].round(6).tolist(),
-            moved["lat"].round(6).tolist(),
-            seconds.tolist(),
-            strict=True,
-        )
-        told = {"at": _ms(new), "moved": [list(row) for row in rows], "gone": gone.tolist()}
-        self.ring.add("positions", {"": _json(told)})
 
     def _tell_cases(self, old: Snapshot, new: Snapshot, fids: frozenset[int]) -> None:
         changed, gone = changed_cases(old, new, fids)
@@ -249,7 +138,8 @@ class LiveFeed:
             self._alarmed = {key: at for key, at in self._alarmed.items() if key in cases.position}
 
     def _tell_reset(self, why: str, new: Snapshot) -> None:
-        self.ring.add("reset", {"": _json({"why": why, **_state(self.store, new)})})
+        told = {"why": why, **_state(self.store, new), "states": self._people.told_states()}
+        self.ring.add("reset", {"": _json(told)})
 
     def _tell_version(self, new: Snapshot) -> None:
         is_soon = self._tick() - self._told_at < self.store.settings.refresh_s
@@ -296,11 +186,14 @@ class LiveFeed:
                 number = events[-1].number
                 yield b"".join(event.text(ring.boot, language) for event in events)
             else:
-                yield _frame("ping", _json({"n": number, "now": _now(self.store)}))
+                yield frame("ping", _json({"n": number, "now": _now(self.store)}))
 
     def _greeting(self, kind: str, number: int, **more: Any) -> bytes:
-        data = {"n": number, **more, **_state(self.store, self.store.snapshot())}
-        return _frame(kind, _json(data), f"{self.ring.boot}-{number}")
+        data = {
+            "n": number, **more, **_state(self.store, self.store.snapshot()),
+            "states": self._people.told_states(),
+        }  # fmt: skip
+        return frame(kind, _json(data), f"{self.ring.boot}-{number}")
 
     def close(self) -> None:
         """End every connection: the server is about to stop."""
@@ -343,6 +236,14 @@ def add_live_route(server: flask.Flask, store: Store) -> LiveFeed:
         response.headers["Cache-Control"] = "no-store"
         # A proxy that collects the answer before it passes it on would hold every event back.
         response.headers["X-Accel-Buffering"] = "no"
+        return response
+
+    @server.get("/data/alarms.json")
+    def alarms() -> flask.typing.ResponseReturnValue:
+        words, snapshot = page_words(store.settings.language), store.snapshot()
+        lines = describe_alarms(snapshot, read_alarms(store).rows, words)
+        response = flask.jsonify(alarms=lines, now=_now(store))
+        response.headers["Cache-Control"] = "no-store"
         return response
 
     return feed
@@ -425,8 +326,3 @@ def _ms(snapshot: Snapshot) -> float:
 
 def _json(data: dict[str, Any]) -> bytes:
     return json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode()
-
-
-def _frame(kind: str, data: bytes, number: str = "") -> bytes:
-    head = f"id: {number}\n" if number else ""
-    return head.encode() + b"event: " + kind.encode() + b"\ndata: " + data + b"\n\n"

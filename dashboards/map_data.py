@@ -24,8 +24,10 @@ from dashboards.describe import class_name, describe_case
 from dashboards.figures import Snapshot
 from dashboards.inventory import TABLES as ASSET_TABLES
 from dashboards.inventory import tile_bounds
+from dashboards.patrol_lines import read_alarms
 from dashboards.store import Store
 from dashboards.words import Words
+from dashboards.worker_states import STATES, find_states, told_states
 from geo.codes import class_symbol
 from geo.errors import CodeError
 from geo.schema import STORAGE_CRS
@@ -167,15 +169,19 @@ def is_new(snapshot: Snapshot) -> npt.NDArray[np.bool_]:
 
 
 def workers(store: Store, snapshot: Snapshot, words: Words) -> bytes:
-    """Last positions with the time they were sent (epoch seconds)."""
+    """Last positions: number for `/live`, time sent (epoch seconds), state."""
     found = snapshot.workers
     if not len(found.positions):
         return EMPTY
     names = found.people["name"].reindex(found.positions.index)
+    calling = read_alarms(store).calling
+    states = find_states(snapshot, told_states(store), calling, at=pd.Timestamp(store.clock()))
     frame = GeoDataFrame(
         {
+            "n": found.positions["slot"],
             "name": names.where(names.notna(), found.positions.index),
             "t": found.positions["time"].astype("datetime64[s, UTC]").astype("int64"),
+            "state": np.array(STATES, dtype=object)[states],
         },
         geometry=points_from_xy(found.positions["lon"], found.positions["lat"], crs=STORAGE_CRS),
         index=found.positions.index,

@@ -9,7 +9,7 @@
   const EMPTY = { type: "FeatureCollection", features: [] };
   const MINE = {
     incidents: ["w-incidents"],
-    workers: ["w-workers", "w-workers-old", "w-worker-names"],
+    workers: [], // their layer looks for itself: an SOS is seen in any case
     assets: ["w-clusters", "w-cluster-counts", "w-assets"],
   };
   const NAMES = ["grid", "community", "street", "district"];
@@ -48,7 +48,6 @@
     add("w-labels", w.absolute(w.dataUrl("labels", "city")));
     add("w-values", EMPTY);
     add("w-incidents", EMPTY);
-    add("w-workers", EMPTY);
     add("w-assets", EMPTY);
   }
 
@@ -104,29 +103,6 @@
   }
 
   function addMoving(map) {
-    const k = w.scale();
-    const size = (a, b, c) => ["interpolate", ["linear"], ["zoom"], 10 + w.shift(), a, 13 + w.shift(), b, 16 + w.shift(), c];
-    add(map, {
-      id: "w-workers-old", type: "symbol", source: "w-workers", filter: ["<", ["get", "t"], freshSince()],
-      minzoom: 12 + w.shift(),
-      layout: { "icon-image": "worker-old", "icon-allow-overlap": true, "icon-ignore-placement": true, "icon-size": size(0.5, 0.75, 1.15) },
-      paint: { "icon-opacity": 0.85 },
-    });
-    // Circles need no placing, so that thousands of them move at a small cost.
-    add(map, {
-      id: "w-workers", type: "circle", source: "w-workers", filter: [">=", ["get", "t"], freshSince()],
-      paint: {
-        "circle-radius": size(1.2 * k, 2.1 * k, 4 * k), "circle-color": "#ffffff",
-        "circle-opacity": size(0.55, 0.8, 1),
-        "circle-stroke-color": w.colour("border-casing"), "circle-stroke-width": size(0.4 * k, 0.9 * k, 1.5 * k),
-        "circle-stroke-opacity": 0.8,
-      },
-    });
-    add(map, {
-      id: "w-worker-names", type: "symbol", source: "w-workers", minzoom: 15.5 + w.shift(),
-      layout: { "text-field": ["get", "name"], "text-font": FONTS, "text-size": 11 * k, "text-offset": [0, 1.1], "text-optional": true },
-      paint: { "text-color": w.colour("text"), ...halo(k) },
-    });
     const calm = (quiet, loud) => ["match", ["get", "state"], ["late", "soon"], loud, quiet];
     add(map, {
       id: "w-incidents", type: "symbol", source: "w-incidents",
@@ -144,6 +120,7 @@
         "icon-opacity": ["interpolate", ["linear"], ["zoom"], 11 + w.shift(), calm(0.6, 1), 14 + w.shift(), 1],
       },
     });
+    add(map, m.peopleLayer());
   }
 
   /* Names and values stand above the marks: they are read from afar. */
@@ -160,20 +137,6 @@
       paint: { "text-color": w.colour("text"), ...halo(k), "text-halo-width": 1.9 * k },
     });
   }
-
-  function freshSince() {
-    return Math.floor(w.now() / 1000) - s.config.onDutyS;
-  }
-
-  /* Workers grow silent as time passes, without any event. */
-  let aged = 0;
-  m.ageWorkers = function () {
-    const since = freshSince();
-    if (!s.map || !s.map.getLayer("w-workers") || Math.abs(since - aged) < 20) return;
-    aged = since;
-    s.map.setFilter("w-workers", [">=", ["get", "t"], since]);
-    s.map.setFilter("w-workers-old", ["<", ["get", "t"], since]);
-  };
 
   m.dress = function (map) {
     w.addIcons(map, w.scale());
@@ -204,6 +167,7 @@
     }
     m.showNames();
     m.loadAssets();
+    m.people.changed();
     if (w.pulse) w.pulse();
   };
 

@@ -4,15 +4,25 @@
   const w = (window.wangge = window.wangge || {});
   const s = w.s;
   const m = (w.map = w.map || {});
-  const POINTS = ["w-incidents", "w-workers", "w-workers-old", "w-assets", "w-clusters"];
-  const KINDS = { "w-incidents": "incident", "w-workers": "worker", "w-workers-old": "worker", "w-assets": "asset", "w-clusters": "cluster" };
+  const POINTS = ["w-incidents", "w-workers", "w-assets", "w-clusters"];
+  const KINDS = { "w-incidents": "incident", "w-workers": "worker", "w-assets": "asset", "w-clusters": "cluster" };
   let hovered = null;
 
   function pointAt(point) {
     const r = 5 * w.scale();
-    const layers = POINTS.filter((id) => s.map.getLayer(id));
+    const worker = workerAt(point, r);
+    if (worker && worker.properties.state === "sos") return worker;
+    const layers = POINTS.filter((id) => id !== "w-workers" && s.map.getLayer(id));
     const near = s.map.queryRenderedFeatures([[point.x - r, point.y - r], [point.x + r, point.y + r]], { layers });
+    if (worker) near.push(worker);
     return near.sort((a, b) => POINTS.indexOf(a.layer.id) - POINTS.indexOf(b.layer.id))[0];
+  }
+  /* A worker as if it were a feature of a source. */
+  function workerAt(point, reach) {
+    const found = m.people.hit(point, reach);
+    if (!found) return null;
+    const geometry = { type: "Point", coordinates: [found.lon, found.lat] };
+    return { id: found.id, source: "w-workers", layer: { id: "w-workers" }, properties: found, geometry };
   }
   function gridAt(point) {
     return s.map.getLayer("w-hit") ? s.map.queryRenderedFeatures(point, { layers: ["w-hit"] })[0] : undefined;
@@ -40,7 +50,10 @@
       case "incident":
         return [p.what, p.chip + " · " + p.when, p.where];
       case "worker":
-        return [p.name, words["worker.seen"].replace("{span}", w.span((w.now() / 1000 - p.t) * 1000))];
+        return [
+          p.name,
+          words["worker." + p.state] + " · " + words["worker.seen"].replace("{span}", w.span((w.now() / 1000 - p.t) * 1000)),
+        ];
       case "asset":
         return [p.what, p.name && p.name !== "null" ? p.name : "", p.id];
       case "cluster":
@@ -93,12 +106,14 @@
     }
     const grid = gridAt(point);
     const unit = unitAt(point);
+    m.selectWorker(kind === "worker" ? feature.id : null);
     const at = feature ? feature.geometry.coordinates : [lngLat.lng, lngLat.lat];
     m.tell("click", {
       lon: at[0],
       lat: at[1],
       grid_id: grid ? grid.properties.grid_id : null,
       incident_id: kind === "incident" ? feature.properties.id : null,
+      worker_id: kind === "worker" ? feature.id : null,
       kind: kind || (unit ? "unit" : grid ? "grid" : "ground"),
       unit: unit ? { level: s.spec.level, code: String(unit.id), name: unit.properties.name } : null,
     });

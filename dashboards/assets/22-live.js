@@ -1,7 +1,8 @@
 /* The connection to /live. It is opened when the page begins, comes back by itself, and goes on from the
    event that it saw last; what can no longer be told is loaded anew. The page keeps what it has meanwhile.
 
-   For pages:  wangge.live.on(kind, fn)   fn(data) for hello, positions, cases, alarm, version, reset, ping;
+   For pages:  wangge.live.on(kind, fn)   fn(data) for hello, positions, states, patrol, cases, alarm,
+                                          version, reset, ping;
                                           "state": fn("live"|"lost")
                wangge.live.state          "live" or "lost"
                wangge.live.missed         numbered events that never came; stays 0
@@ -9,7 +10,7 @@
 (function () {
   "use strict";
   const w = (window.wangge = window.wangge || {});
-  const KINDS = ["hello", "positions", "cases", "alarm", "version", "reset", "ping"];
+  const KINDS = ["hello", "positions", "states", "patrol", "cases", "alarm", "version", "reset", "ping"];
   const FIRST_MS = 1000;
   const LONGEST_MS = 10000;
   /* Two pings and a half: longer silence means that the way is cut though nobody said so. */
@@ -114,12 +115,7 @@
     const wanted = { incidents: isReset || (begins && changed("incidents")), workers: isReset || (begins && changed("workers")) };
     if (!wanted.incidents && !wanted.workers) return;
     s.versions = { ...s.versions, incidents: versions.incidents, workers: versions.workers };
-    live.hold();
-    try {
-      await w.map.loadMoving(wanted);
-    } finally {
-      live.release();
-    }
+    await w.map.loadMoving(wanted);
   }
 
   /* --- the connection ------------------------------------------------------------------------------- */

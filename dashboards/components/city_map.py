@@ -38,7 +38,7 @@ import dash_mantine_components as dmc
 from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html
 
 from dashboards.components import unit_shapes
-from dashboards.components.marks import attrs, mark
+from dashboards.components.marks import attrs, mark, worker_mark
 from dashboards.figures import Snapshot
 from dashboards.store import Store
 from dashboards.words import Words
@@ -252,14 +252,17 @@ def build_marks_legend(words: Words) -> list[Any]:
     """Shape and word of each state of an open incident, and of a worker."""
     states = ("late", "soon", "fine", "none")
     items = [html.Li([mark(state), words(f"state.{state}")]) for state in states]
-    worker = html.I(className="mark mark-worker")
-    unseen = mark("unknown")
+    people = [html.Li([worker_mark(state), words(f"js.worker.{state}")]) for state in DRAWN]
     return [
         html.Li(words("legend.incidents"), className="legend-title"),
         *items,
-        html.Li([worker, words("legend.workers")]),
-        html.Li([unseen, words("legend.workers.old")]),
+        html.Li(words("live.legend"), className="legend-title"),
+        *people,
     ]
+
+
+DRAWN = ("on_duty", "off_post", "standing", "no_signal", "sos")
+"""States of workers that have a mark on the map; who is off duty has none."""
 
 
 def map_notes(store: Store, snapshot: Snapshot, words: Words) -> list[Any]:

@@ -32,3 +32,8 @@ def mark(state: str) -> html.I:
 def chip(state: str, text: str) -> html.Span:
     """Shape, colour and word of a state."""
     return html.Span([mark(state), text], className=f"chip state-{state}")
+
+
+def worker_mark(state: str) -> html.I:
+    """The shape of a worker's state, or of a kind of alarm; the word stands beside it."""
+    return html.I(className=f"mark-w is-{state}", **attrs({"aria-hidden": "true"}))

@@ -329,8 +329,7 @@ def test_a_choice_in_the_address_is_restored(drawing: Any, screen: Screen, addre
     page = screen.page
     assert page.locator(".map-title").inner_text() == "Residents by grid"
     page.locator("#card-panel h2", has_text="东湖第5网格").wait_for()
-    workers = "window.wangge.s.map.getLayoutProperty('w-workers', 'visibility')"
-    assert page.evaluate(workers) == "none"
+    assert page.evaluate("window.wangge.map.people.isShown()") is False
     zoom = page.evaluate("window.wangge.s.map.getZoom() - window.wangge.shift()")
     assert zoom == pytest.approx(15.5, abs=0.01)
     assert page.evaluate("document.documentElement.lang") == "en"
@@ -578,17 +577,13 @@ def test_an_update_keeps_view_choice_scroll_focus_and_every_element(
     lively.show(page, ".case[data-case=new]")
     page.locator(".card-value[title='4 件']").first.wait_for()
     screen.until("window.wangge.map.cases.has('new')")
-    # A worker walks: the position goes straight into the map's source.
+    # A worker walks: the position goes straight into what the map's layer draws.
     lively.step("w1", drawing.middle(8))
-    place = json.dumps([round(v, 6) for v in drawing.middle(8)], separators=(",", ":"))
-    screen.until(
-        f"JSON.stringify(window.wangge.map.workers.get('w1').geometry.coordinates) === '{place}'"
-    )
-    north = drawing.middle(8)[1]
-    screen.until(
-        "window.wangge.s.map.getSource('w-workers').getData().then(data => data.features"
-        f".some(f => Math.abs(f.geometry.coordinates[1] - {north}) < 1e-4))"
-    )
+    east, north = (round(v, 6) for v in drawing.middle(8))
+    worker = "window.wangge.map.workers.get('w1')"
+    screen.until(f"{worker}.lon === {east} && {worker}.lat === {north}")
+    people = "window.wangge.map.people"
+    screen.until(f"window.wangge.map.peopleDrawn.version === {people}.version")
     assert page.evaluate("window.wangge.live.missed") == 0
     screen.rest()
     kept = page.evaluate(

@@ -10,6 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from dashboards.app import create_app
+from dashboards.live_code import unpack_positions
 from dashboards.live_feed import LiveFeed, Ring
 from dashboards.server import LIVE
 from dashboards.settings import Settings
@@ -213,11 +214,16 @@ def test_only_who_moved_is_told_and_who_is_gone(
     lon, lat = drawing.middle(9)
     add_fixes(feed, ("w1", now[0], lon, lat))
     (told,) = of_kind(news(feed), "positions")
-    assert told["moved"] == [["w1", round(lon, 6), round(lat, 6), int(now[0].timestamp())]]
-    assert told["gone"] == []
+    numbers = feed.store.snapshot().workers.positions["slot"]
+    slots, east, north, seconds = unpack_positions(told)
+    assert slots.tolist() == [numbers["w1"]]
+    assert (east[0], north[0]) == (round(lon, 6), round(lat, 6))
+    assert seconds.tolist() == [int(now[0].timestamp())]
+    assert "gone" not in told
+    assert "new" not in told
     now[0] += timedelta(hours=11, minutes=30)
     feed.store.refresh()
-    assert of_kind(news(feed), "positions")[-1]["gone"] == ["w2"]
+    assert of_kind(news(feed), "positions")[-1]["gone"] == [numbers["w2"]]
 
 
 def test_versions_are_told_at_most_every_refresh_and_never_forgotten(
