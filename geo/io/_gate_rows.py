@@ -58,7 +58,8 @@ def make_draft(source: Source, number: int, wishes: Wishes, ledger: Ledger) -> p
     )
     _note_fields(found, source, ledger)
     draft = pd.DataFrame(index=pd.RangeIndex(len(source.frame)))
-    draft["_file"] = pd.Series(source.name, index=draft.index, dtype="str")
+    named = source.name if source.files is None else source.files
+    draft["_file"] = pd.Series(named, index=draft.index, dtype="str")
     draft["_row"] = source.rows
     draft["_source"], draft["_pos"] = number, np.arange(len(draft))
     raw = source.frame.set_axis(draft.index)
@@ -69,7 +70,7 @@ def make_draft(source: Source, number: int, wishes: Wishes, ledger: Ledger) -> p
             sort = TABLES[kind].column(name).kind if is_known else "text"
             if name == "speed_ms":
                 sort = "real"
-            if sort != "time":
+            if sort != "time" and (kind, name) != ("fixes", "date"):
                 values = found.values(raw, name)
                 if source.guarded and sort == "text" and name in found.columns:
                     values = _unguard(draft, values, name, ledger)
@@ -219,6 +220,10 @@ def _read_times(
         stated = raw[found.columns["time_zone"]].dropna().unique()
         zone = str(stated[0]) if len(stated) == 1 else zone
     columns = {name: found.values(raw, name) for name in names}
+    if wishes.kind == "fixes" and found.has("date"):
+        columns["time"] = times.join_dates(
+            found.values(raw, "date"), columns["time"], replaces="date" in found.constants
+        )
     order, why = wishes.date_order, "as told"
     if order is None:
         order, why = times.decide_order(columns.values()) or (None, "")

@@ -21,12 +21,15 @@ import pandas as pd
 import shapely
 
 from geo.errors import InputError
-from geo.io.read import Source
+from geo.io.read import Source, no_bad_rows
 
 _POINT_TAGS = {
     "ele": "ele", "time": "time", "speed": "speed_ms", "name": "name", "desc": "desc",
     "sym": "sym", "hdop": "hdop", "type": "type", "cmt": "cmt",
 }  # fmt: skip
+
+
+_BARE_TIME = r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d*)?)?$"
 
 
 class _RootFoundError(Exception):
@@ -85,8 +88,11 @@ def _elements(path: Path, name: str) -> Iterator[tuple[str, ElementTree.Element,
 
 
 def read_gpx(path: Path, name: str, kind: str) -> Source:
-    """Read the tracks of a GPX file for fixes and roads, else its waypoints."""
-    tracks, places = _gpx_points(path, name)
+    """Read the tracks of a GPX file for fixes and roads, else its waypoints.
+
+    A recording that breaks off (a phone that died) is read up to there, and a row of `bad` says so.
+    """
+    tracks, places, broken = _gpx_points(path, name)
     as_tracks = kind in ("fixes", "roads")
     chosen, other = (tracks, places) if as_tracks else (places, tracks)
     word, other_word = ("track points", "waypoints")[:: 1 if as_tracks else -1]
@@ -94,51 +100,103 @@ def read_gpx(path: Path, name: str, kind: str) -> Source:
     if len(other):
         notes.append(f"{name}: {len(other)} {other_word} left out, they are no {kind or 'rows'}")
     if chosen.empty:
-        raise InputError(f"{name} holds no {word}")
-    chosen.insert(0, "file", Path(name).stem)
+        what = f"{name} is broken XML: {broken}" if broken else f"{name} holds no {word}"
+        raise InputError(what)
+    chosen.insert(0, "file", _bare_stem(name))
     if kind == "roads":
-        return _segments(chosen, name, notes)
+        return _segments(chosen, name, notes, broken)
     shapes = shapely.points(chosen[["lon", "lat"]].to_numpy())
-    frame = chosen.drop(columns=["lon", "lat"]) if kind != "fixes" else chosen
+    frame = chosen.drop(columns=["lon", "lat"]) if kind != "fixes" else _in_utc(chosen, name, notes)
     rows = np.arange(1, len(chosen) + 1)
     shown = None if kind == "fixes" else shapes
-    return Source(name, frame, rows, shown, "EPSG:4326", tuple(notes), form="gpx")
+    bad = _broken_row(len(chosen) + 1, broken)
+    return Source(name, frame, rows, shown, "EPSG:4326", tuple(notes), bad, form="gpx")
 
 
-def _gpx_points(path: Path, name: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    tracks: list[dict[str, Any]] = []
-    places: list[dict[str, Any]] = []
-    parents: list[str] = []
-    track, track_name, segment = 0, "", 0
-    point: dict[str, Any] = {}
-    for event, element, tag in _elements(path, name):
-        if event == "start":
-            parents.append(tag)
-            track += tag in ("trk", "rte")
-            segment += tag in ("trkseg", "rte")
-            if tag in ("trkpt", "wpt", "rtept"):
-                point = {"lon": _number(element.get("lon")), "lat": _number(element.get("lat"))}
-            continue
-        parents.pop()
-        parent = parents[-1] if parents else ""
+def _bare_stem(name: str) -> str:
+    """`w1` of w1.gpx, w1.gpx.gz and pack.zip/w1.gpx."""
+    return Path(name).name.removesuffix(".gz").removesuffix(".gpx").removesuffix(".GPX")
+
+
+def _in_utc(points: pd.DataFrame, name: str, notes: list[str]) -> pd.DataFrame:
+    """Points with a column of times, those without a zone marked as UTC, as GPX 1.1 defines it."""
+    if "time" not in points:
+        points = points.assign(time=pd.Series(None, index=points.index, dtype="str"))
+    without = int((points["time"].isna() | (points["time"] == "")).sum())
+    if without:
+        notes.append(
+            f"{name}: {without:,} of {len(points):,} track points have no time and are no fixes;"
+            " as lines they come in with: wangge import roads --set road_class=path"
+        )
+    bare = points["time"].str.match(_BARE_TIME, na=False)
+    if not bare.any():
+        return points
+    notes.append("times of GPX without a zone are UTC, as its definition says")
+    return points.assign(time=points["time"].mask(bare, points["time"] + "Z"))
+
+
+def _broken_row(row: int, broken: str) -> pd.DataFrame:
+    if not broken:
+        return no_bad_rows()
+    told = {"row": [row], "reason": ["the file breaks off here"], "detail": [broken]}
+    return pd.DataFrame(told, columns=no_bad_rows().columns)
+
+
+def _gpx_points(path: Path, name: str) -> tuple[pd.DataFrame, pd.DataFrame, str]:
+    """Track points, waypoints, and where the XML breaks off, empty if it does not."""
+    reader = _GpxReader()
+    broken = ""
+    try:
+        for event, element in ElementTree.iterparse(path, events=("start", "end")):
+            tag = element.tag.rpartition("}")[2]
+            reader.begin(element, tag) if event == "start" else reader.end(element, tag)
+    except ElementTree.ParseError as error:
+        broken = str(error)
+    return _texts(reader.tracks), _texts(reader.places), broken
+
+
+class _GpxReader:
+    """Points of a GPX file, gathered while its elements begin and end."""
+
+    def __init__(self) -> None:
+        self.tracks: list[dict[str, Any]] = []
+        self.places: list[dict[str, Any]] = []
+        self._parents: list[str] = []
+        self._track, self._segment, self._track_name = 0, 0, ""
+        self._point: dict[str, Any] = {}
+
+    def begin(self, element: ElementTree.Element, tag: str) -> None:
+        """An element opens; its text is not read yet."""
+        self._parents.append(tag)
+        self._track += tag in ("trk", "rte")
+        self._segment += tag in ("trkseg", "rte")
+        if tag in ("trkpt", "wpt", "rtept"):
+            self._point = {"lon": _number(element.get("lon")), "lat": _number(element.get("lat"))}
+
+    def end(self, element: ElementTree.Element, tag: str) -> None:
+        """An element is whole."""
+        self._parents.pop()
+        parent = self._parents[-1] if self._parents else ""
         if tag in ("trkpt", "rtept"):
-            tracks.append({"track": track, "segment": segment, **point})
+            self.tracks.append({"track": self._track, "segment": self._segment, **self._point})
             element.clear()
         elif tag == "wpt":
-            places.append(point)
+            self.places.append(self._point)
             element.clear()
         elif parent in ("trkpt", "wpt", "rtept") and tag in _POINT_TAGS:
-            point[_POINT_TAGS[tag]] = (element.text or "").strip()
+            self._point[_POINT_TAGS[tag]] = (element.text or "").strip()
         elif tag == "name" and parent in ("trk", "rte"):
-            track_name = (element.text or "").strip()
+            self._track_name = (element.text or "").strip()
         elif tag in ("trk", "rte"):
-            for row in reversed(tracks):
-                if row["track"] != track:
-                    break
-                row["track name"] = track_name
-            track_name = ""
+            self._name_points()
             element.clear()
-    return _texts(tracks), _texts(places)
+
+    def _name_points(self) -> None:
+        for row in reversed(self.tracks):
+            if row["track"] != self._track:
+                break
+            row["track name"] = self._track_name
+        self._track_name = ""
 
 
 def _number(text: str | None) -> float:
@@ -155,18 +213,18 @@ def _texts(points: list[dict[str, Any]]) -> pd.DataFrame:
     return frame
 
 
-def _segments(points: pd.DataFrame, name: str, notes: list[str]) -> Source:
+def _segments(points: pd.DataFrame, name: str, notes: list[str], broken: str) -> Source:
     """One line a track segment; a segment of one point is no line."""
     rows, shapes = [], []
     for (track, segment), part in points.groupby(["track", "segment"], sort=True):
         xy = part[["lon", "lat"]].to_numpy()
         shapes.append(shapely.linestrings(xy) if len(xy) > 1 else shapely.points(xy[0]))
         title = part["track name"].iloc[0] if "track name" in part else None
-        rows.append({"id": f"{Path(name).stem}-{track}-{segment}", "name": title})
+        rows.append({"id": f"{_bare_stem(name)}-{track}-{segment}", "name": title})
     notes.append(f"{name}: its segments become {len(rows)} lines")
     return Source(
         name, pd.DataFrame(rows), np.arange(1, len(rows) + 1), np.array(shapes, dtype=object),
-        "EPSG:4326", tuple(notes), form="gpx",
+        "EPSG:4326", tuple(notes), _broken_row(len(rows) + 1, broken), form="gpx",
     )  # fmt: skip
 
 

@@ -41,7 +41,7 @@ FILE_FIELDS = ("crs", "time_zone")
 TIERS = ("province", "city", "county", "district", "town", "street", "community")
 """Kinds of upper levels that columns beside a grid may name, from the top."""
 PARENT_FIELDS = tuple(f"{tier}_{part}" for tier in TIERS for part in ("code", "name"))
-EXTRA_FIELDS = {"fixes": ("speed_ms",), "duties": ("worker_name",)}
+EXTRA_FIELDS = {"fixes": ("speed_ms", "date"), "duties": ("worker_name",)}
 NO_COLUMN = ("", "-")
 """`--map field=-` leaves a field empty whatever columns there are."""
 

@@ -67,6 +67,8 @@ class Source:
     shape_lost: npt.NDArray[np.bool_] | None = None
     form: str = "table"
     guarded: bool = False
+    files: npt.NDArray[Any] | None = None
+    """Name of the file of each row, where several were joined."""
 
     @property
     def read(self) -> int:

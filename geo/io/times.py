@@ -12,7 +12,6 @@ the next one that exists.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
@@ -25,13 +24,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from geo.errors import InputError
+from geo.io._time_text import is_clock_only as is_clock_only
+from geo.io._time_text import join_dates as join_dates
+from geo.io._time_text import plain
 
 Order = Literal["mdy", "dmy"]
 
 _MISSING = {"", "nan", "nat", "null", "none", "<null>", "n/a", "na", "#n/a", "\\n", "-", "--", "—"}
-_AM = "凌晨|清晨|早上|早晨|上午"
-_PM = "中午|下午|傍晚|晚上"
-_HALF_DAY = re.compile(rf"\s*({_AM}|{_PM})\s*(\d{{1,2}}(?:[:：]\d{{1,2}}){{0,2}})")
 _TIME = r"(?:[ T]+(\d{1,2}):(\d{1,2})(?::(\d{1,2})(?:[.,](\d{1,9}))?)?\s*([AaPp])?\.?(?:[Mm]\.?)?)?"
 _ZONE = r"\s*(Z|z|UTC|GMT|[+-]\d{2}:?\d{2}|[+-]\d{2})?"
 _YEAR_FIRST = re.compile(rf"^(\d{{4}})[-/.](\d{{1,2}})[-/.](\d{{1,2}}){_TIME}{_ZONE}$")
@@ -94,7 +93,7 @@ def decide_order(columns: Iterable[pd.Series]) -> tuple[Order, str] | None:
     """
     first_over, second_over, dots, halves, any_found = 0, 0, 0, 0, False
     for column in columns:
-        text = _plain(column)
+        text = plain(column)
         # Day and month stand in the first five characters: few different ones, whatever the rows.
         counts = text.str.slice(0, 5).value_counts()
         starts = pd.Series(counts.index, dtype="str")
@@ -152,7 +151,7 @@ def parse_times(
     zone = find_zone(timezone)
     if pd.api.types.is_datetime64_any_dtype(values.dtype):
         return _known(_to_utc(values, zone), int(values.notna().sum()))
-    text = _plain(values)
+    text = plain(values)
     missing = text.str.lower().isin(_MISSING) | text.isna()
     if order is None:
         order, why = decide_order([values]) or (None, "")
@@ -189,37 +188,6 @@ def parse_times(
 def _known(values: pd.Series, zoneless: int) -> Times:
     gone = np.zeros(len(values), dtype=bool)
     return Times(values.astype("datetime64[us, UTC]"), gone, zoneless, None, "", ("times",))
-
-
-def _plain(values: pd.Series) -> pd.Series:
-    """Texts without full-width digits, Chinese date words and stray blanks."""
-    text = values.astype("str")
-    if not text.isna().all() and not text.fillna("").str.isascii().all():
-        folded = text.map(_fold, na_action="ignore")
-        text = folded.astype("str")
-    text = text.str.strip()
-    if text.str.contains(".0", regex=False, na=False).any():
-        text = text.str.replace(r"^(\d+)\.0+$", r"\1", regex=True)
-    return text
-
-
-def _fold(text: str) -> str:
-    """One Chinese text in western form: 2024年10月10日下午3点 is 2024-10-10 15:00."""
-    text = unicodedata.normalize("NFKC", text)
-    text = re.sub(r"^(?:民国|民國)\s*", "", text)
-    text = re.sub(r"^(\d{2,4})\s*年\s*(\d+)\s*月\s*(\d+)\s*[日号號]?\s*", r"\1-\2-\3 ", text)
-    text = re.sub(r"\s*\(?(?:星期|周|週)[一二三四五六日天]\)?\s*", " ", text)
-    text = re.sub(r"(\d)\s*[时時点點]\s*(?=\d)|(\d)\s*分\s*(?=\d)", r"\1\2:", text)
-    text = re.sub(r"(\d)\s*[时時点點]\s*整?$", r"\1:00", text)
-    text = re.sub(r"(\d)\s*[分秒]$", r"\1", text.strip())
-    half = _HALF_DAY.search(text)
-    if half:
-        hour, _, rest = half.group(2).partition(":")
-        number = int(hour) % 12 if half.group(1) in _AM.split("|") else int(hour)
-        if half.group(1) in _PM.split("|") and number < (11 if half.group(1) == "中午" else 12):
-            number += 12
-        text = f"{text[: half.start()]} {number}:{rest or '00'}{text[half.end() :]}"
-    return text.strip()
 
 
 def _build(
