@@ -18,6 +18,7 @@ from dash import Dash, dcc, html, set_props
 
 from dashboards.case_routes import add_case_routes
 from dashboards.components.one_click import register_card
+from dashboards.feeds import add_ingest_routes
 from dashboards.language import html_language, page_words
 from dashboards.pages import command, incidents
 from dashboards.server import add_routes, new_reference
@@ -93,6 +94,7 @@ def create_app(settings: Settings, store: Store) -> Dash:
     add_routes(server, store, lambda: _script_hashes(app))
     add_case_routes(server, store)
     add_track_routes(server, store)
+    add_ingest_routes(server, store)
 
     @server.get("/theme.css")
     def theme() -> flask.typing.ResponseReturnValue:
