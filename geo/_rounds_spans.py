@@ -258,15 +258,16 @@ def _by_people(tracks: Tracks, count: int) -> Tracks:
 
 
 def _measure_far(grids: GeoDataFrame, tracks: Tracks, home: Ints) -> Floats:
-    shapes = grids.geometry.to_numpy()
-    _, points, (ring_first, *outer) = shapely.to_ragged_array(shapely.multipolygons(_parts(shapes)))
-    # Rings of polygons of shapes: how many rings each shape begins after.
-    shape_first = outer[0][outer[1]]
-    found: Floats = measure_outside(
-        tracks.x, tracks.y, home[tracks.who], points[:, 0].copy(), points[:, 1].copy(),
-        ring_first.astype(np.int64), shape_first.astype(np.int64),
-    )  # fmt: skip
+    found: Floats = measure_outside(tracks.x, tracks.y, home[tracks.who], *ring_table(grids))
     return found
+
+
+def ring_table(grids: GeoDataFrame) -> tuple[Floats, Floats, Ints, Ints]:
+    """The corners of all rings, where each ring begins, and with which ring each grid begins."""
+    shapes = shapely.multipolygons(_parts(grids.geometry.to_numpy()))
+    _, points, (ring_first, polygon_first, shape_first) = shapely.to_ragged_array(shapes)
+    first = polygon_first[shape_first].astype(np.int64)
+    return points[:, 0].copy(), points[:, 1].copy(), ring_first.astype(np.int64), first
 
 
 def _parts(shapes: npt.NDArray[np.object_]) -> list[list[shapely.Polygon]]:

@@ -1,0 +1,602 @@
+"""Who is at the post, silent, standing or calling for help, and when that becomes an alarm.
+
+Each alarm has a delay before it fires and a time for which the opposite must be seen before it is
+over, so nothing flaps (`geo/data/patrol_alarms.csv` has them, a city its own).
+
+    off_post        on a round of one's own grid and not in it; no border needs to be crossed
+    out_of_grid     on duty between rounds and far from one's grid
+    standing        on a round and on one spot
+    no_signal       on a round and silent; one for the city when nobody at all is heard
+    round_at_risk   so many minutes are lost that the round can soon no longer be done
+    sos             the worker calls; counts at any hour, until somebody takes note
+
+Nobody is told of off duty, and an outage is `no_signal` and never `off_post`: an alarm opens with a
+fix that shows it, not with a clock. Positions are smoothed over SMOOTH_S first. What comes out does
+not depend on how often one looks, as long as fixes come in order.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyproj
+from geopandas import GeoDataFrame
+
+from geo._duty_tables import micro_of
+from geo._fixes_tracks import flags, micros
+from geo._rounds_kernels import measure_outside
+from geo._rounds_schedule import Schedule
+from geo._rounds_spans import ring_table
+from geo._watch_plan import Plan, Round, RunningRound, moment_at
+from geo._watch_rules import AlarmRules as AlarmRules
+from geo._watch_rules import Duty as Duty
+from geo._watch_runs import NEVER, Bools, Ints, Runs, Spots, Told
+from geo._watch_silence import Feed, find_silent
+from geo._working_time import WorkingCalendar
+from geo.datum import require_metres
+from geo.errors import ColumnError
+
+STATES = ("sos", "no_signal", "off_post", "standing", "on_duty", "off_duty")
+"""The graver first; a worker who was never heard has none. `off_post` also stands for an open alarm
+`out_of_grid`."""
+
+SMOOTH_S = 15.0
+"""Positions are averaged with weights that fall to 1/e in this time: 10 m of noise of a phone that
+reports every 5 s become 4 m. Our assumption: a walker is 16 m behind, less than a grid's border."""
+
+Slots = npt.NDArray[np.intp]
+Key = tuple[str, str, str, str]
+"""Kind, worker, grid, shift: at most one alarm of a key is open."""
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """One alarm; times in UTC."""
+
+    kind: str
+    worker_id: str
+    """Empty: it is about the grid, or about all phones."""
+    grid_id: str
+    shift: str
+    began_at: datetime
+    fired_at: datetime
+    ended_at: datetime | None = None
+    lon: float = float("nan")
+    lat: float = float("nan")
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def alarm_id(self) -> str:
+        """The same for the same alarm, whoever works it out."""
+        return alarm_id(self.kind, self.worker_id, self.began_at, self.grid_id, self.shift)
+
+    @property
+    def key(self) -> Key:
+        """What it is about."""
+        if self.kind == "round_at_risk":
+            return (self.kind, "", self.grid_id, self.shift)
+        return (self.kind, self.worker_id, "", "")
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What a look found."""
+
+    opened: tuple[Alarm, ...]
+    ended: tuple[Alarm, ...]
+    """With `ended_at`; one that opened since the last look may be among them."""
+    states: dict[str, str]
+    """State of each worker heard so far; the same object as before while nothing changed."""
+
+
+def alarm_id(
+    kind: str, worker_id: str, began_at: datetime, grid_id: str = "", shift: str = ""
+) -> str:
+    """An id of 16 hexadecimal digits that the same alarm always gets."""
+    grid, shift = (grid_id, shift) if kind == "round_at_risk" else ("", "")
+    text = "\x1f".join([kind, worker_id, grid, shift, str(micro_of(began_at))])
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+class Watch:
+    """Follows the positions of workers; one thread at a time.
+
+    Parameters
+    ----------
+    grids
+        Grids in metres, indexed by `grid_id`.
+    posts
+        `grid_id` by `worker_id`, for all workers; missing or no grid: nobody looks where they are.
+    schedule, duty, rules
+        Rounds, hours of duty, delays.
+    since
+        Fixes before this moment only tell where people were last heard.
+    roles, units, calendar
+        As for `geo.rounds.judge_rounds`.
+
+    Raises
+    ------
+    CrsError
+        If the grids are not in metres.
+    """
+
+    def __init__(
+        self,
+        grids: GeoDataFrame,
+        posts: pd.Series,
+        schedule: Schedule,
+        duty: Duty,
+        *,
+        since: datetime,
+        rules: AlarmRules | None = None,
+        roles: pd.Series | None = None,
+        units: pd.DataFrame | None = None,
+        calendar: WorkingCalendar | None = None,
+    ) -> None:
+        require_metres(grids=grids)
+        self.rules = rules = rules if rules is not None else AlarmRules()
+        self._grids, self._posts, self._roles = grids.index, posts, roles
+        self._rings = ring_table(grids)
+        self._to_metres = pyproj.Transformer.from_crs("EPSG:4326", grids.crs, always_xy=True)
+        self._plan = Plan(schedule, duty, grids.index, units, calendar)
+        gap = rules.gap_s
+        self._off = Runs(rules.off_post_delay_s, rules.off_post_clear_s, gap)
+        self._out = Runs(rules.out_of_grid_delay_s, rules.out_of_grid_clear_s, gap)
+        self._stand = Spots(rules.standing_m, rules.standing_delay_s, rules.standing_clear_s, gap)
+        self._silent = Runs(0.0, rules.no_signal_clear_s, rules.no_signal_delay_s)
+        self._kinds: dict[str, Runs | Spots] = {
+            "off_post": self._off,
+            "out_of_grid": self._out,
+            "standing": self._stand,
+            "no_signal": self._silent,
+        }
+        self._feed = Feed(gap)
+        self._all_silent: int | None = None
+        self._since = self._now = micro_of(since)
+        self._slots: dict[str, int] = {}
+        self._ids = np.empty(0, dtype=object)
+        self._home = np.empty(0, np.int64)
+        self._heard = np.empty(0, np.int64)
+        self._shown = np.empty(0, np.int64)
+        self._xy = np.empty((0, 2))
+        self._place = np.empty((0, 2))
+        self._round = np.empty(0, np.int64)
+        self._round_since = np.empty(0, np.int64)
+        self._running: list[RunningRound] = []
+        self._open: dict[Key, Alarm] = {}
+        self._states: dict[str, str] = {}
+        self._codes: tuple[bytes, frozenset[str]] = (b"", frozenset())
+        self._index: tuple[pd.Index, Slots] | None = None
+        self._opened: list[Alarm] = []
+        self._ended: list[Alarm] = []
+        self._duty_since = NEVER
+        self._enter_regime(self._now)
+
+    @property
+    def alarms(self) -> tuple[Alarm, ...]:
+        """The open ones."""
+        return tuple(self._open.values())
+
+    def look(self, positions: pd.DataFrame, at: datetime, *, sos: Collection[str] = ()) -> Changes:
+        """Take in what was heard since the last look, and tell what became of it.
+
+        Parameters
+        ----------
+        positions
+            `time` (with zone), `lon`, `lat` (degrees), indexed by `worker_id`, or with it as a
+            column when there are several of a worker; where known `accuracy_m` and `mock`. What was
+            seen before does no harm.
+        at
+            Now; a look into the past tells nothing.
+        sos
+            Workers who call for help.
+
+        Raises
+        ------
+        ColumnError
+            If a column is missing.
+        """
+        missing = {"time", "lon", "lat"} - set(positions.columns)
+        if missing:
+            raise ColumnError(f"positions lack {', '.join(sorted(missing))}")
+        now = micro_of(at)
+        self._opened, self._ended = [], []
+        heard = self._read(positions, now)
+        for cut in self._plan.cuts(self._now, now):
+            before = heard.t < cut
+            self._go(heard.pick(before), cut)
+            self._enter_regime(cut)
+            heard = heard.pick(~before)
+        self._go(heard, max(now, self._now))
+        return Changes(tuple(self._opened), tuple(self._ended), self._find_states(sos))
+
+    # --- reading -------------------------------------------------------------------------------
+
+    def _read(self, positions: pd.DataFrame, now: int) -> _Heard:
+        """The new fixes in order of time, in metres."""
+        slot = self._find_slots(positions)
+        t = micros(positions["time"])
+        fresh = np.flatnonzero((t > self._heard[slot]) & (t <= now))
+        fresh = fresh[np.argsort(t[fresh], kind="stable")]
+        self._feed.take(t[fresh])
+        lon, lat = (positions[c].to_numpy(np.float64)[fresh] for c in ("lon", "lat"))
+        old = t[fresh] < self._since
+        if old.any():
+            # Rows lie by time, so the last one of a worker stays.
+            self._heard[slot[fresh[old]]] = t[fresh[old]]
+            self._place[slot[fresh[old]]] = np.column_stack([lon[old], lat[old]])
+            fresh, lon, lat = fresh[~old], lon[~old], lat[~old]
+        slot, t = slot[fresh], t[fresh]
+        usable = np.isfinite(lon) & np.isfinite(lat)
+        if "accuracy_m" in positions:
+            accuracy = positions["accuracy_m"].to_numpy(np.float64, na_value=np.nan)[fresh]
+            usable &= ~(accuracy > self.rules.most_accuracy_m)
+        if "mock" in positions:
+            usable &= ~flags(positions, "mock")[fresh]
+        x, y = self._to_metres.transform(lon, lat)
+        return _Heard(slot, t, np.asarray(x), np.asarray(y), lon, lat, usable)
+
+    def _find_slots(self, positions: pd.DataFrame) -> Slots:
+        if "worker_id" in positions:
+            index = pd.Index(positions["worker_id"], dtype=object)
+        else:
+            index = positions.index
+            if self._index is not None and self._index[0] is index:
+                return self._index[1]
+        codes, names = pd.factorize(index)
+        for name in names:
+            self._slots.setdefault(str(name), len(self._slots))
+        self._grow()
+        places = np.array([self._slots[str(name)] for name in names], dtype=np.intp)
+        slots: Slots = places[codes]
+        if "worker_id" not in positions:
+            self._index = (index, slots)
+        return slots
+
+    def _grow(self) -> None:
+        count, had = len(self._slots), len(self._ids)
+        if count == had:
+            return
+        more = count - had
+        self._ids = np.array(list(self._slots), dtype=object)
+        post = self._posts.reindex(self._ids[had:]).to_numpy(dtype=object)
+        self._home = np.append(self._home, self._grids.get_indexer(pd.Index(post, dtype=object)))
+        for name in ("_heard", "_shown", "_round_since"):
+            setattr(self, name, np.append(getattr(self, name), np.full(more, NEVER)))
+        self._round = np.append(self._round, np.full(more, -1))
+        self._xy = np.vstack([self._xy, np.full((more, 2), np.nan)])
+        self._place = np.vstack([self._place, np.full((more, 2), np.nan)])
+        for runs in self._kinds.values():
+            runs.grow(count)
+        self._find_rounds(self._now, keep=True)
+
+    # --- regimes -------------------------------------------------------------------------------
+
+    def _enter_regime(self, at: int) -> None:
+        """What holds from a moment on: duty and rounds; end what no longer applies."""
+        begin = self._plan.duty_begin(at)
+        if begin == NEVER and self._duty_since != NEVER:
+            everybody = np.ones(len(self._ids), bool)
+            for kind, runs in self._kinds.items():
+                self._end(kind, runs.end(everybody, at))
+        if begin != self._duty_since:
+            self._out.forget(np.ones(len(self._ids), bool))
+        self._duty_since = begin
+        self._find_rounds(at, keep=False)
+        if begin == NEVER or not self._running:
+            self._end_all_silent(at)
+
+    def _find_rounds(self, at: int, *, keep: bool) -> None:
+        """Who is on which round; with `keep` only newcomers are looked at."""
+        plans = [] if self._duty_since == NEVER else self._plan.rounds_at(at)
+        known = {id(r.plan): r for r in self._running}
+        running = []
+        for plan in plans:
+            old = known.pop(id(plan), None)
+            slots = self._on_round(plan)
+            if old is not None and len(old.slots) == len(slots):
+                running.append(old)
+                continue
+            new = RunningRound(plan, slots, self._home, len(self._grids))
+            if old is not None:
+                new.take_over(old)
+            running.append(new)
+        for gone in known.values():
+            self._end_round(gone, at)
+        self._running = running
+        now_on = np.full(len(self._ids), -1)
+        since = np.full(len(self._ids), NEVER)
+        for number, one in enumerate(running):
+            now_on[one.slots] = number
+            since[one.slots] = one.plan.start
+        changed = since != self._round_since
+        self._round, self._round_since = now_on, since
+        if keep:
+            return
+        gone_from = changed & (since == NEVER)
+        for kind in ("off_post", "standing", "no_signal"):
+            runs = self._kinds[kind]
+            self._end(kind, runs.end(gone_from, at))
+            if kind != "no_signal":
+                runs.forget(changed)
+        self._out.forget(changed)
+
+    def _on_round(self, plan: Round) -> Slots:
+        there = np.zeros(len(self._grids), bool)
+        there[plan.rows] = True
+        mine = (
+            (self._home >= 0) & there[np.maximum(self._home, 0)] if len(there) else self._home > 0
+        )
+        if plan.role and len(self._ids):
+            roles = self._roles.reindex(self._ids) if self._roles is not None else None
+            has = np.zeros(len(self._ids), bool) if roles is None else (roles == plan.role)
+            mine = mine & np.asarray(has, dtype=bool)
+        return np.flatnonzero(mine)
+
+    # --- a stretch of time under one regime ----------------------------------------------------
+
+    def _go(self, heard: _Heard, until: int) -> None:
+        """Take in the fixes of a stretch, then let time pass up to its end."""
+        for wave in heard.waves():
+            self._fall_silent(wave.slot, wave.t)
+            self._take(wave)
+        everybody = np.arange(len(self._ids), dtype=np.intp)
+        self._fall_silent(everybody, np.full(len(everybody), until))
+        self._watch_feed(until)
+        self._judge_rounds(until)
+        self._now = until
+
+    def _take(self, wave: _Heard) -> None:
+        """One fix of each of some workers."""
+        slot, t = wave.slot, wave.t
+        self._hear(slot, t)
+        used = wave.pick(wave.usable)
+        slot, t = used.slot, used.t
+        if not len(slot):
+            return
+        before = self._shown[slot]
+        self._shown[slot] = t
+        weight = 1.0 - np.exp(-np.maximum(t - before, 0) / (SMOOTH_S * 1e6))
+        raw = np.column_stack([used.x, used.y])
+        anew = np.isnan(self._xy[slot, :1]) | (t - before > self.rules.gap_s * 1e6)[:, None]
+        self._xy[slot] += np.nan_to_num((raw - self._xy[slot]) * weight[:, None])
+        self._xy[slot] = np.where(anew, raw, self._xy[slot])
+        self._place[slot] = np.column_stack([used.lon, used.lat])
+        if self._duty_since == NEVER:
+            return
+        self._check_places(slot, t, before, used.x, used.y)
+
+    def _check_places(
+        self, slot: Slots, t: Ints, before: Ints, x: npt.NDArray[np.float64],
+        y: npt.NDArray[np.float64],
+    ) -> None:  # fmt: skip
+        placed = self._home[slot] >= 0
+        slot, t, before, x, y = slot[placed], t[placed], before[placed], x[placed], y[placed]
+        sx, sy = self._xy[slot, 0].copy(), self._xy[slot, 1].copy()
+        far = measure_outside(sx, sy, self._home[slot], *self._rings)
+        raw_far = measure_outside(x, y, self._home[slot], *self._rings)
+        for one in self._running:
+            one.take(slot, t, raw_far <= self.rules.near_m)
+        on_round = (self._round[slot] >= 0) & (t >= self._round_since[slot])
+        opened, ended = self._off.see(slot, t, before, far > self.rules.near_m, on_round)
+        self._end("off_post", ended)
+        self._open_places("off_post", opened, slot, far)
+        gone = np.zeros(len(self._ids), bool)
+        gone[opened.slot] = True
+        when = np.full(len(self._ids), NEVER)
+        when[opened.slot] = opened.at
+        self._end("out_of_grid", self._out.end(gone, when))
+        between = (self._round[slot] < 0) & (t >= self._duty_since)
+        opened, ended = self._out.see(slot, t, before, far > self.rules.out_of_grid_m, between)
+        self._end("out_of_grid", ended)
+        self._open_places("out_of_grid", opened, slot, far)
+        r = on_round
+        opened, ended = self._stand.see(slot[r], t[r], before[r], sx[r], sy[r])
+        self._end("standing", ended)
+        self._open_places("standing", opened, slot, far)
+
+    def _open_places(
+        self, kind: str, told: Told, slot: Slots, far: npt.NDArray[np.float64]
+    ) -> None:
+        if not len(told.slot):
+            return
+        metres = dict(zip(slot.tolist(), far.tolist(), strict=True))
+        for k, began, at in zip(told.slot, told.began, told.at, strict=True):
+            self._open_one(kind, int(k), int(began), int(at), {"far_m": round(metres[int(k)])})
+
+    # --- silence -------------------------------------------------------------------------------
+
+    def _hear(self, slot: Slots, t: Ints) -> None:
+        """A phone said something: after a while its silence is over."""
+        before = self._heard[slot]
+        self._heard[slot] = t
+        quiet = np.zeros(len(slot), bool)
+        _, ended = self._silent.see(slot, t, before, quiet, quiet)
+        self._end("no_signal", ended)
+
+    def _fall_silent(self, slot: Slots, until: Ints) -> None:
+        """What silence up to a moment does: it opens an alarm, and ends what nobody knows of."""
+        delay = int(self.rules.no_signal_delay_s * 1e6)
+        heard = self._heard[slot]
+        long = (heard != NEVER) & (until - heard >= delay)
+        if not long.any():
+            return
+        slot, until = slot[long], until[long]
+        which = np.zeros(len(self._ids), bool)
+        which[slot] = True
+        for kind in ("off_post", "out_of_grid", "standing"):
+            self._end(kind, self._kinds[kind].end(which, self._heard + delay))
+        on = (self._round[slot] >= 0) & ~self._silent.is_open[slot]
+        slot, until = slot[on], until[on]
+        base = np.maximum(self._heard[slot], self._round_since[slot])
+        base = np.maximum(base, self._feed.back_before)
+        due = self._feed.find_due(base, delay)
+        fires = (due != NEVER) & (due <= until)
+        began = np.maximum(self._heard[slot], self._round_since[slot])[fires]
+        for k, b, at in zip(slot[fires], began, due[fires], strict=True):
+            self._silent.is_open[k], self._silent.since[k] = True, b
+            self._silent.over[k] = NEVER
+            self._open_one("no_signal", int(k), int(b), int(at), {})
+
+    def _watch_feed(self, until: int) -> None:
+        """One alarm when all phones are silent on a round, over with the first word."""
+        if not self._running or not (self._heard != NEVER).any():
+            return
+        delay = int(self.rules.no_signal_delay_s * 1e6)
+        start = min(one.plan.start for one in self._running)
+        heard = self._feed.heard[self._feed.heard <= until]
+        ends = np.append(heard[1:], until)
+        if self._all_silent is not None and len(heard) > 1:
+            self._end_all_silent(int(heard[1]))
+        for before, after in zip(heard, ends, strict=True):
+            began = max(int(before), start)
+            is_told = self._all_silent is not None or began + delay <= self._now
+            if before == NEVER or after - began < delay or is_told:
+                continue
+            self._all_silent = began
+            alarm = Alarm(
+                "no_signal", "", "", "", moment_at(began), moment_at(began + delay),
+                detail={"workers": int((self._heard != NEVER).sum())},
+            )  # fmt: skip
+            self._open[alarm.key] = alarm
+            self._opened.append(alarm)
+            if after < until:
+                self._end_all_silent(int(after))
+
+    def _end_all_silent(self, at: int) -> None:
+        if self._all_silent is not None:
+            self._all_silent = None
+            self._close(("no_signal", "", "", ""), at)
+
+    # --- rounds --------------------------------------------------------------------------------
+
+    def _judge_rounds(self, until: int) -> None:
+        """Which rounds can soon no longer be done, at each full minute."""
+        waits = self._heard != NEVER
+        for one in self._running:
+            minute = (until - one.plan.start) // 60_000_000
+            if one.judged >= minute:
+                continue
+            one.judged = minute
+            here, away = one.judge(until, waits)
+            if not here.shape[1]:
+                continue
+            minutes, need = one.plan.minutes, one.plan.need
+            slack = np.minimum(self.rules.risk_slack_min, (minutes - need) / 2)
+            lost = np.cumsum(away, axis=1) > (minutes - need - slack)[:, None]
+            made = np.cumsum(here, axis=1) >= need[:, None]
+            for g in np.flatnonzero(lost.any(axis=1) & ~one.is_open & ~one.was_open):
+                first = int(np.argmax(lost[g]))
+                one.was_open[g] = True
+                if made[g, first]:
+                    continue
+                one.is_open[g] = True
+                self._open_round(one, int(g), int(np.argmax(away[g])), first, here[g], away[g])
+            for g in np.flatnonzero(one.is_open & made.any(axis=1)):
+                one.is_open[g] = False
+                end = one.plan.start + (int(np.argmax(made[g])) + 1) * 60_000_000
+                self._close(self._key_of_round(one, int(g)), end)
+
+    def _key_of_round(self, one: RunningRound, g: int) -> Key:
+        shift = one.plan.shift if not one.plan.role else f"{one.plan.shift}/{one.plan.role}"
+        return ("round_at_risk", "", str(self._grids[one.plan.rows[g]]), shift)
+
+    def _open_round(
+        self, one: RunningRound, g: int, began: int, at: int, here: Bools, away: Bools
+    ) -> None:
+        kind, worker, grid, shift = self._key_of_round(one, g)
+        start = one.plan.start
+        gone, seen = int(away[: at + 1].sum()), int(here[: at + 1].sum())
+        alarm = Alarm(
+            kind, worker, grid, shift, moment_at(start + began * 60_000_000),
+            moment_at(start + (at + 1) * 60_000_000),
+            detail={
+                "here_min": seen, "away_min": gone, "unknown_min": at + 1 - seen - gone,
+                "need_min": float(one.plan.need[g]), "left_min": one.plan.minutes - at - 1,
+            },
+        )  # fmt: skip
+        self._open[alarm.key] = alarm
+        self._opened.append(alarm)
+
+    def _end_round(self, one: RunningRound, at: int) -> None:
+        for g in np.flatnonzero(one.is_open):
+            self._close(self._key_of_round(one, int(g)), min(at, one.plan.end))
+
+    # --- alarms and states ---------------------------------------------------------------------
+
+    def _open_one(self, kind: str, slot: int, began: int, at: int, detail: dict[str, Any]) -> None:
+        home, number = int(self._home[slot]), int(self._round[slot])
+        lon, lat = (float(v) for v in self._place[slot])
+        alarm = Alarm(
+            kind, str(self._ids[slot]), str(self._grids[home]) if home >= 0 else "",
+            self._running[number].plan.shift if number >= 0 else "",
+            moment_at(began), moment_at(at), None, lon, lat, detail,
+        )  # fmt: skip
+        self._open[alarm.key] = alarm
+        self._opened.append(alarm)
+
+    def _end(self, kind: str, told: Told) -> None:
+        for slot, at in zip(told.slot, told.at, strict=True):
+            self._close((kind, str(self._ids[slot]), "", ""), int(at))
+
+    def _close(self, key: Key, at: int) -> None:
+        alarm = self._open.pop(key, None)
+        if alarm is not None:
+            ended = max(moment_at(at), alarm.fired_at)
+            self._ended.append(replace(alarm, ended_at=ended))
+
+    def _find_states(self, sos: Collection[str]) -> dict[str, str]:
+        code = np.full(len(self._ids), STATES.index("on_duty"), np.int8)
+        silent = find_silent(
+            self._heard, self._duty_since, self._now, int(self.rules.no_signal_delay_s * 1e6)
+        )
+        code[self._stand.is_open] = STATES.index("standing")
+        code[self._off.is_open | self._out.is_open] = STATES.index("off_post")
+        code[silent | self._silent.is_open] = STATES.index("no_signal")
+        if self._duty_since == NEVER:
+            code[:] = STATES.index("off_duty")
+        heard = self._heard != NEVER
+        code[~heard] = -1
+        for worker in sos:
+            if worker in self._slots:
+                code[self._slots[worker]] = STATES.index("sos")
+        same = (code.tobytes(), frozenset(sos))
+        if same == self._codes:
+            return self._states
+        self._codes = same
+        names = np.array(STATES, dtype=object)[code[heard]]
+        found = dict(zip(self._ids[heard].tolist(), names.tolist(), strict=True))
+        self._states = found | dict.fromkeys(sos, "sos")
+        return self._states
+
+
+@dataclass(frozen=True, eq=False)
+class _Heard:
+    """Fixes in order of time."""
+
+    slot: Slots
+    t: Ints
+    x: npt.NDArray[np.float64]
+    y: npt.NDArray[np.float64]
+    lon: npt.NDArray[np.float64]
+    lat: npt.NDArray[np.float64]
+    usable: Bools
+
+    def pick(self, which: Bools | Slots) -> _Heard:
+        """Some of them."""
+        return _Heard(*(getattr(self, name)[which] for name in self.__dataclass_fields__))
+
+    def waves(self) -> Iterator[_Heard]:
+        """At most one fix of a worker at a time, each worker's in order."""
+        if not len(self.t):
+            return
+        turn = pd.Series(self.slot).groupby(self.slot).cumcount().to_numpy()
+        for k in range(int(turn.max()) + 1):
+            yield self.pick(np.flatnonzero(turn == k))
