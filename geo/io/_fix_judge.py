@@ -42,7 +42,7 @@ REASONS = {
     "null_island": "within 100 m of 0, 0: what a phone without a fix sends",
     "unknown_crs": "a crs other than wgs84, cgcs2000, gcj02, bd09",
     "future": "later than the server's clock by more than the tolerance",
-    "too_old": "older than positions are kept, or from before 2000",
+    "too_old": "older than positions are kept",
 }
 """What may become of a reading, and what it means."""
 

@@ -63,26 +63,34 @@ def seal_fixes(folder: Path, frame: pd.DataFrame, *, timezone: str) -> int:
 
 
 @contextmanager
-def writing_part(folder: Path, day: date) -> Iterator[Callable[[pd.DataFrame], None]]:
+def writing_part(
+    folder: Path, day: date, *, mark: str = ""
+) -> Iterator[Callable[[pd.DataFrame], None]]:
     """Write one part of a day, a frame at a time; it appears when the block ends.
 
-    The frames come by worker and time. After an error, or without a row, nothing appears.
+    The frames come by worker and time. After an error, or without a row, nothing appears. `mark`
+    begins the name of the draft, so that who left one behind can be told.
     """
     target = day_folder(folder, day)
     target.mkdir(parents=True, exist_ok=True)
-    draft = target / f".{uuid.uuid4().hex}{DRAFT}"
-    count = 0
+    draft = target / f".{mark}{uuid.uuid4().hex}{DRAFT}"
+    writer: pq.ParquetWriter | None = None
+
+    def write(frame: pd.DataFrame) -> None:
+        nonlocal writer
+        table = to_arrow(frame)
+        if writer is None:
+            # With the words of pandas in the schema, so that types come back as they went in.
+            writer = pq.ParquetWriter(draft, table.schema, compression="zstd")
+        writer.write_table(table.cast(writer.schema), row_group_size=GROUP_ROWS)
+
     try:
-        with pq.ParquetWriter(draft, _SCHEMA, compression="zstd") as writer:
-
-            def write(frame: pd.DataFrame) -> None:
-                nonlocal count
-                table = to_arrow(frame)
-                count += table.num_rows
-                writer.write_table(table, row_group_size=GROUP_ROWS)
-
+        try:
             yield write
-        if count:
+        finally:
+            if writer is not None:
+                writer.close()
+        if writer is not None:
             _sync(draft)
             number = len(list_parts(folder, day))
             draft.rename(target / f"part-{number:04d}-{uuid.uuid4().hex[:8]}.parquet")
