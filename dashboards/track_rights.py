@@ -112,7 +112,7 @@ def note_look(
 
 def role_of(role: str, words: Words) -> str:
     """The word for a role that a page claims; the role itself where there is none."""
-    for key in (f"role.{role}", f"cases.role.{role}"):
+    for key in (f"tracks.role.{role}", f"role.{role}", f"cases.role.{role}"):
         if words.has(key):
             return words(key)
     return role or words("tracks.role.none")

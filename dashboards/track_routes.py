@@ -73,8 +73,9 @@ def facts(store: Store, words: Words) -> list[str]:
     settings = store.settings
     begin, end = (f"{moment:%H:%M}" for moment in settings.duty)
     kept = settings.keep_fixes_days
+    named = dict.fromkeys(name.strip() for name in settings.track_roles.split(","))
     roles = words("tracks.comma").join(
-        role_of(role, words) for role in sorted(settings.roles_with_tracks)
+        role_of(role, words) for role in named if role in settings.roles_with_tracks
     )
     return [
         words("tracks.fact.always", begin=begin, end=end)

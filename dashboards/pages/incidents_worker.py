@@ -11,6 +11,7 @@ from dashboards.components.marks import attrs
 from dashboards.pages.incidents_ids import CASE, DONE, ME, WORKER_PAGE
 from dashboards.pages.incidents_layout import city_name, in_mantine, language_of, page_config
 from dashboards.store import Store
+from dashboards.words import Words
 
 
 def build_worker_page(store: Store, query: dict[str, str]) -> Any:
@@ -50,6 +51,7 @@ def build_worker_page(store: Store, query: dict[str, str]) -> Any:
                 id=CASE, className="panel inc-case", hidden=True,
                 **attrs({"aria-label": words("cases.js.case.file")}),
             ),
+            _looks(words),
             html.Section(
                 [
                     html.Div(
@@ -82,3 +84,27 @@ def build_worker_page(store: Store, query: dict[str, str]) -> Any:
         lang="zh-CN" if words.language == "zh" else "en",
     )  # fmt: skip
     return in_mantine(page)
+
+
+def _looks(words: Words) -> html.Section:
+    """Who looked at my track: one line, more when it is opened; filled by assets/57-tracks.js."""
+    return html.Section(
+        html.Details(
+            [
+                html.Summary(
+                    [
+                        html.Span(words("tracks.title"), className="wk-looks-title"),
+                        html.Span("", id="worker-looks-count", className="inc-quiet"),
+                    ]
+                ),
+                html.Div(
+                    html.P(words("tracks.choose"), className="inc-empty"),
+                    id="worker-looks-list",
+                    **attrs({"aria-live": "polite"}),
+                ),
+            ],
+            id="worker-looks",
+        ),
+        className="wk-looks",
+        **attrs({"aria-label": words("tracks.title"), "data-facts": words("tracks.facts")}),
+    )

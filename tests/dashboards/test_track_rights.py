@@ -112,7 +112,7 @@ def test_a_track_that_was_sent_is_read_by_its_worker(ask: Callable[..., Any]) ->
     assert ask("/track/w1", by="w2", role="shift_leader").get_data(as_text=True) == "positions"
     told = ask("/tracks/looks", worker="w1", by="w1", role="grid_worker").get_json()
     assert [(row["who"], row["what"], row["when"]) for row in told["looks"]] == [
-        ("李芳（值班长）", "单人日报：我 11-20 全天 的轨迹", "14:09")
+        ("李芳（值班长）", "单人日报：我的轨迹，11-20 全天", "14:09")
     ]
     assert told["count"] == ZH("tracks.count", days=30, n=1)
 
@@ -191,7 +191,7 @@ def test_every_screen_has_its_word_and_stands_in_the_description_of_the_table() 
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({}, ["07:00至21:00", "保存 180 天", "派遣员", "30 天"]),
+        ({}, ["07:00至21:00", "保存 180 天", "社区书记、街道负责人、派遣员", "30 天"]),
         ({"keep_off_duty": True}, ["全天保存"]),
         ({"keep_fixes_days": 0}, ["长期保存"]),
         ({"track_roles": ""}, ["没有岗位"]),
