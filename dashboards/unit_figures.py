@@ -174,7 +174,7 @@ class _Inside:
         assets = _asset_units(snapshot, level)[self._are_mine(lambda n: _asset_units(snapshot, n))]
         is_camera = self._camera_mask()
         people = _people_units(snapshot, level)
-        mine = self._are_mine(lambda n: _people_units(snapshot, n))
+        mine = self.people
         duty = _on_duty(snapshot)
         return {
             "assets": assets,
@@ -182,6 +182,12 @@ class _Inside:
             "workers": people[mine],
             "on_duty": people[mine & duty],
         }
+
+    @property
+    def people(self) -> npt.NDArray[np.bool_]:
+        """Which registered people belong to it."""
+        snapshot = self._snapshot
+        return self._are_mine(lambda level: _people_units(snapshot, level))
 
     def _camera_mask(self) -> npt.NDArray[np.bool_]:
         snapshot = self._snapshot
@@ -224,6 +230,11 @@ def _find_people_units(snapshot: Snapshot, level: str) -> pd.Series:
         for k in np.flatnonzero(row < 0):
             found[k] = above.get(str(unit[k]))
     return pd.Series(pd.Categorical(found))
+
+
+def people_inside(snapshot: Snapshot, code: str | None) -> npt.NDArray[np.bool_]:
+    """Who of the registered people belongs to a unit; everyone for None, the whole city."""
+    return _Inside(snapshot, code).people
 
 
 def _on_duty(snapshot: Snapshot) -> npt.NDArray[np.bool_]:

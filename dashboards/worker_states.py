@@ -34,6 +34,12 @@ def told_states(store: Store) -> dict[str, str]:
     return {} if watching is None else dict(watching.states)
 
 
+def states_mark(store: Store) -> str:
+    """Another text whenever what is said of workers may be another."""
+    watching: Any = getattr(store, "watching", None)
+    return store.workspace.stamp("patrol_alarms") if watching is None else f"w{watching.mark}"
+
+
 def find_states(
     snapshot: Snapshot, told: dict[str, str], calling: frozenset[str], *, at: pd.Timestamp
 ) -> Codes:

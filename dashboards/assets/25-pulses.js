@@ -1,4 +1,4 @@
-/* New incidents pulse twice, overdue ones breathe slowly. Rings are drawn on a flat canvas over the
+/* New incidents pulse twice, overdue ones breathe slowly, a call for help sends out rings. Rings are drawn on a flat canvas over the
    map, so that the map itself rests; a person who wants no motion gets rings that stand still. */
 (function () {
   "use strict";
@@ -72,6 +72,15 @@
         }
       }
     }
+    // A call for help is seen whatever layers are switched off.
+    for (const call of w.patrol ? w.patrol.calls() : []) {
+      const where = w.patrol.placeOf(call);
+      const q = where && map.project(where);
+      if (!q || !inside(q)) continue;
+      const t = w.still() ? 0.35 : (now % PULSE_MS) / PULSE_MS;
+      ring(g, q, (13 + 30 * t) * k, colours.late, 1 - t, 3 * k);
+      ring(g, q, (13 + 30 * ((t + 0.5) % 1)) * k, colours.late, 1 - ((t + 0.5) % 1), 3 * k);
+    }
     if (w.s.mark) {
       const q = map.project(w.s.mark);
       if (inside(q)) ring(g, q, 15 * k, colours.accent, 1, 2.4 * k);
@@ -97,7 +106,7 @@
     (function frame(now) {
       window.requestAnimationFrame(frame);
       if (document.hidden || w.still() || now - last < FRAME_MS) return;
-      if (!p.late.length && !p.fresh.size) return;
+      if (!p.late.length && !p.fresh.size && !(w.patrol && w.patrol.calls().length)) return;
       last = now;
       draw();
     })(0);

@@ -144,6 +144,15 @@
     for (const [k, pitch] of [784, 587, 784, 587].entries()) tone(audio.currentTime + 0.28 * k, pitch);
   }
 
+  /* For 44-patrol.js: a call for help is heard as another, more urgent row of tones, whatever sounded last. */
+  w.soundAlarm = function () {
+    if (!wanted() || !ready()) return;
+    if (audio.state !== "running") return showSound();
+    heard = performance.now();
+    w.tones = (w.tones || 0) + 1;
+    for (let k = 0; k < 6; k++) tone(audio.currentTime + 0.16 * k, k % 2 ? 988 : 784);
+  };
+
   /* Browsers let a page be heard only after a person has touched it: say so until then. */
   function showSound() {
     const toggle = document.getElementById("command-sound");

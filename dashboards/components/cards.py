@@ -7,18 +7,20 @@ could be read as one.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from datetime import datetime
 
 from dash import html
 
-from dashboards.components.marks import attrs, mark
-from dashboards.settings import Settings
+from dashboards.components.marks import attrs, mark, worker_mark
 from dashboards.words import WEEKDAYS, Words
 
 Totals = dict[str, float]
 
 
-def build_cards(totals: Totals, at: datetime, words: Words, settings: Settings) -> list[html.Div]:
+def build_cards(
+    totals: Totals, at: datetime, words: Words, people: Mapping[str, int]
+) -> list[html.Div]:
     """Eight cards in the order of the questions: what, how late, how well, who, done, where.
 
     Parameters
@@ -27,13 +29,15 @@ def build_cards(totals: Totals, at: datetime, words: Words, settings: Settings) 
         The figures of a unit, as `Snapshot.scope` gives them.
     at
         The moment of the figures, in the city's zone.
+    people
+        How many of its people are in each state, from `dashboards.worker_states.count_states`.
     """
     return [
         _today(totals, at, words),
         _open(totals, words),
         _overdue(totals, words),
         _on_time(totals, words),
-        _duty(totals, words, settings),
+        _duty(totals, words, people),
         _rounds(totals, words),
         _coverage(totals, words),
         _grids(totals, words),
@@ -99,15 +103,50 @@ def _grids(totals: Totals, words: Words) -> html.Div:
     )
 
 
-def _duty(totals: Totals, words: Words, settings: Settings) -> html.Div:
+def _duty(totals: Totals, words: Words, people: Mapping[str, int]) -> html.Div:
+    """Who is on duty as the lead figure, and beside it those of whom something is amiss."""
     if not totals["workers"]:
-        return _unknown(words("card.duty"), words("card.none"), words("card.duty.empty"))
-    return _card(
-        words("card.duty"),
-        words.short_number(totals["on_duty"]),
-        words("card.duty.of", total=words.number(totals["workers"])),
-        words("card.duty.note", minutes=settings.on_duty_minutes),
-        exact=words.number(totals["on_duty"]),
+        return _unknown(words("live.card"), words("card.none"), words("card.duty.empty"))
+    counts = {name: words.number(count) for name, count in people.items()}
+    said = words("live.card.hint", **counts)
+    label = words("live.card")
+    rest = people.get("off_duty", 0)
+    shown = {**people, "on_duty": people.get("on_duty", 0) + people.get("standing", 0)}
+    return html.Div(
+        [
+            html.Div(
+                [
+                    label,
+                    html.Span(
+                        words("live.card.none", n=words.short_number(rest)), className="duty-rest"
+                    ),
+                ],
+                className="card-label",
+            ),
+            html.Dl(
+                [_state(name, shown.get(name, 0), words) for name in DUTY_STATES],
+                className="duty-states",
+            ),
+        ],
+        className="card duty-card" + (" is-late" if people.get("sos") else ""),
+        title=said,
+        role="group",
+        **attrs({"aria-label": f"{label}: {said}"}),
+    )
+
+
+DUTY_STATES = ("on_duty", "off_post", "no_signal", "sos")
+"""States with a place on the card of people; those who stand still count as on duty there."""
+
+
+def _state(name: str, count: int, words: Words) -> html.Div:
+    tone = " has-some" if count else ""
+    return html.Div(
+        [
+            html.Dt([worker_mark(name), words(f"js.worker.{name}")]),
+            html.Dd(words.short_number(count), title=words.number(count)),
+        ],
+        className=f"duty-state is-{name}{tone}",
     )
 
 

@@ -28,11 +28,14 @@ from dashboards.pages.command_ids import (
     LIST,
     LIST_ORDER,
     PAGE,
+    PATROL,
+    PATROL_OPEN,
     PING,
     PLACE,
     RANK,
     RANK_ORDER,
     SEARCH,
+    SOS,
     TICK,
     TOUR,
     TREND,
@@ -94,7 +97,11 @@ def build_page(store: Store, choice: Choice, ready: Ready | None = None) -> Any:
 
 
 def _head(store: Store, snapshot: Snapshot, words: Words, look: Look) -> html.Header:
-    """Crumbs at the left, an alarm in the middle, age of the data and the clock at the right."""
+    """Crumbs at the left, alarms in the middle, age of the data and the clock at the right.
+
+    A call for help has a bar of its own before that of overdue cases (assets/44-patrol.js).
+    """
+    call = html.Div(id=SOS, className="sos", role="alert", **attrs({"aria-live": "assertive"}))
     alarm = html.Div(
         id="command-alarm", className="alarm", role="alert", **attrs({"aria-live": "assertive"})
     )
@@ -116,7 +123,7 @@ def _head(store: Store, snapshot: Snapshot, words: Words, look: Look) -> html.He
             className="crumbs",
             **attrs({"aria-label": words("crumbs")}),
         ),
-        middle=[alarm],
+        middle=[call, alarm],
         tools=[sound],
     )
 
@@ -157,16 +164,26 @@ def _side(store: Store, words: Words, choice: Choice, panels: Panels) -> html.As
         className="figures is-small",
         **attrs({"aria-label": words("list.order")}),
     )
+    patrol = html.Button(
+        words("js.patrol.open", n="0"),
+        id=PATROL_OPEN,
+        type="button",
+        className="patrol-open",
+        title=words("js.patrol.title"),
+        **attrs({"aria-pressed": "false", "aria-controls": PATROL}),
+    )
     return html.Aside(
         [
             html.Section(
                 [
-                    html.Div([html.H2(words("list.title")), order], className="panel-head"),
+                    html.Div([html.H2(words("list.title")), patrol, order], className="panel-head"),
                     html.Div(
                         panels.cases(None),
                         id=LIST,
                         className="panel-body",
                     ),
+                    # Filled by assets/44-patrol.js from what /live tells.
+                    html.Div(id=PATROL, className="panel-body patrol", hidden=True),
                 ],
                 className="panel list-panel",
             ),

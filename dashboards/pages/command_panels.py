@@ -21,8 +21,11 @@ from dashboards.components.map_spec import UnitMap, build_shade
 from dashboards.components.rank_table import build_rank
 from dashboards.figures import Snapshot
 from dashboards.pages.command_look import Look, level_name, look_at
+from dashboards.patrol_lines import read_alarms
 from dashboards.store import Change, Store
+from dashboards.unit_figures import people_inside
 from dashboards.words import Words
+from dashboards.worker_states import count_states, states_mark, told_states
 
 T = TypeVar("T")
 
@@ -37,7 +40,7 @@ class Panels:
     def __init__(self, store: Store, snapshot: Snapshot, look: Look, words: Words) -> None:
         self.snapshot = snapshot
         self.look = look
-        self._settings = store.settings
+        self._store, self._settings = store, store.settings
         self._words = words
         self._level = level_name(look.level, words)
 
@@ -47,13 +50,15 @@ class Panels:
 
     @property
     def cards(self) -> list[html.Div]:
-        """The indicator cards."""
-        return self._once(
-            "cards",
-            lambda: build_cards(
-                self.look.scope.totals, self.snapshot.at, self._words, self._settings
-            ),
-        )
+        """The indicator cards; people change their state without any news of the tables."""
+        told, calling = told_states(self._store), read_alarms(self._store).calling
+
+        def make() -> list[html.Div]:
+            mine = people_inside(self.snapshot, self.look.code)
+            people = count_states(self.snapshot, told, calling, mine)
+            return build_cards(self.look.scope.totals, self.snapshot.at, self._words, people)
+
+        return self._once("cards", make, states_mark(self._store))
 
     def cases(self, order: str | None) -> html.Div | html.Ol:
         """The incidents, newest or most urgent first."""

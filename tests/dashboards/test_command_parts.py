@@ -28,7 +28,9 @@ from dashboards.pages.command_layout import build_page, crumbs_of
 from dashboards.pages.command_look import look_at, shadeable, tour_stops
 from dashboards.pages.command_panels import Ready
 from dashboards.store import Store
+from dashboards.unit_figures import people_inside
 from dashboards.words import Words
+from dashboards.worker_states import count_states
 
 DONGJIE, NANHU = "420102001000", "420102002000"
 
@@ -85,8 +87,9 @@ def test_an_address_is_read_and_what_it_cannot_mean_is_left_out(
 
 
 def cards_text(store: Store, unit: str | None = None) -> str:
-    scope = store.snapshot().scope(unit)
-    cards = build_cards(scope.totals, store.snapshot().at, Words("zh"), store.settings)
+    snapshot = store.snapshot()
+    people = count_states(snapshot, {}, frozenset(), people_inside(snapshot, unit))
+    cards = build_cards(snapshot.scope(unit).totals, snapshot.at, Words("zh"), people)
     return " ".join(texts(cards))
 
 
@@ -95,9 +98,27 @@ def test_the_cards_say_the_figures_of_the_drawing(drawn_store: Store) -> None:
     for part in (
         "今日事件 3 件", "上周六同时段 1 ▲ 200%", "未结事件 5 件 无坐标 1 · 网格外 1",
         "超时未结 1 件 最久超时 1 小时 · 将超时 1", "按期结案率 (30 天) 50.0 %",
-        "当前在岗 1 / 3", "网格 12 个",
+        "巡查人员 不在班 1 在岗 1 脱岗 0 无信号 1 求助 0", "网格 12 个",
     ):  # fmt: skip
         assert part in said, part
+
+
+def test_the_card_of_people_has_a_figure_for_each_state_and_says_all_of_them(
+    drawn_store: Store,
+) -> None:
+    """w1 is at the post, w2 stands still, w3 has no position and called for help all the same."""
+    snapshot = drawn_store.snapshot()
+    told = {"w1": "on_duty", "w2": "standing"}
+    everyone = people_inside(snapshot, None)
+    people = count_states(snapshot, told, frozenset({"w3"}), everyone)
+    assert people == {
+        "on_duty": 1, "off_post": 0, "no_signal": 0, "standing": 1, "sos": 1, "off_duty": 0,
+    }  # fmt: skip
+    assert sum(people.values()) == len(snapshot.workers.people)
+    cards = build_cards(snapshot.scope().totals, snapshot.at, Words("zh"), people)
+    (card,) = [card for card in cards if "duty-card" in card.className]
+    assert "在岗 1，脱岗 0，滞留 1，无信号 0，求助 1，不在班 0" in card.title
+    assert "is-late" in card.className
 
 
 def test_households_that_a_grid_lacks_are_said_on_the_card(drawn_store: Store) -> None:
@@ -120,13 +141,13 @@ def test_rounds_that_nobody_counted_are_unknown_and_not_zero(drawn_store: Store)
         "rounds_required": float("nan"),
         "covered_share": float("nan"),
     }
-    cards = build_cards(totals, snapshot.at, Words("zh"), drawn_store.settings)
+    cards = build_cards(totals, snapshot.at, Words("zh"), {})
     rounds, coverage = cards[5], cards[6]
     assert "is-unknown" in rounds.className
     assert texts(rounds)[:2] == ["今日巡查完成率", "未知"]
     assert texts(coverage)[:2] == ["今日巡查覆盖率", "未知"]
     known = {**totals, "rounds_required": 36.0, "rounds_done": 27.0, "covered_share": 0.8125}
-    cards = build_cards(known, snapshot.at, Words("zh"), drawn_store.settings)
+    cards = build_cards(known, snapshot.at, Words("zh"), {})
     assert texts(cards[5]) == ["今日巡查完成率", "75.0", "%", "应巡 36 次 · 已巡 27 次"]
     assert texts(cards[6])[:3] == ["今日巡查覆盖率", "81.2", "%"]
 
