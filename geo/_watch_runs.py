@@ -17,6 +17,9 @@ Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
 
+Slots = npt.NDArray[np.intp]
+"""Numbers of workers."""
+
 NEVER = -(2**62)
 """A time that has not been."""
 
@@ -25,7 +28,7 @@ NEVER = -(2**62)
 class Told:
     """Alarms that opened or ended in one step: slots of workers and the times of each."""
 
-    slot: npt.NDArray[np.intp]
+    slot: Slots
     began: Ints
     at: Ints
 
@@ -58,7 +61,7 @@ class Runs:
         self.over[which] = NEVER
 
     def see(
-        self, slot: npt.NDArray[np.intp], t: Ints, before: Ints, holds: Bools, may_begin: Bools
+        self, slot: Slots, t: Ints, before: Ints, holds: Bools, may_begin: Bools
     ) -> tuple[Told, Told]:
         """Take in one fix of each of some workers; the alarms that open and that end.
 
@@ -119,9 +122,7 @@ class Spots:
             np.append(a, np.zeros(more)) for a in (self._x, self._y, self._n)
         )
 
-    def see(
-        self, slot: npt.NDArray[np.intp], t: Ints, before: Ints, x: Floats, y: Floats
-    ) -> tuple[Told, Told]:
+    def see(self, slot: Slots, t: Ints, before: Ints, x: Floats, y: Floats) -> tuple[Told, Told]:
         """Take in one fix of each of some workers; the alarms that open and that end."""
         since, over, is_open = self.since[slot], self.over[slot], self.is_open[slot]
         torn = t - before > self._gap
@@ -142,6 +143,11 @@ class Spots:
         self.since[slot], self.over[slot] = since, np.where(anew, NEVER, over)
         self.is_open[slot] = (is_open & ~ends) | opens
         return Told(slot[opens], since[opens], t[opens]), ended
+
+    def put(self, slot: int, x: float, y: float) -> None:
+        """Where a worker stands of whom only that is known."""
+        if np.isfinite(x) and np.isfinite(y):
+            self._x[slot], self._y[slot], self._n[slot] = x, y, 1.0
 
     def forget(self, which: Bools) -> None:
         """Spots without an alarm begin anew."""

@@ -17,9 +17,8 @@ not depend on how often one looks, as long as fixes come in order.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Iterable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -34,75 +33,24 @@ from geo._fixes_tracks import flags, micros
 from geo._rounds_kernels import measure_outside
 from geo._rounds_schedule import Schedule
 from geo._rounds_spans import ring_table
+from geo._watch_alarms import STATES as STATES
+from geo._watch_alarms import Alarm as Alarm
+from geo._watch_alarms import Changes as Changes
+from geo._watch_alarms import Key
+from geo._watch_alarms import alarm_id as alarm_id
+from geo._watch_heard import Heard
 from geo._watch_plan import Plan, Round, RunningRound, moment_at
 from geo._watch_rules import AlarmRules as AlarmRules
 from geo._watch_rules import Duty as Duty
-from geo._watch_runs import NEVER, Bools, Ints, Runs, Spots, Told
+from geo._watch_runs import NEVER, Bools, Ints, Runs, Slots, Spots, Told
 from geo._watch_silence import Feed, find_silent
 from geo._working_time import WorkingCalendar
 from geo.datum import require_metres
 from geo.errors import ColumnError
 
-STATES = ("sos", "no_signal", "off_post", "standing", "on_duty", "off_duty")
-"""The graver first; a worker who was never heard has none. `off_post` also stands for an open alarm
-`out_of_grid`."""
-
 SMOOTH_S = 15.0
 """Positions are averaged with weights that fall to 1/e in this time: 10 m of noise of a phone that
 reports every 5 s become 4 m. Our assumption: a walker is 16 m behind, less than a grid's border."""
-
-Slots = npt.NDArray[np.intp]
-Key = tuple[str, str, str, str]
-"""Kind, worker, grid, shift: at most one alarm of a key is open."""
-
-
-@dataclass(frozen=True)
-class Alarm:
-    """One alarm; times in UTC."""
-
-    kind: str
-    worker_id: str
-    """Empty: it is about the grid, or about all phones."""
-    grid_id: str
-    shift: str
-    began_at: datetime
-    fired_at: datetime
-    ended_at: datetime | None = None
-    lon: float = float("nan")
-    lat: float = float("nan")
-    detail: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def alarm_id(self) -> str:
-        """The same for the same alarm, whoever works it out."""
-        return alarm_id(self.kind, self.worker_id, self.began_at, self.grid_id, self.shift)
-
-    @property
-    def key(self) -> Key:
-        """What it is about."""
-        if self.kind == "round_at_risk":
-            return (self.kind, "", self.grid_id, self.shift)
-        return (self.kind, self.worker_id, "", "")
-
-
-@dataclass(frozen=True)
-class Changes:
-    """What a look found."""
-
-    opened: tuple[Alarm, ...]
-    ended: tuple[Alarm, ...]
-    """With `ended_at`; one that opened since the last look may be among them."""
-    states: dict[str, str]
-    """State of each worker heard so far; the same object as before while nothing changed."""
-
-
-def alarm_id(
-    kind: str, worker_id: str, began_at: datetime, grid_id: str = "", shift: str = ""
-) -> str:
-    """An id of 16 hexadecimal digits that the same alarm always gets."""
-    grid, shift = (grid_id, shift) if kind == "round_at_risk" else ("", "")
-    text = "\x1f".join([kind, worker_id, grid, shift, str(micro_of(began_at))])
-    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
 class Watch:
@@ -217,9 +165,51 @@ class Watch:
         self._go(heard, max(now, self._now))
         return Changes(tuple(self._opened), tuple(self._ended), self._find_states(sos))
 
+    @property
+    def now(self) -> datetime:
+        """Up to when it has looked."""
+        return moment_at(self._now)
+
+    def restore(self, alarms: Iterable[Alarm]) -> tuple[Alarm, ...]:
+        """Go on with alarms that were open before; those that no longer apply come back ended.
+
+        What had not become an alarm yet begins anew: that can only delay one. Call it after a
+        first look, so that it is known who was heard.
+        """
+        self._ended = []
+        for alarm in alarms:
+            if alarm.kind == "sos" or alarm.key in self._open:
+                continue
+            self._open[alarm.key] = alarm
+            if not self._take_up(alarm):
+                self._close(alarm.key, self._now)
+        return tuple(self._ended)
+
+    def _take_up(self, alarm: Alarm) -> bool:
+        """Whether an alarm of before can still be open; its runs go on if so."""
+        if alarm.kind == "round_at_risk":
+            for one in self._running:
+                for g in np.flatnonzero(self._grids[one.plan.rows].astype(str) == alarm.grid_id):
+                    if self._key_of_round(one, int(g)) == alarm.key:
+                        one.is_open[g] = one.was_open[g] = True
+                        return True
+            return False
+        if alarm.key == ("no_signal", "", "", ""):
+            self._all_silent = micro_of(alarm.began_at) if self._running else None
+            return self._all_silent is not None
+        slot, runs = self._slots.get(alarm.worker_id), self._kinds.get(alarm.kind)
+        if slot is None or runs is None or self._duty_since == NEVER:
+            return False
+        if self._home[slot] < 0 or (self._round[slot] < 0 and alarm.kind != "out_of_grid"):
+            return False
+        runs.is_open[slot], runs.since[slot] = True, micro_of(alarm.began_at)
+        if isinstance(runs, Spots):
+            runs.put(slot, *self._xy[slot])
+        return True
+
     # --- reading -------------------------------------------------------------------------------
 
-    def _read(self, positions: pd.DataFrame, now: int) -> _Heard:
+    def _read(self, positions: pd.DataFrame, now: int) -> Heard:
         """The new fixes in order of time, in metres."""
         slot = self._find_slots(positions)
         t = micros(positions["time"])
@@ -227,21 +217,27 @@ class Watch:
         fresh = fresh[np.argsort(t[fresh], kind="stable")]
         self._feed.take(t[fresh])
         lon, lat = (positions[c].to_numpy(np.float64)[fresh] for c in ("lon", "lat"))
+        x, y = (np.asarray(v) for v in self._to_metres.transform(lon, lat))
         old = t[fresh] < self._since
-        if old.any():
-            # Rows lie by time, so the last one of a worker stays.
-            self._heard[slot[fresh[old]]] = t[fresh[old]]
-            self._place[slot[fresh[old]]] = np.column_stack([lon[old], lat[old]])
-            fresh, lon, lat = fresh[~old], lon[~old], lat[~old]
-        slot, t = slot[fresh], t[fresh]
+        # Rows lie by time, so of several the last one of a worker stays.
+        self._heard[slot[fresh[old]]] = t[fresh[old]]
+        self._place[slot[fresh[old]]] = np.column_stack([lon[old], lat[old]])
+        self._xy[slot[fresh[old]]] = np.column_stack([x[old], y[old]])
+        usable = self._find_usable(positions.iloc[fresh], lon, lat)
+        found = Heard(slot[fresh], t[fresh], x, y, lon, lat, usable)
+        return found.pick(~old)
+
+    def _find_usable(
+        self, rows: pd.DataFrame, lon: npt.NDArray[np.float64], lat: npt.NDArray[np.float64]
+    ) -> Bools:
+        """Which fixes prove where somebody is: not made up, and not too vague."""
         usable = np.isfinite(lon) & np.isfinite(lat)
-        if "accuracy_m" in positions:
-            accuracy = positions["accuracy_m"].to_numpy(np.float64, na_value=np.nan)[fresh]
+        if "accuracy_m" in rows:
+            accuracy = rows["accuracy_m"].to_numpy(np.float64, na_value=np.nan)
             usable &= ~(accuracy > self.rules.most_accuracy_m)
-        if "mock" in positions:
-            usable &= ~flags(positions, "mock")[fresh]
-        x, y = self._to_metres.transform(lon, lat)
-        return _Heard(slot, t, np.asarray(x), np.asarray(y), lon, lat, usable)
+        if "mock" in rows:
+            usable &= ~flags(rows, "mock")
+        return np.asarray(usable)
 
     def _find_slots(self, positions: pd.DataFrame) -> Slots:
         if "worker_id" in positions:
@@ -342,7 +338,7 @@ class Watch:
 
     # --- a stretch of time under one regime ----------------------------------------------------
 
-    def _go(self, heard: _Heard, until: int) -> None:
+    def _go(self, heard: Heard, until: int) -> None:
         """Take in the fixes of a stretch, then let time pass up to its end."""
         for wave in heard.waves():
             self._fall_silent(wave.slot, wave.t)
@@ -353,7 +349,7 @@ class Watch:
         self._judge_rounds(until)
         self._now = until
 
-    def _take(self, wave: _Heard) -> None:
+    def _take(self, wave: Heard) -> None:
         """One fix of each of some workers."""
         slot, t = wave.slot, wave.t
         self._hear(slot, t)
@@ -575,28 +571,3 @@ class Watch:
         found = dict(zip(self._ids[heard].tolist(), names.tolist(), strict=True))
         self._states = found | dict.fromkeys(sos, "sos")
         return self._states
-
-
-@dataclass(frozen=True, eq=False)
-class _Heard:
-    """Fixes in order of time."""
-
-    slot: Slots
-    t: Ints
-    x: npt.NDArray[np.float64]
-    y: npt.NDArray[np.float64]
-    lon: npt.NDArray[np.float64]
-    lat: npt.NDArray[np.float64]
-    usable: Bools
-
-    def pick(self, which: Bools | Slots) -> _Heard:
-        """Some of them."""
-        return _Heard(*(getattr(self, name)[which] for name in self.__dataclass_fields__))
-
-    def waves(self) -> Iterator[_Heard]:
-        """At most one fix of a worker at a time, each worker's in order."""
-        if not len(self.t):
-            return
-        turn = pd.Series(self.slot).groupby(self.slot).cumcount().to_numpy()
-        for k in range(int(turn.max()) + 1):
-            yield self.pick(np.flatnonzero(turn == k))
