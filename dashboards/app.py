@@ -25,6 +25,7 @@ from dashboards.server import add_routes, new_reference
 from dashboards.settings import Settings
 from dashboards.store import Store
 from dashboards.track_routes import add_track_routes
+from dashboards.watching import Watching, add_watch_routes
 from dashboards.words import Words
 from geo.errors import WanggeError
 from layers.colours import css_variables
@@ -86,6 +87,8 @@ def create_app(settings: Settings, store: Store) -> Dash:
         [html.Div(id=ERROR, className="app-error", role="alert"), dash.page_container],
         id="app",
     )
+    # Who watches is told of a look before the feed, which tells screens what it found.
+    watching = store.watching = Watching(store)
     for page in PAGES:
         page.register(app, store)
     register_card(app, store)
@@ -95,6 +98,7 @@ def create_app(settings: Settings, store: Store) -> Dash:
     add_case_routes(server, store)
     add_track_routes(server, store)
     add_ingest_routes(server, store)
+    add_watch_routes(server, store, watching)
 
     @server.get("/theme.css")
     def theme() -> flask.typing.ResponseReturnValue:

@@ -18,6 +18,7 @@ COMMANDS = {
     "assign": "Put points into grids, file to file.",
     "check": "Run all checks on a workspace.",
     "demo": "Build an invented city, and serve it if asked.",
+    "device": "Give a worker's phone an id and a token, list and end them.",
     "divide": "Divide units into balanced grids, file to file.",
     "export": "Write a table of a workspace to a file.",
     "import": "Bring files into a workspace through the gate.",

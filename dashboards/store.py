@@ -17,7 +17,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from dashboards.cases import Cases, prune, read_cases, read_changed
@@ -36,6 +36,9 @@ from geo.io.workspace import Workspace
 from geo.live import LiveIndex
 from geo.nearby import NearbyIndex
 from geo.responsibility import ChainIndex
+
+if TYPE_CHECKING:
+    from dashboards.watching import Watching
 
 log = logging.getLogger(__name__)
 
@@ -100,6 +103,8 @@ class Store:
         self._looked: float | None = None
         self._listeners: list[Callable[[Change], None]] = []
         self._indexes = Indexes(workspace, settings)
+        self.watching: Watching | None = None
+        """Who looks after patrols; the app puts it here."""
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
         self._works: list[tuple[str, Callable[[], object]]] = [

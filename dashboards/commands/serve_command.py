@@ -57,19 +57,31 @@ def serve(path: Path, host: str | None = None, port: int | None = None) -> None:
 
             from dashboards.app import create_app
             from dashboards.clock import city_clock
+            from dashboards.feed_jobs import FeedJobs
+            from dashboards.feeds import INGEST, INGEST_THREADS
             from dashboards.server import LIVE
             from dashboards.store import Store
 
             store = Store(workspace, settings, clock=city_clock(workspace))
             click.echo(f"reading {path} ...")
             store.start()
-            try:
+            with contextlib.ExitStack() as ends:
+                ends.callback(store.stop)
                 app = create_app(settings, store)
+                assert store.watching is not None
+                jobs = FeedJobs(store, app.server.extensions[INGEST])
+                ends.callback(store.watching.stop)
+                ends.callback(jobs.stop)
+                store.watching.start()
+                jobs.start()
                 server = create_server(
                     app.server,
                     sockets=[listener],
                     # A screen that listens to /live keeps its thread.
-                    threads=settings.threads + settings.screens,
+                    threads=settings.threads + settings.screens + INGEST_THREADS,
+                    # Phones keep their connections; select() holds no more than 1,024 of them.
+                    connection_limit=2_000,
+                    asyncore_use_poll=True,
                     ident="wangge",
                     channel_timeout=120,
                     outbuf_high_watermark=_WAITING_BYTES,
@@ -78,8 +90,6 @@ def serve(path: Path, host: str | None = None, port: int | None = None) -> None:
                 click.echo(f"serving {path} at {address(settings.host, port_now)}  (Ctrl+C stops)")
                 with _ending(app.server.extensions[LIVE].close):
                     server.run()
-            finally:
-                store.stop()
 
 
 _WAITING_BYTES = 2_000_000

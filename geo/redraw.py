@@ -1,0 +1,501 @@
+"""Edits of a plan: each gives a new plan, or refuses with the reason, the place and the way out.
+
+What an edit leaves behind is checked, whatever the edit: grids in one piece, inside one community,
+none empty, none locked; blocks sound and covering the same ground. So no order of edits can lead to
+a gap, an overlap or a household that is counted twice. A refused edit changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import shapely
+import shapely.ops
+
+from geo._plan_rings import Ints
+from geo._redraw_shapes import border_vertices as border_vertices
+from geo._redraw_shapes import cut_block, grid_row, require_unlocked
+from geo._redraw_shapes import insert_vertex as insert_vertex
+from geo._redraw_shapes import move_border as move_border
+from geo._redraw_shapes import move_vertices as move_vertices
+from geo._redraw_shapes import remove_vertex as remove_vertex
+from geo.errors import InputError
+from geo.hierarchy import number_grids
+from geo.plan import GridRow, Plan, RedrawError, Swap, pieces_of
+
+MAIN_KIND = "base"
+DEDICATED = "dedicated"
+
+
+def paint(plan: Plan, blocks: Iterable[str], grid: str, *, along: bool = False) -> Plan:
+    """Give blocks to a grid.
+
+    Parameters
+    ----------
+    blocks
+        Ids; those that the grid has already are left as they are.
+    along
+        Also take what would be cut off from the grids that lose blocks.
+
+    Raises
+    ------
+    RedrawError
+        If a block is unknown, in another community or in a locked grid, a grid would be left empty,
+        or one would fall into pieces; then `offer` names the blocks to take along.
+    """
+    to = grid_row(plan, grid)
+    rows = _block_rows(plan, blocks)
+    rows = rows[plan.label[rows] != to]
+    if not len(rows):
+        raise RedrawError(f"all of these blocks are in grid {grid} already")
+    label = plan.label.copy()
+    label[rows] = to
+    cut_off = _cut_off(plan, label, np.unique(plan.label[rows]))
+    if len(cut_off) and along:
+        label[cut_off] = to
+    elif len(cut_off):
+        names = [plan.blocks.ids[row] for row in cut_off.tolist()]
+        raise RedrawError(
+            f"{len(names)} blocks would be cut off from their grid: take them along, or paint"
+            " elsewhere",
+            shapely.coverage_union_all(plan.ground.polygons(cut_off)),
+            names,
+        )
+    edit = {
+        "do": "paint",
+        "blocks": [plan.blocks.ids[row] for row in rows.tolist()],
+        "grid": grid,
+        "along": along,
+    }
+    return _relabel(plan, label, edit)
+
+
+def assign(plan: Plan, blocks: Mapping[str, str]) -> Plan:
+    """Give each block the grid that it is paired with, all at once (`grid_id` by `block_id`).
+
+    Raises
+    ------
+    RedrawError
+        As `paint`.
+    """
+    label = plan.label.copy()
+    rows = _block_rows(plan, blocks)
+    label[rows] = [grid_row(plan, name) for name in blocks.values()]
+    return _relabel(plan, label, {"do": "assign", "blocks": dict(blocks)})
+
+
+def merge(plan: Plan, grids: Collection[str], *, into: str | None = None) -> Plan:
+    """Make neighbouring grids one; it keeps the id of `into`, else of the one with most households.
+
+    Raises
+    ------
+    RedrawError
+        If they are not neighbours, lie in different communities, or one is locked.
+    """
+    rows = [grid_row(plan, name) for name in dict.fromkeys(grids)]
+    if len(rows) < 2:
+        raise RedrawError("one grid alone cannot be merged: choose two or more")
+    if into is not None and into not in grids:
+        raise RedrawError(f"grid {into} is not among those to merge")
+    table = plan.table()
+    names = [plan.grids[row].grid_id for row in rows]
+    kept = into or str(table.loc[names, "households"].idxmax())
+    label = plan.label.copy()
+    label[np.isin(label, rows)] = grid_row(plan, kept)
+    edit = {"do": "merge", "grids": names, "into": kept}
+    return _relabel(plan, label, edit, may_end=rows)
+
+
+def split(
+    plan: Plan,
+    grid: str,
+    line: shapely.LineString,
+    *,
+    through: bool = False,
+    name: str | None = None,
+    homes: Mapping[str, Any] | None = None,
+) -> Plan:
+    """Split a grid in two by a drawn line; the part with more households keeps the id.
+
+    Parameters
+    ----------
+    line
+        In the plan's CRS, from outside the grid to outside.
+    through
+        Cut the blocks under the line; otherwise each block goes to the side that has more of it.
+    name
+        Of the new grid; empty takes its id.
+    homes
+        See `cut_block` of `geo._redraw_shapes`: buildings with `xy` and `households`.
+
+    Raises
+    ------
+    RedrawError
+        If the line crosses itself, misses the grid or ends in it, would make more than two parts,
+        or leaves a side without a block.
+    """
+    row = grid_row(plan, grid)
+    require_unlocked(plan, np.array([row]))
+    outline = plan.outline(row)
+    sides = _sides(outline, line, grid)
+    after, members = plan, plan.members(row)
+    if through:
+        for block in members.tolist():
+            after, _ = cut_block(after, block, line, homes=homes, keep_small=True)
+        members = after.members(row)
+    shapes = after.ground.polygons(members)
+    part = np.stack([shapely.area(shapely.intersection(shapes, side)) for side in sides])
+    second = part[1] > part[0]
+    if second.all() or not second.any():
+        raise RedrawError(
+            f"the line leaves no whole block of grid {grid} on one of its sides: draw it farther"
+            " inside, or cut through blocks",
+            line,
+        )
+    households = after.blocks.households[members]
+    moved = (
+        members[second]
+        if households[second].sum() <= households[~second].sum()
+        else members[~second]
+    )
+    made = new_grid_id(plan, grid)
+    label = after.label.copy()
+    label[moved] = len(plan.grids)
+    old = plan.grids[row]
+    edit = {
+        "do": "split",
+        "grid": grid,
+        "line": shapely.get_coordinates(line).tolist(),
+        "through": through,
+        "name": name,
+    }
+    if homes is not None:
+        edit["homes"] = {key: np.asarray(value).tolist() for key, value in homes.items()}
+    grids = (*plan.grids, GridRow(made, name or made, old.kind, old.community))
+    return _relabel(plan, label, edit, base=after, grids=grids)
+
+
+def cut_out(
+    plan: Plan,
+    area: shapely.Polygon,
+    *,
+    name: str,
+    through: bool = False,
+    kind: str = DEDICATED,
+    homes: Mapping[str, Any] | None = None,
+) -> Plan:
+    """Make a new grid of what lies in an area, such as a dedicated grid (专属网格).
+
+    Blocks with more than half of their ground in the area belong to it; `through` cuts them along
+    its border first.
+
+    Raises
+    ------
+    RedrawError
+        If the area is not a sound polygon, holds no block, reaches over a community's border, or
+        leaves a grid empty or in pieces.
+    """
+    if not isinstance(area, shapely.Polygon) or not area.is_valid or area.is_empty:
+        raise RedrawError("the area is not a polygon, or its border crosses itself: draw it again")
+    shapes = plan.ground.polygons(range(len(plan.blocks)))
+    near = np.flatnonzero(shapely.intersects(shapes, area))
+    after = plan
+    if through:
+        for block in near.tolist():
+            after, _ = cut_block(
+                after, block, shapely.LineString(area.exterior), homes=homes, keep_small=True
+            )
+        near = np.append(near, np.arange(len(plan.blocks), len(after.blocks)))
+    parts = after.ground.polygons(near)
+    inside = shapely.area(shapely.intersection(parts, area)) > shapely.area(parts) / 2
+    rows = near[inside]
+    if not len(rows):
+        raise RedrawError("no block lies in the area: draw it larger, or cut through blocks", area)
+    communities = np.unique(after.ground.community[rows])
+    if len(communities) > 1:
+        names = ", ".join(plan.communities[k] for k in communities.tolist())
+        raise RedrawError(f"the area reaches over the border of communities {names}", area)
+    made = new_grid_id(plan, plan.grids[int(after.label[rows[0]])].grid_id)
+    label = after.label.copy()
+    label[rows] = len(plan.grids)
+    grids = (*plan.grids, GridRow(made, name, kind, int(communities[0])))
+    edit = {
+        "do": "cut_out",
+        "area": shapely.get_coordinates(area.exterior).tolist(),
+        "name": name,
+        "through": through,
+        "kind": kind,
+    }
+    if homes is not None:
+        edit["homes"] = {key: np.asarray(value).tolist() for key, value in homes.items()}
+    return _relabel(plan, label, edit, base=after, grids=grids)
+
+
+def rename(plan: Plan, grid: str, name: str) -> Plan:
+    """Give a grid another name; its id stays."""
+    row = grid_row(plan, grid)
+    require_unlocked(plan, np.array([row]))
+    if not name.strip():
+        raise RedrawError(f"grid {grid} needs a name that can be read")
+    grids = list(plan.grids)
+    grids[row] = replace(grids[row], name=name.strip())
+    edit = {"do": "rename", "grid": grid, "name": name.strip()}
+    return plan.changed(edit, Swap(parts={"grids": tuple(grids)}))
+
+
+def renumber(plan: Plan, *, digits: int = 3) -> Plan:
+    """Number the grids of each community anew, west to east, then north to south.
+
+    The order of DB11 and of Xi'an's DB6101/T 3185-2024; see `geo.hierarchy.number_grids`.
+    """
+    if plan.locked:
+        raise RedrawError(f"{len(plan.locked)} grids are locked: unlock them before numbering anew")
+    frame = plan.to_frame()
+    numbers = number_grids(frame, digits=digits)
+    grids = list(plan.grids)
+    for grid_id, number in numbers.items():
+        row = plan.grid_rows[str(grid_id)]
+        grids[row] = replace(grids[row], grid_id=str(number))
+    return plan.changed({"do": "renumber", "digits": digits}, Swap(parts={"grids": tuple(grids)}))
+
+
+def lock(plan: Plan, grids: Iterable[str], *, on: bool = True) -> Plan:
+    """Lock grids so that no edit touches them, or let them go."""
+    names = list(grids)
+    for name in names:
+        grid_row(plan, name)
+    locked = plan.locked | set(names) if on else plan.locked - set(names)
+    edit = {"do": "lock", "grids": names, "on": on}
+    return plan.changed(edit, Swap(parts={"locked": frozenset(locked)}))
+
+
+def cut(
+    plan: Plan, block: str, line: shapely.LineString, *, homes: Mapping[str, Any] | None = None
+) -> Plan:
+    """Cut one block along a line; its parts stay in its grid.
+
+    Raises
+    ------
+    RedrawError
+        If the line crosses itself or does not cross the block, or a part would be tiny.
+    """
+    row = int(_block_rows(plan, [block])[0])
+    require_unlocked(plan, np.array([plan.label[row]]))
+    _require_line(line)
+    after, rows = cut_block(plan, row, line, homes=homes)
+    if len(rows) < 2:
+        raise RedrawError(f"the line does not cross block {block} from border to border", line)
+    return after
+
+
+def diff(one: Plan, two: Plan) -> pd.DataFrame:
+    """Find the blocks that are in another grid in the second plan.
+
+    Returns
+    -------
+    DataFrame
+        By `block_id` of the plan with more blocks: `from_grid`, `to_grid`, `households`,
+        `population`. Households that left and came add up grid by grid.
+    """
+    more = two if len(two.blocks) >= len(one.blocks) else one
+    first, second = (_labels_of(plan, more) for plan in (one, two))
+    moved = np.flatnonzero(first != second)
+    return pd.DataFrame(
+        {
+            "from_grid": first[moved],
+            "to_grid": second[moved],
+            "households": more.blocks.households[moved],
+            "population": more.blocks.people[moved],
+        },
+        index=pd.Index([more.blocks.ids[row] for row in moved.tolist()], name="block_id"),
+    )
+
+
+def replay(first: Plan, script: Iterable[Mapping[str, Any]]) -> Plan:
+    """Run a script of edits (`Plan.script`) on a plan.
+
+    Raises
+    ------
+    InputError
+        If an edit is of a kind that this program does not know.
+    RedrawError
+        If an edit does not hold on this plan; the message says which.
+    """
+    plan = first
+    for number, edit in enumerate(script, start=1):
+        run = _EDITS.get(str(edit.get("do")))
+        if run is None:
+            raise InputError(
+                f"edit {number} is {edit.get('do')!r}, which this program does not know: update it"
+            )
+        try:
+            plan = run(plan, edit)
+        except RedrawError as error:
+            raise RedrawError(f"edit {number}: {error}", error.place, error.offer) from error
+    return plan
+
+
+_EDITS = {
+    "paint": lambda plan, e: paint(plan, e["blocks"], e["grid"], along=e["along"]),
+    "assign": lambda plan, e: assign(plan, e["blocks"]),
+    "merge": lambda plan, e: merge(plan, e["grids"], into=e["into"]),
+    "split": lambda plan, e: split(
+        plan, e["grid"], shapely.LineString(e["line"]), through=e["through"], name=e["name"],
+        homes=e.get("homes"),
+    ),
+    "cut_out": lambda plan, e: cut_out(
+        plan, shapely.Polygon(e["area"]), name=e["name"], through=e["through"], kind=e["kind"],
+        homes=e.get("homes"),
+    ),
+    "cut": lambda plan, e: cut(
+        plan, e["block"], shapely.LineString(e["line"]),
+        homes={"share": e["share"]} if "share" in e else None,
+    ),
+    "move": lambda plan, e: move_vertices(plan, e["vertices"], np.array(e["xy"])),
+    "insert": lambda plan, e: insert_vertex(plan, e["tail"], e["head"], e["xy"]),
+    "remove": lambda plan, e: remove_vertex(plan, e["vertex"]),
+    "rename": lambda plan, e: rename(plan, e["grid"], e["name"]),
+    "renumber": lambda plan, e: renumber(plan, digits=e["digits"]),
+    "lock": lambda plan, e: lock(plan, e["grids"], on=e["on"]),
+}  # fmt: skip
+
+
+def new_grid_id(plan: Plan, like: str) -> str:
+    """An id that no grid of this plan has or had: the next number of its kind."""
+    taken = {row.grid_id for row in plan.grids}
+    if like.isdigit():
+        # 12 digits of the community and a sequence; the next free one of that community.
+        head, width = like[:12], len(like) - 12
+        if width > 0:
+            for number in range(1, 10**width):
+                if (name := f"{head}{number:0{width}d}") not in taken:
+                    return name
+    number = 2
+    while f"{like}-{number}" in taken:
+        number += 1
+    return f"{like}-{number}"
+
+
+def _relabel(
+    plan: Plan,
+    label: Ints,
+    edit: Mapping[str, Any],
+    *,
+    base: Plan | None = None,
+    grids: tuple[GridRow, ...] | None = None,
+    may_end: Collection[int] = (),
+) -> Plan:
+    """`plan` with other labels, if every rule holds; `base` has its blocks after cuts."""
+    shape = plan if base is None else base
+    known = plan.grids if grids is None else grids
+    old = shape.label
+    moved = np.flatnonzero(label != old)
+    if not len(moved):
+        raise RedrawError("that changes nothing")
+    touched = np.union1d(old[moved], label[moved])
+    require_unlocked(plan, touched[touched < len(plan.grids)])
+    home = np.array([row.community for row in known])
+    strange = moved[home[label[moved]] != shape.ground.community[moved]]
+    if len(strange):
+        raise RedrawError(
+            f"block {shape.blocks.ids[int(strange[0])]} lies in another community, and a grid never"
+            " crosses that border",
+            shape.ground.polygon(int(strange[0])),
+        )
+    trial = replace(shape, label=label, grids=known)
+    for grid in touched.tolist():
+        members = trial.members(grid)
+        if not len(members):
+            if grid in may_end:
+                continue
+            raise RedrawError(
+                f"grid {known[grid].grid_id} would be left without a block: merge it instead",
+                plan.outline(grid),
+            )
+        pieces = pieces_of(trial, members)
+        if len(pieces) > 1:
+            small = min(pieces, key=lambda piece: int(trial.blocks.households[piece].sum()))
+            raise RedrawError(
+                f"grid {known[grid].grid_id} would lie in {len(pieces)} pieces: paint what lies"
+                " between them, too",
+                shapely.coverage_union_all(trial.ground.polygons(small)),
+            )
+    if base is None and grids is None:
+        return plan.changed(edit, Swap(blocks=moved, label=label[moved]))
+    parts: dict[str, Any] = {"label": label, "grids": known}
+    if base is not None and base is not plan:
+        parts |= {"ground": base.ground, "blocks": base.blocks}
+    return plan.changed(edit, Swap(parts=parts))
+
+
+def _cut_off(plan: Plan, label: Ints, grids: Ints) -> Ints:
+    """Blocks that lose touch with the main part of their grid, which is the one with most homes."""
+    trial = replace(plan, label=label)
+    found = []
+    for grid in grids.tolist():
+        pieces = pieces_of(trial, trial.members(grid))
+        pieces.sort(key=lambda piece: (-int(plan.blocks.households[piece].sum()), int(piece[0])))
+        found += pieces[1:]
+    return np.concatenate(found) if found else np.empty(0, dtype=np.int64)
+
+
+def _sides(
+    outline: shapely.Geometry, line: shapely.LineString, grid: str
+) -> list[shapely.Geometry]:
+    _require_line(line)
+    parts = list(shapely.ops.split(outline, line).geoms)
+    if len(parts) < 2:
+        raise RedrawError(
+            f"the line does not cross grid {grid} from border to border: begin and end outside",
+            line,
+        )
+    if len(parts) > 2:
+        raise RedrawError(
+            f"the line would cut grid {grid} into {len(parts)} parts: cross it once", line
+        )
+    return parts
+
+
+def _require_line(line: shapely.LineString) -> None:
+    if line.is_empty or not np.isfinite(shapely.get_coordinates(line)).all() or line.length == 0:
+        raise RedrawError("the line has no length: draw it again")
+    if not line.is_simple:
+        raise RedrawError("the line crosses itself: draw it again", line)
+
+
+def _block_rows(plan: Plan, blocks: Iterable[str]) -> Ints:
+    names = list(blocks)
+    unknown = [name for name in names if name not in plan.block_rows]
+    if unknown:
+        raise RedrawError(f"the plan has no block {unknown[0]}: load it again")
+    if not names:
+        raise RedrawError("no block was chosen")
+    return np.array([plan.block_rows[name] for name in names], dtype=np.int64)
+
+
+def _labels_of(plan: Plan, other: Plan) -> np.ndarray[Any, np.dtype[np.object_]]:
+    """Grid ids of a plan for the blocks of another of the same history."""
+    names = np.array([row.grid_id for row in plan.grids], dtype=object)
+    if len(plan.blocks) == len(other.blocks):
+        return np.asarray(names[plan.label])
+    # Parts that were cut later are where the block was that they were cut from.
+    row_of = {int(origin): row for row, origin in enumerate(plan.blocks.origin.tolist())}
+    rows = [
+        row if row < len(plan.blocks) else row_of[int(origin)]
+        for row, origin in enumerate(other.blocks.origin.tolist())
+    ]
+    return np.asarray(names[plan.label[rows]])
+
+
+def read_homes(buildings: gpd.GeoDataFrame) -> dict[str, Any]:
+    """Where people live, for edits that cut blocks: buildings with `households`, in its CRS."""
+    points = buildings.geometry.representative_point()
+    return {
+        "xy": np.column_stack([points.x, points.y]),
+        "households": buildings["households"].fillna(0).to_numpy(dtype=np.float64),
+    }

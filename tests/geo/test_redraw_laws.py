@@ -1,0 +1,342 @@
+"""Any edits in any order: the ground stays covered once, nobody is lost, everything comes back.
+
+The town: a lattice of blocks with shaken inner corners, two communities side by side, grids of
+three by three blocks. Edits of all kinds are drawn at random; those that are refused must change nothing.
+"""
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import pytest
+import shapely
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from geo.plan import Plan, RedrawError, read_plan
+from geo.redraw import (
+    assign,
+    border_vertices,
+    cut,
+    cut_out,
+    diff,
+    insert_vertex,
+    lock,
+    merge,
+    move_border,
+    move_vertices,
+    paint,
+    remove_vertex,
+    rename,
+    renumber,
+    replay,
+    split,
+)
+
+SIDE_M = 100.0
+
+
+def town(columns: int, rows: int, seed: int = 0, *, step: int = 3) -> gpd.GeoDataFrame:
+    """Blocks of 100 m; the community changes in the middle, a grid has `step` by `step` blocks."""
+    rng = np.random.default_rng(seed)
+    x, y = np.meshgrid(np.arange(columns + 1.0), np.arange(rows + 1.0), indexing="ij")
+    shake = rng.uniform(-0.3, 0.3, (2, columns + 1, rows + 1))
+    shake[:, [0, -1], :] = shake[:, :, [0, -1]] = 0
+    x, y = (x + shake[0]) * SIDE_M, (y + shake[1]) * SIDE_M
+    corner = np.stack([x, y], axis=-1)
+    records = []
+    for i in range(columns):
+        for j in range(rows):
+            ring = [corner[i, j], corner[i + 1, j], corner[i + 1, j + 1], corner[i, j + 1]]
+            side = "A" if i < columns // 2 else "B"
+            local = i if side == "A" else i - columns // 2
+            records.append(
+                {
+                    "block_id": f"b{i:03d}{j:03d}",
+                    "grid_id": f"{side}{local // step:02d}{j // step:02d}",
+                    "community_code": side,
+                    "households": int(rng.integers(0, 60)),
+                    "population": int(rng.integers(0, 150)),
+                    "geometry": shapely.Polygon(ring),
+                }
+            )
+    return gpd.GeoDataFrame(records, crs="EPSG:4547").set_index("block_id")
+
+
+def random_edit(plan: Plan, rng: np.random.Generator) -> Plan:
+    """One edit of a kind drawn at random, somewhere near what exists."""
+    grid = plan.grids[int(rng.choice(plan.living))].grid_id
+    row = plan.grid_rows[grid]
+    members = plan.members(row)
+    block = int(rng.choice(members))
+    pairs = plan.ground.pairs
+    near = pairs.other[pairs.start[block] : pairs.start[block + 1]]
+    other = plan.grids[int(plan.label[rng.choice(near)])].grid_id if len(near) else grid
+    kind = int(rng.integers(0, 13))
+    if kind in (0, 1):
+        return paint(plan, [plan.blocks.ids[block]], other, along=bool(rng.integers(0, 2)))
+    if kind == 2:
+        return merge(plan, [grid, other])
+    if kind in (3, 4):
+        west, south, east, north = plan.outline(row).bounds
+        where = rng.uniform(0.2, 0.8)
+        if rng.integers(0, 2):
+            line = [
+                (west - 5, south + where * (north - south)),
+                (east + 5, south + where * (north - south) + rng.uniform(-40, 40)),
+            ]
+        else:
+            line = [
+                (west + where * (east - west), south - 5),
+                (west + where * (east - west) + rng.uniform(-40, 40), north + 5),
+            ]
+        return split(plan, grid, shapely.LineString(line), through=bool(rng.integers(0, 2)))
+    if kind == 5:
+        vertex = int(rng.integers(0, len(plan.ground.xy)))
+        return move_vertices(plan, [vertex], plan.ground.xy[[vertex]] + rng.uniform(-70, 70, 2))
+    if kind == 6:
+        return move_border(plan, grid, other, *rng.uniform(-30, 30, 2))
+    if kind == 7:
+        edges = plan.ground.rings.edges
+        at = int(rng.integers(0, len(edges.tail)))
+        tail, head = int(edges.tail[at]), int(edges.head[at])
+        middle = plan.ground.xy[[tail, head]].mean(axis=0)
+        return insert_vertex(plan, tail, head, middle + rng.uniform(-15, 15, 2))
+    if kind == 8:
+        return remove_vertex(plan, int(rng.integers(0, len(plan.ground.xy))))
+    if kind == 9:
+        shape = plan.ground.polygon(block)
+        middle = shape.representative_point()
+        way = rng.uniform(-1, 1, 2) * 400
+        line = [(middle.x - way[0], middle.y - way[1]), (middle.x + way[0], middle.y + way[1])]
+        return cut(plan, plan.blocks.ids[block], shapely.LineString(line))
+    if kind == 10:
+        middle = plan.ground.polygon(block).representative_point()
+        area = shapely.box(middle.x - 60, middle.y - 45, middle.x + 70, middle.y + 80)
+        return cut_out(plan, area, name="公园", through=bool(rng.integers(0, 2)))
+    if kind == 11:
+        return rename(plan, grid, f"网格{rng.integers(0, 99)}")
+    return lock(plan, [grid], on=False)
+
+
+def check(plan: Plan, first: Plan) -> None:
+    """Everything that must hold of any plan, by slow and obvious means."""
+    blocks = plan.blocks_frame()
+    assert shapely.coverage_is_valid(blocks.geometry.to_numpy())
+    assert blocks.geometry.is_valid.all()
+    ground = shapely.union_all(first.blocks_frame().geometry.to_numpy())
+    whole = shapely.union_all(blocks.geometry.to_numpy())
+    assert shapely.symmetric_difference(ground, whole).area < 1e-3
+    assert blocks.geometry.area.sum() == pytest.approx(ground.area, abs=1e-3)
+    assert blocks["households"].sum() == first.blocks.households.sum()
+    assert blocks["population"].sum() == first.blocks.people.sum()
+    assert (blocks["households"] >= 0).all()
+    assert (blocks.groupby("grid_id")["community_code"].nunique() == 1).all()
+    table = plan.table()
+    shapes = blocks.dissolve("grid_id")
+    assert set(shapes.index) == set(table.index)
+    # Pieces that meet in a point only are two: a buffer inwards tells them apart.
+    assert all(shape.buffer(-1e-4).geom_type == "Polygon" for shape in shapes.geometry)
+    assert np.allclose(shapes.geometry.area.reindex(table.index), table["area_m2"])
+    assert np.allclose(shapes.geometry.length.reindex(table.index), table["perimeter_m"])
+    people = blocks.groupby("grid_id")[["households", "population"]].sum().reindex(table.index)
+    assert (people == table[["households", "population"]]).all(axis=None)
+
+
+def same(one: Plan, two: Plan) -> bool:
+    left, right = one.blocks_frame(), two.blocks_frame()
+    return left.drop(columns="geometry").equals(right.drop(columns="geometry")) and all(
+        shapely.equals_exact(left.geometry.to_numpy(), right.geometry.to_numpy())
+    )
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(seed=st.integers(0, 10**6))
+def test_any_edits_keep_the_ground_covered_once_and_everybody_counted(seed: int) -> None:
+    first = plan = read_plan(town(8, 6, seed))
+    rng = np.random.default_rng(seed)
+    for _ in range(12):
+        before = plan
+        try:
+            plan = random_edit(plan, rng)
+        except RedrawError:
+            assert plan is before
+            continue
+        check(plan, first)
+        assert same(plan.undo(), before)
+        assert same(plan.undo().redo(), plan)
+    assert same(replay(first, plan.script), plan)
+    moved = diff(first, plan)
+    change = (
+        moved.groupby("to_grid")["households"]
+        .sum()
+        .sub(moved.groupby("from_grid")["households"].sum(), fill_value=0)
+    )
+    names = [row.grid_id for row in plan.grids]
+    now = pd.Series(plan.table()["households"]).reindex(names, fill_value=0)
+    then = pd.Series(first.table()["households"]).reindex(names, fill_value=0)
+    assert ((now - then) == change.reindex(names, fill_value=0)).all()
+    while plan.past is not None:
+        plan = plan.undo()
+    assert same(plan, first)
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 10**6))
+def test_a_stroke_counts_as_a_new_plan_would(seed: int) -> None:
+    plan = read_plan(town(10, 8, seed))
+    rng = np.random.default_rng(seed)
+    brush = plan.brush()
+    for _ in range(40):
+        brush.move(int(rng.integers(0, 80)), int(rng.integers(0, len(plan.grids))))
+    after = brush.commit()
+    check(after, plan)
+    table = after.table()
+    for grid_id, row in after.grid_rows.items():
+        households, people, area, perimeter, blocks = brush.totals[row]
+        line = table.loc[grid_id]
+        assert (households, people, blocks) == (line.households, line.population, line.blocks)
+        assert area == pytest.approx(line.area_m2)
+        assert perimeter == pytest.approx(line.perimeter_m)
+        assert brush.compactness(row) == pytest.approx(line.compactness)
+
+
+def test_a_block_is_refused_with_the_reason() -> None:
+    plan = read_plan(town(12, 6))
+    brush = plan.brush()
+    rows, grids = plan.block_rows, plan.grid_rows
+    assert brush.move(rows["b000000"], grids["A0000"]) == 1  # has it already
+    assert brush.move(rows["b005000"], grids["B0000"]) == 2  # another community
+    assert brush.move(rows["b000000"], grids["A0100"]) == 4  # does not touch it
+    assert brush.move(rows["b002000"], grids["A0100"]) == 0
+    assert brush.move(rows["b001000"], grids["A0100"]) == 0
+    # b000000 hangs on b000001 alone now, which holds the grid together.
+    assert brush.move(rows["b000001"], grids["A0001"]) == 4
+    assert brush.move(rows["b000002"], grids["A0001"]) == 0
+    assert brush.move(rows["b000001"], grids["A0001"]) == 5
+
+
+def test_painting_that_cuts_a_grid_offers_what_to_take_along() -> None:
+    plan = read_plan(town(6, 6))
+    middle = ["b001000", "b001001", "b001002"]
+    with pytest.raises(RedrawError, match="cut off") as error:
+        paint(plan, middle, "A0001")
+    offer = error.value.offer
+    assert set(offer) < set(plan.block_rows)
+    assert error.value.place is not None
+    done = paint(plan, middle, "A0001", along=True)
+    assert set(diff(plan, done).index) == {*middle, *offer}
+    check(done, plan)
+
+
+def test_a_line_along_blocks_splits_between_them_and_one_through_cuts_them() -> None:
+    plan = read_plan(town(6, 6))
+    line = shapely.LineString([(-10, 140), (400, 140)])
+    whole = split(plan, "A0000", line)
+    assert len(whole.blocks) == len(plan.blocks)
+    assert set(whole.table().index) - set(plan.table().index) == {"A0000-2"}
+    through = split(plan, "A0000", line, through=True)
+    assert len(through.blocks) == len(plan.blocks) + 3
+    check(through, plan)
+    upper, lower = (
+        through.outline(through.grid_rows["A0000-2"]),
+        through.outline(through.grid_rows["A0000"]),
+    )
+    cuts = sorted([upper.bounds[1], lower.bounds[1]])
+    assert cuts[1] == pytest.approx(140, abs=1)
+    table = through.table().loc[["A0000", "A0000-2"], "households"]
+    assert table.iloc[0] >= table.iloc[1]
+    assert table.sum() == plan.table().loc["A0000", "households"]
+
+
+@pytest.mark.parametrize(
+    ("line", "word"),
+    [
+        ([(-10, 150), (150, 150)], "border to border"),
+        ([(2000, 0), (2000, 500)], "border to border"),
+        ([(-10, 50), (150, 250), (150, 50), (-10, 250)], "crosses itself"),
+        ([(50, 50), (50, 50)], "no length"),
+        ([(-50, 2), (600, 3)], "no whole block"),
+    ],
+)
+def test_a_line_that_splits_nothing_is_refused(line: list[tuple[float, float]], word: str) -> None:
+    plan = read_plan(town(6, 6))
+    with pytest.raises(RedrawError, match=word):
+        split(plan, "A0000", shapely.LineString(line))
+
+
+def test_a_block_cut_in_two_shares_its_people_by_buildings_where_they_are_known() -> None:
+    plan = read_plan(town(6, 6))
+    line = shapely.LineString([(-10, 130), (120, 130)])
+    row = plan.block_rows["b000001"]
+    shape = plan.ground.polygon(row)
+    place = shapely.Point(shape.representative_point().x, 125)
+    homes = {"xy": [[place.x, place.y]], "households": [40]}
+    after = cut(plan, "b000001", line, homes=homes)
+    frame = after.blocks_frame()
+    lower = frame[frame.contains(place)].index[0]
+    assert frame.loc[lower, "households"] == plan.blocks.households[row]
+    by_area = cut(plan, "b000001", line).blocks_frame().loc[["b000001-1", "b000001-2"]]
+    share = by_area.geometry.area / by_area.geometry.area.sum()
+    assert by_area["households"].sum() == plan.blocks.households[row]
+    assert (abs(by_area["households"] - share * plan.blocks.households[row]) < 1).all()
+
+
+def test_the_border_of_a_community_does_not_move() -> None:
+    plan = read_plan(town(6, 6))
+    fixed = int(np.flatnonzero(plan.ground.is_fixed)[5])
+    with pytest.raises(RedrawError, match="border of a community"):
+        move_vertices(plan, [fixed], plan.ground.xy[[fixed]] + 1)
+
+
+def test_a_border_moves_for_both_sides_and_never_folds_a_block() -> None:
+    plan = read_plan(town(6, 6))
+    line = border_vertices(plan, "A0000", "A0001")
+    assert len(line) == 2  # the ends of the border lie on the community's border
+    moved = move_border(plan, "A0000", "A0001", 0, 10)
+    check(moved, plan)
+    assert np.allclose(moved.ground.xy[line] - plan.ground.xy[line], (0, 10))
+    with pytest.raises(RedrawError, match="fold"):
+        move_border(plan, "A0000", "A0001", 0, 300)
+
+
+def test_a_locked_grid_is_touched_by_no_edit() -> None:
+    plan = lock(read_plan(town(6, 6)), ["A0000"])
+    inner = int(border_vertices(plan, "A0000", "A0001")[0])
+    tries = [
+        lambda: paint(plan, ["b000002"], "A0001"),
+        lambda: paint(plan, ["b000003"], "A0000"),
+        lambda: merge(plan, ["A0000", "A0001"]),
+        lambda: split(plan, "A0000", shapely.LineString([(-10, 150), (310, 150)])),
+        lambda: move_vertices(plan, [inner], plan.ground.xy[[inner]] + 1),
+        lambda: rename(plan, "A0000", "x"),
+        lambda: cut(plan, "b000000", shapely.LineString([(-10, 50), (150, 50)])),
+    ]
+    for attempt in tries:
+        with pytest.raises(RedrawError, match="locked"):
+            attempt()
+    stroke = plan.brush()
+    stroke.move(plan.block_rows["b000002"], plan.grid_rows["A0001"])
+    with pytest.raises(RedrawError, match="locked"):
+        stroke.commit()
+    assert paint(lock(plan, ["A0000"], on=False), ["b000002"], "A0001").table() is not None
+
+
+def test_numbers_run_from_west_to_east_and_then_south() -> None:
+    blocks = town(12, 6)
+    blocks["community_code"] = blocks["community_code"].map(
+        {"A": "110101001001", "B": "110101001002"}
+    )
+    plan = renumber(read_plan(blocks))
+    frame = plan.to_frame()
+    assert list(frame.index.str.len().unique()) == [15]
+    for _, part in frame.groupby("community_code"):
+        middle = part.sort_index().geometry.centroid
+        assert middle.y.iloc[0] > middle.y.iloc[-1]
+        assert middle.x.iloc[0] < middle.x.iloc[1]
+
+
+def test_two_assignments_at_once_may_swap_blocks() -> None:
+    plan = read_plan(town(6, 6))
+    after = assign(plan, {"b000002": "A0001", "b000003": "A0000"})
+    assert len(diff(plan, after)) == 2
+    check(after, plan)
