@@ -21,7 +21,7 @@ from dashboards.cases import MOST_CHANGED, Cases, PastYear, read_past_year
 from dashboards.city import City
 from dashboards.figures import Patrol, Snapshot
 from dashboards.patrols import EVERY as PATROLS_EVERY
-from dashboards.patrols import Ground, read_ground, read_patrol
+from dashboards.patrols import Ground, PatrolDay, read_ground
 from geo.incidents import OPEN_STAGES
 from geo.io.rules import read_rules, rules_stamp
 from geo.io.workspace import Workspace
@@ -70,6 +70,7 @@ class Indexes:
         self._past: tuple[str, PastYear] | None = None
         self._ground: Ground | None = None
         self._patrol: tuple[str, Patrol | None] | None = None
+        self._patrol_day = PatrolDay()
         self._patrol_at: tuple[str, float] = ("", 0.0)
 
     # --- who answers ---------------------------------------------------------------------------
@@ -253,7 +254,9 @@ class Indexes:
             self._ground = read_ground(self._workspace, city, stamp)
         people, found = snapshot.workers.people, None
         if self._ground is not None:
-            found = read_patrol(self._workspace, self._ground, people, snapshot.at, self._settings)
+            found = self._patrol_day.read(
+                self._workspace, self._ground, people, snapshot.at, self._settings
+            )
         self._patrol = (city.stamp, found)
         return True
 

@@ -11,7 +11,7 @@ import pytest
 import shapely
 
 from dashboards.city import read_city
-from dashboards.patrols import read_ground, read_patrol
+from dashboards.patrols import PatrolDay, read_ground, read_patrol
 from dashboards.settings import Settings
 from geo.io.workspace import Workspace
 
@@ -80,3 +80,50 @@ def test_a_day_without_fixes_is_not_known(patrolled: Workspace) -> None:
 
 def test_a_city_without_grids_has_no_ground(workspace: Workspace) -> None:
     assert read_ground(workspace, read_city(workspace, EVENING), "1") is None
+
+
+def test_a_day_that_is_followed_says_the_same_as_one_read_at_once(patrolled: Workspace) -> None:
+    city = read_city(patrolled, EVENING)
+    ground = read_ground(patrolled, city, "1")
+    assert ground is not None
+    people, settings, day = patrolled.read("workers"), Settings(), PatrolDay()
+    noon = pd.Timestamp("2026-11-21T04:00Z")
+    for k in range(4):
+        minute = np.arange(15 * k, 15 * (k + 1))
+        more = pd.DataFrame(
+            {
+                "worker_id": "v",
+                "time": noon + pd.to_timedelta(minute, unit="min"),
+                "lon": WEST + 0.003 + 0.0029 * np.abs(minute - 30) / 30,
+                "lat": SOUTH + 0.0015,
+            }
+        )
+        with patrolled.writing() as conn:
+            patrolled.append(conn, "fixes", more)
+        found = day.read(patrolled, ground, people, EVENING, settings)
+        fresh = read_patrol(patrolled, ground, people, EVENING, settings)
+        assert found is not None
+        assert fresh is not None
+        for name in ("required", "done", "street_m", "covered_m"):
+            np.testing.assert_allclose(getattr(found, name), getattr(fresh, name))
+    assert found.done.tolist() == [1, 1]
+
+
+def test_the_schedule_of_the_city_and_its_distance_decide(patrolled: Workspace) -> None:
+    city = read_city(patrolled, EVENING)
+    ground = read_ground(patrolled, city, "1")
+    assert ground is not None
+    day, people = PatrolDay(), patrolled.read("workers")
+    near = day.read(patrolled, ground, people, EVENING, Settings(reach_m=5.0))
+    far = day.read(patrolled, ground, people, EVENING, Settings(reach_m=50.0))
+    assert near is not None
+    assert far is not None
+    assert near.covered_m.sum() < far.covered_m.sum()
+    rules = patrolled.path / "rules"
+    rules.mkdir()
+    (rules / "rounds.csv").write_text(
+        "shift,unit,start,minutes\nnoon,,12:00,0\nevening,,18:00,0\nmorning,B,08:00,0\n"
+    )
+    found = day.read(patrolled, ground, people, EVENING, Settings())
+    assert found is not None
+    assert (found.required.tolist(), found.done.tolist()) == ([1, 0], [1, 0])

@@ -1,4 +1,4 @@
-"""Alarms about patrols in the table: written once, ended, seen, and gone on with after a restart."""
+"""Alarms about patrols in the table: written once, ended, seen, gone on with after a restart."""
 
 from __future__ import annotations
 
@@ -119,7 +119,8 @@ def test_a_call_for_help_lasts_until_somebody_takes_note(town):
     began = town.wall.now
     row = {
         "alarm_id": alarm_id("sos", "w1", began), "kind": "sos", "worker_id": "w1",
-        "began_at": pd.Timestamp(began), "fired_at": pd.Timestamp(began), "lon": 114.301, "lat": 30.5,
+        "began_at": pd.Timestamp(began), "fired_at": pd.Timestamp(began), "lon": 114.301,
+        "lat": 30.5,
     }  # fmt: skip
     with town.workspace.writing() as conn:
         town.workspace.append(conn, "patrol_alarms", pd.DataFrame([row]))
