@@ -14,6 +14,17 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from geo._reach_area import mark_capsule
+
+CELL_M = 16.0
+"""Side of the cells by which pieces near a step are found; 16 m was fastest of 8 to 64."""
+
+HALF_M = 8.0
+"""Half of the longest step that is looked at at once."""
+
+SLOTS = 4
+"""Intervals of a piece that have a place of their own; more are rare and kept aside."""
+
 _NONE = 2.0
 """An interval that begins behind the end of its piece is empty."""
 
@@ -90,26 +101,48 @@ def near_interval(ax, ay, bx, by, cx, cy, ex, ey, r):
 
 
 @njit(cache=True, nogil=True)
-def sort_paths(paths, r, x0, y0, size, nx, ny):
-    """Sort paths into the square cells near them: where the list of each cell begins, and it."""
+def _apart2(ax, ay, bx, by, px, py):
+    """Squared distance of a point from the piece AB."""
+    dx = bx - ax
+    dy = by - ay
+    size2 = dx * dx + dy * dy
+    t = 0.0
+    if size2 > 0.0:
+        t = min(1.0, max(0.0, ((px - ax) * dx + (py - ay) * dy) / size2))
+    gx = ax + t * dx - px
+    gy = ay + t * dy - py
+    return gx * gx + gy * gy
+
+
+@njit(cache=True, nogil=True)
+def list_cells(ends, reach, x0, y0, nx, ny):
+    """The pieces within `reach` of each square cell: where the list of each begins, and it."""
     start = np.zeros(nx * ny + 1, np.int64)
+    items = np.empty(0, np.int32)
+    # Half the diagonal of a cell more, so that its middle can stand for it.
+    far2 = (reach + CELL_M * 0.7072) ** 2
     for step in range(2):
         if step == 1:
             for k in range(nx * ny):
                 start[k + 1] += start[k]
             items = np.empty(start[nx * ny], np.int32)
-        for k in range(len(paths)):
-            i0 = max(0, int((min(paths[k, 0], paths[k, 2]) - r - x0) // size))
-            i1 = min(nx - 1, int((max(paths[k, 0], paths[k, 2]) + r - x0) // size))
-            j0 = max(0, int((min(paths[k, 1], paths[k, 3]) - r - y0) // size))
-            j1 = min(ny - 1, int((max(paths[k, 1], paths[k, 3]) + r - y0) // size))
+        for p in range(len(ends)):
+            ax, ay, bx, by = ends[p, 0], ends[p, 1], ends[p, 2], ends[p, 3]
+            i0 = max(0, int((min(ax, bx) - reach - x0) // CELL_M))
+            i1 = min(nx - 1, int((max(ax, bx) + reach - x0) // CELL_M))
+            j0 = max(0, int((min(ay, by) - reach - y0) // CELL_M))
+            j1 = min(ny - 1, int((max(ay, by) + reach - y0) // CELL_M))
             for j in range(j0, j1 + 1):
                 for i in range(i0, i1 + 1):
+                    px = x0 + (i + 0.5) * CELL_M
+                    py = y0 + (j + 0.5) * CELL_M
+                    if _apart2(ax, ay, bx, by, px, py) > far2:
+                        continue
                     cell = j * nx + i
                     if step == 0:
                         start[cell + 1] += 1
                     else:
-                        items[start[cell]] = k
+                        items[start[cell]] = p
                         start[cell] += 1
     for cell in range(nx * ny, 0, -1):
         start[cell] = start[cell - 1]
@@ -118,53 +151,8 @@ def sort_paths(paths, r, x0, y0, size, nx, ny):
 
 
 @njit(cache=True, nogil=True)
-def cover(pieces, paths, r, x0, y0, size, nx, ny, start, items):
-    """The covered share of each piece, 0 to 1."""
-    share = np.zeros(len(pieces))
-    begin = np.empty(256)
-    stop = np.empty(256)
-    for p in range(len(pieces)):
-        ax, ay, bx, by = pieces[p, 0], pieces[p, 1], pieces[p, 2], pieces[p, 3]
-        i0 = max(0, int((min(ax, bx) - x0) // size))
-        i1 = min(nx - 1, int((max(ax, bx) - x0) // size))
-        j0 = max(0, int((min(ay, by) - y0) // size))
-        j1 = min(ny - 1, int((max(ay, by) - y0) // size))
-        count = 0
-        is_full = False
-        for j in range(j0, j1 + 1):
-            for i in range(i0, i1 + 1):
-                cell = j * nx + i
-                for m in range(start[cell], start[cell + 1]):
-                    k = items[m]
-                    low, high = near_interval(
-                        ax, ay, bx, by, paths[k, 0], paths[k, 1], paths[k, 2], paths[k, 3], r
-                    )
-                    if low > high:
-                        continue
-                    if low <= 0.0 and high >= 1.0:
-                        is_full = True
-                        break
-                    count = _add(begin, stop, count, low, high)
-                    if count == 1 and begin[0] <= 0.0 and stop[0] >= 1.0:
-                        is_full = True
-                        break
-                if is_full:
-                    break
-            if is_full:
-                break
-        if is_full:
-            share[p] = 1.0
-            continue
-        total = 0.0
-        for k in range(count):
-            total += stop[k] - begin[k]
-        share[p] = total
-    return share
-
-
-@njit(cache=True, nogil=True)
 def _add(begin, stop, count, low, high):
-    """Add an interval to those kept apart and in order; how many there are then."""
+    """Add an interval to those kept apart and in order; how many there are then, -1: no room."""
     first = 0
     while first < count and stop[first] < low:
         first += 1
@@ -175,10 +163,8 @@ def _add(begin, stop, count, low, high):
         last += 1
     gone = last - first
     if gone == 0:
-        # A piece has few intervals apart; were there ever more, the nearest two would become one.
         if count == len(begin):
-            stop[count - 1] = max(stop[count - 1], high)
-            return count
+            return -1
         for k in range(count, first, -1):
             begin[k] = begin[k - 1]
             stop[k] = stop[k - 1]
@@ -191,3 +177,112 @@ def _add(begin, stop, count, low, high):
         begin[k - gone + 1] = begin[k]
         stop[k - gone + 1] = stop[k]
     return count - gone + 1
+
+
+@njit(cache=True, nogil=True)
+def _reach_step(
+    cx, cy, ex, ey, r, pieces, cell, first, last, items, begin, stop, number, spilled, spills
+):
+    """Cover the pieces near a short step; pieces that are full leave the list of the cell."""
+    k = first
+    while k < last[cell]:
+        p = items[k]
+        count = number[p]
+        if count == 1 and begin[p, 0] <= 0.0 and stop[p, 0] >= 1.0:
+            last[cell] -= 1
+            items[k] = items[last[cell]]
+            continue
+        k += 1
+        low, high = near_interval(
+            pieces[p, 0], pieces[p, 1], pieces[p, 2], pieces[p, 3], cx, cy, ex, ey, r
+        )
+        if low > high:
+            continue
+        found = _add(begin[p], stop[p], count, low, high)
+        if found >= 0:
+            number[p] = found
+        else:
+            if spills == len(spilled):
+                more = np.empty((2 * len(spilled), 3))
+                more[: len(spilled)] = spilled
+                spilled = more
+            spilled[spills, 0] = p
+            spilled[spills, 1] = low
+            spilled[spills, 2] = high
+            spills += 1
+    return spilled, spills
+
+
+@njit(cache=True, nogil=True)
+def walk(
+    which, who, micro, x, y, gap_us, most_ms, r, pieces, x0, y0, nx, ny, start, items,
+    begin, stop, number, bits, west, south, line_m, dot_m,
+):  # fmt: skip
+    """Walk through fixes and cover pieces and dots near each step.
+
+    `which` are the fixes, by worker and time; `begin`, `stop` and `number` take the intervals of
+    each piece and `bits` the dots; `items` is used up. Intervals that found no room come back.
+    """
+    last = start[1:].copy()
+    spilled = np.empty((16, 3))
+    spills = 0
+    was_joined = False
+    n = len(which)
+    for m in range(n):
+        a = which[m]
+        cx, cy = x[a], y[a]
+        ex, ey = cx, cy
+        joined = False
+        if m + 1 < n:
+            b = which[m + 1]
+            apart = micro[b] - micro[a]
+            if who[b] == who[a] and apart <= gap_us:
+                gx = x[b] - cx
+                gy = y[b] - cy
+                if np.sqrt(gx * gx + gy * gy) <= most_ms * apart * 1e-6:
+                    joined = True
+                    ex, ey = x[b], y[b]
+        if not joined and was_joined:
+            was_joined = False
+            continue
+        was_joined = joined
+        if len(bits):
+            mark_capsule(bits, cx, cy, ex, ey, r, west, south, line_m, dot_m)
+        if nx == 0:
+            continue
+        # A long step is walked in parts, so that the cell of its middle knows all pieces near it.
+        size = np.sqrt((ex - cx) * (ex - cx) + (ey - cy) * (ey - cy))
+        parts = max(1, int(np.ceil(size / (2.0 * HALF_M))))
+        for part in range(parts):
+            fx = cx + (ex - cx) * part / parts
+            fy = cy + (ey - cy) * part / parts
+            tx = cx + (ex - cx) * (part + 1) / parts
+            ty = cy + (ey - cy) * (part + 1) / parts
+            i = int(((fx + tx) / 2 - x0) // CELL_M)
+            j = int(((fy + ty) / 2 - y0) // CELL_M)
+            if i < 0 or j < 0 or i >= nx or j >= ny:
+                continue
+            cell = j * nx + i
+            spilled, spills = _reach_step(
+                fx, fy, tx, ty, r, pieces, cell, start[cell], last, items,
+                begin, stop, number, spilled, spills,
+            )  # fmt: skip
+    return spilled[:spills].copy()
+
+
+@njit(cache=True, nogil=True)
+def order_by_group(group, count):
+    """Positions by group, those of a group in their order: where each begins, and they."""
+    start = np.zeros(count + 1, np.int64)
+    for k in range(len(group)):
+        if group[k] >= 0:
+            start[group[k] + 1] += 1
+    for k in range(count):
+        start[k + 1] += start[k]
+    which = np.empty(start[count], np.int64)
+    at = start[:-1].copy()
+    for k in range(len(group)):
+        if group[k] >= 0:
+            which[at[group[k]]] = k
+            at[group[k]] += 1
+    return start, which
