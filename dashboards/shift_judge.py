@@ -1,0 +1,94 @@
+"""Judge the rounds of one day of a workspace: tables in, `geo.rounds.Judged` out.
+
+Borders are those of the day, posts those of today: who walked where before is not kept.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+
+import pandas as pd
+import pyproj
+from geopandas import GeoDataFrame
+
+from dashboards.city import LEVELS, City
+from geo.io.rules import read_rounds, read_rules
+from geo.io.workspace import Workspace
+from geo.rounds import Judged, PlaceBook, Schedule, build_places, judge_rounds
+
+REACH = timedelta(hours=1)
+"""Fixes are read so much longer than the day on both sides, or a round at midnight would begin and
+end with a gap."""
+
+
+@dataclass(frozen=True, eq=False)
+class ShiftGround:
+    """What the days of one state of borders, places and rules have in common."""
+
+    grids: GeoDataFrame
+    """In metres."""
+    units: pd.DataFrame
+    """Codes of the divisions above each grid, from the city down."""
+    schedule: Schedule
+    places: PlaceBook | None
+    crs: pyproj.CRS
+
+
+def read_shift_ground(workspace: Workspace, city: City) -> ShiftGround | None:
+    """Bring the grids and what must be visited in them into metres; None without grids."""
+    if not len(city.grids):
+        return None
+    crs = workspace.metric_crs()
+    grids = city.grids[["geometry"]].to_crs(crs)
+    columns = [f"{level}_code" for level in LEVELS if f"{level}_code" in city.places]
+    units = city.places[columns]
+    schedule = read_rounds(workspace.path)
+    places = None
+    if schedule.places:
+        kinds = {rule.kind for rule in schedule.places}
+        assets = roads = None
+        if "asset" in kinds:
+            names = ["class_code", "name", "geom"]
+            both = [workspace.read(table, columns=names) for table in ("assets", "cameras")]
+            assets = GeoDataFrame(pd.concat(both), geometry="geometry", crs=4326).to_crs(crs)
+        if "street" in kinds:
+            roads = workspace.read("roads").to_crs(crs)
+        places = build_places(schedule, grids, assets=assets, roads=roads, units=units)
+    return ShiftGround(grids, units, schedule, places, crs)
+
+
+def judge_day(
+    workspace: Workspace, ground: ShiftGround, people: pd.DataFrame, day: date, at: datetime
+) -> Judged:
+    """Find what became of the rounds of a day as of `at`, in the city's zone."""
+    zone = workspace.zone
+    midnight = datetime.combine(day, time(0), tzinfo=zone)
+    longest = max((rule.minutes for rule in ground.schedule.rounds), default=0)
+    until = midnight + timedelta(days=1, minutes=longest) + REACH
+    fixes = workspace.read_fixes(since=midnight - REACH, until=min(until, at))
+    to_metres = pyproj.Transformer.from_crs("EPSG:4326", ground.crs, always_xy=True)
+    x, y = to_metres.transform(fixes["lon"].to_numpy(float), fixes["lat"].to_numpy(float))
+    posts = people["unit_code"]
+    posts = posts[posts.isin(ground.grids.index)]
+    needs_calendar = any(rule.days != "all" for rule in ground.schedule.rounds)
+    return judge_rounds(
+        ground.grids,
+        fixes.assign(x=x, y=y),
+        posts,
+        day=day,
+        at=at,
+        zone=zone,
+        schedule=ground.schedule,
+        units=ground.units,
+        roles=people["role"],
+        calendar=read_rules(workspace).calendar if needs_calendar else None,
+        places=ground.places,
+        phones=phones_of(workspace),
+    )
+
+
+def phones_of(workspace: Workspace) -> pd.Index | None:
+    """Workers who were ever given a device; None where no devices are registered: anybody."""
+    devices = workspace.read("devices", columns=["worker_id"])
+    return pd.Index(devices["worker_id"].astype(object).unique()) if len(devices) else None

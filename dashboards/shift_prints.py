@@ -1,0 +1,124 @@
+"""Fingerprints: all that the judgement of a day depends on, as a short text.
+
+Fixes are known by the sealed files of the days around it and by what lies in the hot table under
+their dates; the hot table is looked through once for each state of it. Borders, posts and rules
+count by their content, so that another telephone number makes no month be judged again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import date, timedelta
+from functools import cache
+from pathlib import Path
+
+import pandas as pd
+import shapely
+import sqlalchemy as sa
+
+import geo
+from dashboards.city import City
+from dashboards.store import Store
+
+FORMAT = 1
+"""Of the kept tables; count up when they change."""
+
+_CODE = ("rounds.py", "_rounds_*.py", "fixes.py", "_fixes_*.py")
+_RULES = ("rounds.csv", "round_places.csv")
+_PLACE_TABLES = ("assets", "cameras", "roads", "calendar", "devices")
+
+
+class Prints:
+    """Fingerprints of the days of a workspace."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._hot: tuple[tuple[object, ...], dict[str, str]] | None = None
+
+    def of_day(self, day: date, city: City) -> str:
+        """The fingerprint of a day."""
+        store = self._store
+        people = store.snapshot().workers.people
+        parts = [
+            str(FORMAT),
+            code_print(),
+            day.isoformat(),
+            store.settings.timezone,
+            *self._fixes(day),
+            _borders(city),
+            _posts(people),
+            self.of_rules(),
+        ]
+        return hashlib.blake2b("\n".join(parts).encode(), digest_size=16).hexdigest()
+
+    def of_rules(self) -> str:
+        """The fingerprint of schedule and places."""
+        return f"{self._rules()}.{self._store.workspace.stamp(*_PLACE_TABLES)}"
+
+    def has_fixes(self, day: date) -> bool:
+        """Whether any fix of the day is stored."""
+        return any(day.isoformat() in part for part in self._fixes(day))
+
+    def _fixes(self, day: date) -> list[str]:
+        """Files and hot rows of a day and its neighbours: dates of UTC and rounds at midnight."""
+        folder = self._store.workspace.path / "fixes"
+        near = [day + timedelta(days=k) for k in (-1, 0, 1)]
+        told = []
+        for one in near:
+            for file in sorted((folder / f"date={one.isoformat()}").glob("part-*.parquet")):
+                stat = file.stat()
+                told.append(f"{one.isoformat()} {file.name} {stat.st_size} {stat.st_mtime_ns}")
+        hot = self._hot_days()
+        return told + [f"{one.isoformat()} {hot[k]}" for one in near if (k := f"{one}") in hot]
+
+    def _hot_days(self) -> dict[str, str]:
+        """Count and last number of the hot fixes of each date of UTC."""
+        workspace = self._store.workspace
+        fixes = workspace.table("fixes")
+        with workspace.reading() as conn:
+            last = conn.execute(sa.select(sa.func.max(fixes.c.fid))).scalar_one()
+            state = (last, workspace.stamp("fixes"))
+            if self._hot is not None and self._hot[0] == state:
+                return self._hot[1]
+            text = sa.func.substr(sa.type_coerce(fixes.c.time, sa.Text), 1, 10)
+            query = sa.select(text, sa.func.count(), sa.func.max(fixes.c.fid)).group_by(text)
+            found = {str(day): f"{count} {top}" for day, count, top in conn.execute(query)}
+        self._hot = (state, found)
+        return found
+
+    def _rules(self) -> str:
+        """The city's own rules of rounds; ours are a part of the program."""
+        folder = self._store.workspace.path / "rules"
+        digest = hashlib.blake2b(digest_size=8)
+        for name in _RULES:
+            file = folder / name
+            digest.update(name.encode() + (file.read_bytes() if file.is_file() else b""))
+        return digest.hexdigest()
+
+
+@cache
+def code_print() -> str:
+    """A fingerprint of the code and the tables that judge rounds."""
+    folder = Path(geo.__file__).parent
+    digest = hashlib.blake2b(digest_size=8)
+    for pattern in _CODE:
+        for file in sorted(folder.glob(pattern)):
+            digest.update(file.read_bytes())
+    for name in _RULES:
+        file = folder / "data" / name
+        digest.update(file.read_bytes() if file.is_file() else b"")
+    return digest.hexdigest()
+
+
+def _borders(city: City) -> str:
+    digest = hashlib.blake2b(digest_size=8)
+    digest.update("\n".join(str(label) for label in city.grids.index).encode())
+    for shape in shapely.to_wkb(city.grids.geometry.to_numpy()):
+        digest.update(shape)
+    digest.update(city.places.to_csv().encode())
+    return digest.hexdigest()
+
+
+def _posts(people: pd.DataFrame) -> str:
+    posts = people.reindex(columns=["unit_code", "role"]).astype(object).sort_index()
+    return hashlib.blake2b(posts.to_csv().encode(), digest_size=8).hexdigest()
