@@ -2,6 +2,7 @@
 
     python benchmarks/live.py                # 3,311 grids, over 100,000 cases in the window
     python benchmarks/live.py --preset demo  # small, to see that it runs
+    python benchmarks/live.py --browser      # what a screen itself works; see live_browser.py
 
 Builds the invented city into benchmarks/out once, with every case of it three times. First the
 store alone: CPU time of a look at the workspace after a change, and of the figures that pages ask
@@ -29,6 +30,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import sqlalchemy as sa
+from live_browser import measure_browser
 from soak import OUT, free_port, program, wait_for
 
 from dashboards.live_feed import LiveFeed
@@ -220,16 +222,28 @@ def measure_screens(folder: Path, screens: int, seconds: int) -> tuple[list[tupl
     return rows, lost
 
 
+def show_browser(preset: str | None, seconds: int) -> int:
+    """One screen in Chromium: its table, and 1 if a bound is broken."""
+    rows, broken = measure_browser(preset or "west-coast", seconds)
+    print("\n".join(f"| {' | '.join(row)} |" for row in rows))
+    print(json.dumps({"bounds": broken or "all kept"}))
+    return 1 if broken else 0
+
+
 def main() -> int:
     """Measure, print the tables, and fail if a bound is broken."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--preset", default="yubei")
+    parser.add_argument("--preset", default=None)
     parser.add_argument("--screens", type=int, default=SCREENS)
     parser.add_argument("--seconds", type=int, default=SECONDS)
+    parser.add_argument("--browser", action="store_true", help="measure one screen in Chromium")
     options = parser.parse_args()
-    folder = build(options.preset)
+    if options.browser:
+        return show_browser(options.preset, options.seconds)
+    preset = options.preset or "yubei"
+    folder = build(preset)
     store, most = measure_store(folder)
-    print(f"{options.preset}: CPU of the store\n| | ms |\n|---|---|")
+    print(f"{preset}: CPU of the store\n| | ms |\n|---|---|")
     print("\n".join(f"| {label} | {spent:.1f} |" for label, spent in store))
     screens, lost = measure_screens(folder, options.screens, options.seconds)
     print("\n| | |\n|---|---|")

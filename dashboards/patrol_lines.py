@@ -40,7 +40,7 @@ class OpenAlarms:
 
 def read_alarms(store: Store) -> OpenAlarms:
     """The open alarms, read again only if the table changed."""
-    watching: Any = getattr(store, "watching", None)
+    watching = store.watching
     if watching is not None:
         mark = f"watch-{watching.mark}"
         return store.remember("patrol-alarms", mark, lambda: _ordered(mark, watching.alarms))

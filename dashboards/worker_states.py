@@ -8,8 +8,6 @@ the tables until it is acknowledged or over, whatever else is believed of them.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -30,13 +28,13 @@ _CODES = {name: code for code, name in enumerate(STATES)}
 
 def told_states(store: Store) -> dict[str, str]:
     """What is said of workers by whoever watches them; empty while nobody does."""
-    watching: Any = getattr(store, "watching", None)
+    watching = store.watching
     return {} if watching is None else dict(watching.states)
 
 
 def states_mark(store: Store) -> str:
     """Another text whenever what is said of workers may be another."""
-    watching: Any = getattr(store, "watching", None)
+    watching = store.watching
     return store.workspace.stamp("patrol_alarms") if watching is None else f"w{watching.mark}"
 
 

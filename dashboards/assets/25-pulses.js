@@ -1,11 +1,14 @@
-/* New incidents pulse twice, overdue ones breathe slowly, a call for help sends out rings. Rings are drawn on a flat canvas over the
-   map, so that the map itself rests; a person who wants no motion gets rings that stand still. */
+/* New incidents pulse twice, overdue ones breathe slowly, a call for help sends out rings. Rings are drawn
+   on a flat canvas over the map, so that the map itself rests; a person who wants no motion gets rings that
+   stand still. A slow breath needs few pictures a second, and where nothing moves none is drawn: this loop
+   runs all day beside everything else. */
 (function () {
   "use strict";
   const w = (window.wangge = window.wangge || {});
   const PULSE_MS = 1400;
   const BREATH_MS = 4200;
   const FRAME_MS = 50;
+  const SLOW_MS = 160;
   const MOST = 250;
   const p = { late: [], fresh: new Map(), started: false };
   const colours = { late: "", text: "", accent: "" };
@@ -73,7 +76,7 @@
       }
     }
     // A call for help is seen whatever layers are switched off.
-    for (const call of w.patrol ? w.patrol.calls() : []) {
+    for (const call of calls()) {
       const where = w.patrol.placeOf(call);
       const q = where && map.project(where);
       if (!q || !inside(q)) continue;
@@ -88,7 +91,35 @@
     g.globalAlpha = 1;
   }
 
-  w.pulse = draw;
+  const calls = () => (w.patrol ? w.patrol.calls() : []);
+
+  /* Milliseconds to the next picture, Infinity while nothing moves. */
+  function pause() {
+    if (document.hidden || w.still()) return Infinity;
+    const now = performance.now();
+    if (calls().length) return FRAME_MS;
+    for (const item of p.fresh.values()) if (now - item.at <= 2 * PULSE_MS) return FRAME_MS;
+    return p.late.length && w.s.layers.includes("incidents") ? SLOW_MS : Infinity;
+  }
+  let timer = 0;
+  function wake() {
+    if (timer || !p.started) return;
+    const wait = pause();
+    if (wait === Infinity) return;
+    timer = window.setTimeout(() => {
+      window.requestAnimationFrame(() => {
+        timer = 0;
+        draw();
+        wake();
+      });
+    }, wait);
+  }
+  document.addEventListener("visibilitychange", wake);
+
+  w.pulse = function () {
+    draw();
+    wake();
+  };
   let resizing = 0;
   window.addEventListener("resize", () => {
     window.clearTimeout(resizing);
@@ -102,13 +133,6 @@
     w.loadPulses();
     if (p.started) return;
     p.started = true;
-    let last = 0;
-    (function frame(now) {
-      window.requestAnimationFrame(frame);
-      if (document.hidden || w.still() || now - last < FRAME_MS) return;
-      if (!p.late.length && !p.fresh.size && !(w.patrol && w.patrol.calls().length)) return;
-      last = now;
-      draw();
-    })(0);
+    wake();
   };
 })();

@@ -178,8 +178,15 @@
 
   let pings = 0;
   let asked = 0;
+  let askedAt = 0;
+  let parts = {};
+  /* Positions are on the map already; what panels say of them may be some seconds old, for a question to
+     the server costs this page more than a minute of all its people walking. */
+  const PEOPLE_MS = 20000;
+  const isOfPeople = (versions) => Object.keys(versions).every((part) => part === "workers" || versions[part] === parts[part]);
   const ask = () => {
     asked = 0;
+    askedAt = performance.now();
     set("command-ping", { data: ++pings });
   };
   w.onBegin((config) => {
@@ -198,8 +205,16 @@
     if (page.listening || !w.live) return;
     page.listening = true;
     // Many versions a second become one question.
-    w.live.on("version", () => {
-      if (here() && !asked) asked = window.setTimeout(ask, 400);
+    w.live.on("version", (event) => {
+      const waits = isOfPeople(event.versions) && performance.now() - askedAt < PEOPLE_MS;
+      if (!here() || asked || waits) return;
+      parts = event.versions;
+      asked = window.setTimeout(ask, 400);
+    });
+    // Who is in which state stands on a card: a call for help at once, the rest in a while.
+    w.live.on("states", (event) => {
+      const calls = event.states.some(([state]) => state === "sos");
+      if (here() && !asked && (calls || performance.now() - askedAt > PEOPLE_MS / 2)) asked = window.setTimeout(ask, 400);
     });
     w.live.on("hello", () => here() && ask());
     w.live.on("reset", () => here() && ask());

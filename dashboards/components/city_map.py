@@ -12,7 +12,7 @@ listens what was clicked. To put it into a page:
 
 `spec` is a shade of `components.map_spec.build_shade(...).spec`, or None for a map of marks only.
 A page that shows other layers or another shade sets the `data` of MAP_LAYERS or MAP_SHADE
-(dcc.Store) from its callbacks; new data arrives by setting MAP_VERSIONS to `snapshot.versions`,
+(dcc.Store) from its callbacks; new data arrives by setting MAP_VERSIONS to `page_versions(...)`,
 which reloads only what changed. In the browser (assets/20-map.js and 21-*), from the page's own
 asset:
 
@@ -42,6 +42,7 @@ from dashboards.components.marks import attrs, mark, worker_mark
 from dashboards.figures import Snapshot
 from dashboards.store import Store
 from dashboards.words import Words
+from dashboards.worker_states import states_mark
 from layers.colours import FONT_STACK, Mood, tokens
 
 MAP_GRAPH = "map-graph"
@@ -120,7 +121,7 @@ def map_config(
     settings = store.settings
     return {
         "key": secrets.token_hex(4),
-        "versions": snapshot.versions,
+        "versions": page_versions(store, snapshot),
         "lang": words.language,
         "words": words.starting("js."),
         "mood": mood,
@@ -139,6 +140,11 @@ def map_config(
         "months": [words(f"month.{month}") for month in range(1, 13)],
         **page,
     }
+
+
+def page_versions(store: Store, snapshot: Snapshot) -> dict[str, str]:
+    """The versions of the data, and of what is said of people without any news of the data."""
+    return {**snapshot.versions, "people": states_mark(store)}
 
 
 def city_map(

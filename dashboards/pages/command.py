@@ -25,6 +25,7 @@ from dashboards.components.city_map import (
     MAP_TITLE,
     MAP_VERSIONS,
     map_notes,
+    page_versions,
     register_city_map,
 )
 from dashboards.components.grid_search import find_grids
@@ -128,10 +129,11 @@ def _register_updates(app: Dash, store: Store, ready: Ready) -> None:
         config: dict[str, Any] | None,
     ) -> dict[str, Any]:
         snapshot = store.snapshot()
+        versions = page_versions(store, snapshot)
         alarms = alarms_since(snapshot, (heard or {}).get("now"), _language(config))
         return {
             "fresh": freshness(store, snapshot),
-            "versions": no_update if snapshot.versions == known else snapshot.versions,
+            "versions": no_update if versions == known else versions,
             "alarms": alarms or no_update,
         }
 

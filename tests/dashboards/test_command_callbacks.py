@@ -9,6 +9,7 @@ from dash import Dash
 from flask.testing import FlaskClient
 
 from dashboards.app import create_app
+from dashboards.components.city_map import page_versions
 from dashboards.settings import Settings
 from dashboards.store import Store
 from geo.io.workspace import Workspace
@@ -167,7 +168,8 @@ def test_an_update_without_news_sends_only_the_clock(
             map_config={"lang": "zh"},
         )  # fmt: skip
 
-    assert set(update(drawn_store.snapshot().versions, now)) == {"page-fresh"}
+    versions = page_versions(drawn_store, drawn_store.snapshot())
+    assert set(update(versions, now)) == {"page-fresh"}
     assert set(update({}, now)) == {"page-fresh", "map-versions"}
 
 
