@@ -74,6 +74,11 @@ def add_ingest_routes(server: flask.Flask, store: Store, book: FixBook | None = 
         routes.add_url_rule(
             path, view_func=view, endpoint=path[1:], methods=methods, strict_slashes=False
         )
+        if "GET" not in methods:
+            # Else it would be answered with a page, as any address is that nobody knows.
+            routes.add_url_rule(
+                path, view_func=_only_post, endpoint=f"{path[1:]}-get", strict_slashes=False
+            )
     routes.register_error_handler(StoreError, _not_now)
     server.register_blueprint(routes)
     return book
@@ -167,6 +172,12 @@ class _Feed:
         return _tell(error.text, error.status, error.reason)
 
 
+def _only_post() -> Answer:
+    response = _tell("use POST here", 405, "method")
+    response.headers["Allow"] = "POST"
+    return response
+
+
 def _spoken_token() -> str:
     """The token of the headers, or the one of the address."""
     spoken = read_bearer(flask.request.headers.get("Authorization", ""))
@@ -201,7 +212,7 @@ def _answer_one(reason: str, body: bytes, kind: str) -> Answer:
     return response
 
 
-def _tell(text: str, status: int, reason: str) -> Answer:
+def _tell(text: str, status: int, reason: str) -> flask.Response:
     response = flask.jsonify(error=text, reason=reason)
     response.status_code = status
     response.headers["X-Wangge-Reason"] = reason
