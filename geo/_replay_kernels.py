@@ -222,3 +222,39 @@ def pass_area(first, milli, x, y, block_first, boxes, begin, end, gap, area, edg
                         found[w, 2] += (cut - last) * span
                         found[w, 3] = min(found[w, 3], near)
                     last = cut
+
+
+@njit(cache=True, nogil=True)
+def find_steps(first, milli, x, y, begin, end, gap, most_ms):
+    """Straight steps that end at `begin` or later and before `end`, as `geo.reach` joins fixes.
+
+    A fix of that time without a step to the one before or behind it stands alone.
+    """
+    steps = np.empty((1024, 4))
+    n = 0
+    for w in range(len(first) - 1):
+        low, high = first[w], first[w + 1]
+        for i in range(last_before(milli, low, high, begin - 1) + 1, high):
+            if milli[i] >= end:
+                break
+            back = i > low and _is_step(milli, x, y, i - 1, gap, most_ms)
+            if not back and i + 1 < high and _is_step(milli, x, y, i, gap, most_ms):
+                continue
+            if n == len(steps):
+                more = np.empty((2 * n, 4))
+                more[:n] = steps
+                steps = more
+            j = i - 1 if back else i
+            steps[n, 0] = x[j]
+            steps[n, 1] = y[j]
+            steps[n, 2] = x[i]
+            steps[n, 3] = y[i]
+            n += 1
+    return steps[:n]
+
+
+@njit(cache=True, nogil=True)
+def _is_step(milli, x, y, i, gap, most_ms):
+    apart = milli[i + 1] - milli[i]
+    far = np.hypot(float(x[i + 1]) - float(x[i]), float(y[i + 1]) - float(y[i])) / 100.0
+    return apart <= gap and far <= most_ms * (apart / 1000.0)

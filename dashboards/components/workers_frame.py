@@ -4,12 +4,12 @@ Links between the tabs load anew, since each page has its own map; they take the
 day along. "Who am I" is the same as on `/incidents`, kept by the browser. A page does this:
 
     register_workers_frame(app)                      # in register(); does its work once an app
-    config = workers_config(store, snapshot, words, query, layers=("borders", "labels"), board={...})
+    config = workers_config(store, snapshot, words, query, layers=("labels",), board={...})
     workers_frame(store, snapshot, words, query, active="board", body=[...], config=config)
 
 The same `config` goes to `city_map(...)` where the page has a map. A page's own asset waits for
 
-    wangge.workers.onBegin((config, me) => ...)      // once a page load; config.board is its own part
+    wangge.workers.onBegin((config, me) => ...)   // once a page load; config.board is its own
     wangge.workers.onMe((me) => ...)                 // another person or role was chosen
     wangge.workers.viewer()                          // {by, role}, for every request about tracks
     wangge.workers.get(path, query)                  // {ok, status, offline, body}; with the viewer

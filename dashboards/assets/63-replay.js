@@ -1,0 +1,692 @@
+/* The page /workers: the clock, the scrub bar, people and who is followed, keys, the address. What is
+   asked about an area is in 63-replay-passed.js. */
+(function () {
+  "use strict";
+  const w = (window.wangge = window.wangge || {});
+  const s = w.s;
+  const c = w.cases;
+  const h = c.h;
+  const k = w.workers;
+  const r = k.replay;
+  const d = r.draw;
+  const DAY_S = 86400;
+  const SLOW_MS = 1000; // between frames where no motion is wanted
+  const LIST_PX = 3.25; // rem of a line of the list
+  const id = (name) => document.getElementById("replay-" + name);
+  const page = () => id("bar");
+  const same = () => window.dash_clientside.no_update;
+  const say = k.say;
+  const two = (n) => String(n).padStart(2, "0");
+
+  r.clock = function (t, short) {
+    const n = Math.max(0, Math.floor(t));
+    const text = two(Math.floor(n / 3600)) + ":" + two(Math.floor(n / 60) % 60);
+    return short ? text : text + ":" + two(n % 60);
+  };
+  r.seconds = function (text) {
+    const parts = (text || "").split(":").map(Number);
+    return parts.length < 2 || parts.some((n) => !Number.isFinite(n)) ? null : parts[0] * 3600 + parts[1] * 60 + (parts[2] || 0);
+  };
+
+  /* --- the address ---------------------------------------------------------------------------------- */
+
+  r.writeAddress = function () {
+    const query = w.address();
+    for (const name of ["at", "day", "t", "speed", "worker", "area", "from", "to"]) query.delete(name);
+    query.set("day", r.date);
+    query.set("t", r.clock(r.t));
+    if (r.speed !== 60) query.set("speed", r.speed);
+    if (r.wanted) query.set("worker", r.wanted);
+    if (r.area) {
+      query.set("area", r.area);
+      query.set("from", r.since);
+      query.set("to", r.until);
+    }
+    window.history.replaceState(window.history.state, "", w.href(query).replaceAll("%3B", ";"));
+  };
+
+  /* --- states of the whole ---------------------------------------------------------------------------- */
+
+  function cover(...children) {
+    const place = id("state");
+    place.hidden = !children.length;
+    place.replaceChildren(...(children.length ? [h("div", { class: "rp-state-box" }, children)] : []));
+  }
+  function loading(told) {
+    cover(h("b", {}, told.text), h("div", { class: "rp-progress", role: "progressbar", "aria-valuemin": 0, "aria-valuemax": 100, "aria-valuenow": Math.round(told.share * 100) },
+      h("i", { style: "width:" + Math.round(told.share * 100) + "%" })));
+  }
+  function hidden() {
+    const place = id("picked");
+    place.hidden = false;
+    place.replaceChildren(h("div", { class: "rp-why" }, h("p", {}, r.day.why),
+      h("button", { type: "button", class: "inc-button", onclick: () => c.chooseMe() }, c.me ? say("me.other") : say("me.choose"))));
+  }
+  r.onHidden = () => r.open(r.date);
+
+  /* --- opening a day -------------------------------------------------------------------------------------- */
+
+  r.open = async function (date, t) {
+    pause();
+    r.date = date;
+    r.track = null;
+    r.passedRows = null;
+    d.showTracks([]);
+    showDate();
+    loading({ text: say("loading"), share: 0 });
+    const found = await r.load(date, loading);
+    if (!found) return;
+    if (found.error) {
+      return cover(h("b", {}, say("failed")), h("p", {}, found.error), h("button", { type: "button", class: "inc-button", onclick: () => r.open(date, t) }, say("again")));
+    }
+    cover();
+    const first = Math.floor(found.first / 60) * 60;
+    r.t = Math.min(Math.max(t !== undefined && t !== null ? t : first, 0), found.length);
+    if (!found.fixes) cover(h("b", {}, say("empty", { day: date })), h("p", {}, say("empty.what")), nearestDay());
+    page().classList.toggle("is-shares", !found.may);
+    document.getElementById("workers-page").classList.toggle("is-shares", !found.may);
+    if (w.heard) w.heard({ now: found.now });
+    id("picked").hidden = true;
+    if (!found.may) hidden();
+    say_facts();
+    scrub();
+    list(true);
+    r.loadCases().then(tick);
+    d.loadStreets();
+    if (!found.may) shares(true);
+    else d.showShares([]);
+    if (r.wanted) r.follow(r.wanted);
+    if (r.area && r.ask) r.ask();
+    r.writeAddress();
+    tick();
+    document.documentElement.dataset.replay = "ready";
+  };
+
+  function nearestDay() {
+    const days = s.config.replay.days.filter((day) => day !== r.date);
+    if (!days.length) return null;
+    const near = days.reduce((a, b) => (Math.abs(new Date(b) - new Date(r.date)) < Math.abs(new Date(a) - new Date(r.date)) ? b : a));
+    return h("button", { type: "button", class: "inc-button", onclick: () => r.open(near) }, say("empty.go", { day: near }));
+  }
+
+  function say_facts() {
+    const day = r.day;
+    const n = (value) => value.toLocaleString("en-US");
+    id("facts").textContent = say("facts", { workers: n(day.workers), staff: n(day.staff), fixes: n(day.fixes), removed: n(day.removed) });
+    w.say(id("title"), say(day.may ? "title" : "title.shares", { day: day.day }));
+    id("day").textContent = weekday(day.day);
+  }
+  function weekday(date) {
+    const at = new Date(date + "T12:00:00Z");
+    const day = s.config.words.date;
+    return day.replace("{year}", at.getUTCFullYear()).replace("{month}", s.config.months[at.getUTCMonth()]).replace("{day}", at.getUTCDate())
+      .replace("{weekday}", s.config.weekdays[(at.getUTCDay() + 6) % 7]);
+  }
+  function showDate() {
+    const place = id("date");
+    if (!place.firstChild) {
+      place.append(h("input", { type: "date", class: "inc-input", id: "replay-date-input", "aria-label": say("date"), onchange: (event) => event.target.value && r.open(event.target.value, r.t) }));
+    }
+    place.firstChild.value = r.date;
+  }
+  function otherDay(step) {
+    const at = new Date(r.date + "T12:00:00Z");
+    at.setUTCDate(at.getUTCDate() + step);
+    r.open(at.toISOString().slice(0, 10), r.t);
+  }
+
+  /* --- the clock ---------------------------------------------------------------------------------------------- */
+
+  let last = 0;
+  let asked = 0;
+  function play() {
+    if (!r.day || !r.day.fixes) return;
+    if (r.t >= end() - 1) r.t = Math.floor(r.day.first / 60) * 60;
+    r.playing = true;
+    last = performance.now();
+    showPlay();
+    window.requestAnimationFrame(step);
+  }
+  function pause() {
+    r.playing = false;
+    showPlay();
+    if (r.day) {
+      r.writeAddress();
+      if (r.day.may) table();
+    }
+  }
+  const end = () => (r.day.whole ? r.day.length : Math.max(r.day.last, 60));
+  r.toggle = () => (r.playing ? pause() : play());
+
+  function step(at) {
+    if (!r.playing || !page()) return;
+    const gone = Math.min((at - last) / 1000, 0.25); // a page that was away goes on from where it was
+    if (w.still() && at - last < SLOW_MS) return void window.requestAnimationFrame(step);
+    last = at;
+    // Time waits for the positions that belong to it.
+    const slice = !r.day.may && !r.day.own ? { from: 0, to: Infinity } : r.sliceAt(r.t);
+    const ready = slice && r.t >= slice.from - 1e-6 && r.t <= slice.to + 1e-6;
+    if (ready) r.t += (w.still() ? SLOW_MS / 1000 : gone) * r.speed;
+    r.waiting = !ready;
+    if (r.t >= end()) {
+      r.t = end();
+      pause();
+    }
+    tick();
+    if (r.playing) window.requestAnimationFrame(step);
+  }
+  r.stepped = step;
+
+  let told = "";
+  function tick() {
+    if (!r.day) return;
+    d.frame();
+    d.fillStreets();
+    follow();
+    const text = r.clock(r.t);
+    if (text === told && r.playing) return;
+    told = text;
+    id("clock").textContent = text;
+    const range = id("scrub-range");
+    if (range && document.activeElement !== range) range.value = Math.round(r.t);
+    if (range) range.setAttribute("aria-valuetext", text);
+    needle();
+    const wall = performance.now();
+    if (wall - asked < 250 && r.playing) return;
+    asked = wall;
+    figures();
+    states();
+    if (!r.day.may) shares(false);
+    if (r.playing && Math.floor(wall / 4000) !== Math.floor((wall - 250) / 4000)) r.writeAddress();
+  }
+  r.tick = tick;
+  r.seek = function (t) {
+    if (!r.day) return;
+    r.t = Math.min(Math.max(t, 0), end());
+    tick();
+    if (!r.playing) {
+      later("seek", 250, () => {
+        r.writeAddress();
+        if (r.day.may) table();
+      });
+    }
+  };
+  const timers = {};
+  function later(name, ms, run) {
+    window.clearTimeout(timers[name]);
+    timers[name] = window.setTimeout(run, ms);
+  }
+
+  function showPlay() {
+    const button = document.querySelector('[data-do="play"]');
+    if (!button) return;
+    button.textContent = r.playing ? "❚❚" : "▶";
+    button.setAttribute("aria-pressed", String(r.playing));
+    const text = say(r.playing ? "do.pause" : "do.play");
+    button.setAttribute("aria-label", text);
+    button.title = text;
+  }
+  function setSpeed(speed) {
+    r.speed = speed;
+    document.querySelectorAll("[data-speed]").forEach((b) => b.setAttribute("aria-pressed", String(Number(b.dataset.speed) === speed)));
+    if (r.day) r.writeAddress();
+  }
+
+  function figures() {
+    const n = (value) => (value === null ? "–" : value.toLocaleString("en-US"));
+    const knows = r.day.may || r.day.own;
+    id("seen").textContent = knows ? n(d.seen) : r.share ? n(r.share.workers) : "–";
+    id("silent").textContent = knows ? n(d.silent) : "–";
+    id("open").textContent = n(r.openCases());
+    const share = d.coveredShare();
+    id("covered").textContent = share === null ? "–" : (share * 100).toFixed(1) + "%";
+  }
+
+  /* --- the scrub bar --------------------------------------------------------------------------------------------- */
+
+  function scrub() {
+    const place = id("scrub-place");
+    place.replaceChildren(h("input", {
+      type: "range", id: "replay-scrub-range", class: "rp-range", min: 0, max: Math.round(r.day.length), step: 60, value: Math.round(r.t), "aria-label": say("scrub"),
+      oninput: (event) => r.seek(Number(event.target.value)),
+    }), h("i", { id: "replay-needle", class: "rp-needle" }));
+    drawScrub();
+  }
+  function drawScrub() {
+    const canvas = id("scrub");
+    if (!canvas || !r.day) return;
+    const ratio = window.devicePixelRatio || 1;
+    const [width, height] = [canvas.clientWidth, canvas.clientHeight];
+    canvas.width = width * ratio;
+    canvas.height = height * ratio;
+    const g = canvas.getContext("2d");
+    g.scale(ratio, ratio);
+    const u = w.scale();
+    const top = 3 * u;
+    const floor = height - 16 * u;
+    const bars = Math.max(1, Math.min(288, Math.floor(width / (4 * u))));
+    const each = r.day.density.length / bars;
+    const sums = Array.from({ length: bars }, (_, i) => {
+      let sum = 0;
+      for (let j = Math.floor(i * each); j < Math.floor((i + 1) * each); j++) sum += r.day.density[j];
+      return sum;
+    });
+    const most = Math.max(1, ...sums);
+    g.fillStyle = w.colour("accent");
+    g.globalAlpha = 0.45;
+    sums.forEach((sum, i) => {
+      const high = (sum / most) * (floor - top);
+      g.fillRect((i * width) / bars + 0.5 * u, floor - high, width / bars - 1 * u, high);
+    });
+    g.globalAlpha = 1;
+    g.fillStyle = w.colour("soon");
+    for (const one of r.cases.rows) if (one.from >= 0) g.fillRect((one.from / r.day.length) * width - 0.75 * u, floor - 4 * u, 1.5 * u, 4 * u);
+    if (r.area && r.since) {
+      const [a, b] = [r.seconds(r.since), r.seconds(r.until)].map((t) => (t / r.day.length) * width);
+      g.fillStyle = w.colour("soon");
+      g.globalAlpha = 0.16;
+      g.fillRect(a, 0, b - a, floor);
+      g.globalAlpha = 1;
+    }
+    g.fillStyle = w.colour("line");
+    g.fillRect(0, floor, width, 1 * u);
+    g.fillStyle = w.colour("quiet");
+    g.font = 12 * u + "px " + getComputedStyle(document.body).fontFamily;
+    g.textAlign = "center";
+    g.textBaseline = "bottom";
+    for (let hour = 0; hour <= 24; hour += 2) {
+      const x = ((hour * 3600) / r.day.length) * width;
+      g.textAlign = hour === 0 ? "left" : hour === 24 ? "right" : "center";
+      g.fillText(two(hour) + ":00", x, height);
+      g.fillRect(x - (hour === 24 ? u : 0), floor, 1 * u, 3 * u);
+    }
+  }
+  r.drawScrub = drawScrub;
+  function needle() {
+    const line = id("needle");
+    if (line) line.style.left = ((r.t / r.day.length) * 100).toFixed(3) + "%";
+  }
+
+  /* --- people -------------------------------------------------------------------------------------------------------- */
+
+  let shown = [];
+  let now = new Map(); // row -> [state, grid] at the time of the last look
+  function list(anew) {
+    if (!id("search")) {
+      id("search-place").replaceChildren(h("input", { type: "search", id: "replay-search", class: "inc-input", placeholder: say("search"), "aria-label": say("search"), oninput: () => list(true) }));
+    }
+    const parts = id("search").value.trim().toLowerCase().split(/\s+/).filter(Boolean);
+    if (anew) {
+      shown = r.day.people.filter((p) => parts.every((part) => (p[1] + " " + p[2] + " " + p[3]).toLowerCase().includes(part)));
+      shown.sort((a, b) => a[2].localeCompare(b[2], "zh-CN") || (a[1] < b[1] ? -1 : 1));
+      id("list").scrollTop = 0;
+    }
+    const place = id("list");
+    if (!r.day.may && !r.day.own) return shareList();
+    id("count").textContent = shown.length === r.day.people.length ? say("people.count", { n: shown.length.toLocaleString("en-US") }) : say("people.found", { n: shown.length, all: r.day.people.length });
+    document.querySelector('#replay-tab-people .inc-count').textContent = r.day.people.length.toLocaleString("en-US");
+    if (!shown.length) return place.replaceChildren(h("p", { class: "inc-empty" }, say(r.day.people.length ? "people.none" : "people.empty")));
+    lines();
+  }
+  /* Only the lines in view are in the document, whatever the number of people. */
+  function lines() {
+    const place = id("list");
+    if (!shown.length || (!r.day.may && !r.day.own)) return;
+    const u = LIST_PX * 16 * w.scale();
+    const begin = Math.max(0, Math.floor(place.scrollTop / u) - 6);
+    const stop = Math.min(shown.length, begin + Math.ceil(place.clientHeight / u) + 12);
+    const focused = document.activeElement && document.activeElement.dataset ? document.activeElement.dataset.row : undefined;
+    place.replaceChildren(h("div", { class: "rp-lines", style: "height:" + shown.length * u + "px", role: "list" },
+      shown.slice(begin, stop).map((p, i) => {
+        const is = now.get(p[0]);
+        const chosen = r.followed && r.followed.row === p[0];
+        return h("div", { class: "rp-line" + (chosen ? " is-chosen" : ""), role: "listitem", style: "top:" + (begin + i) * u + "px" },
+          h("button", { type: "button", class: "rp-person", "data-row": p[0], "data-worker": p[1], "aria-pressed": String(Boolean(chosen)), onclick: () => (chosen ? r.unfollow() : r.follow(p[1])) },
+            h("i", { class: "mark " + (is && is[0] === 1 ? "rp-mark-seen" : is ? "mark-diamond state-unknown" : "rp-mark-away"), "aria-hidden": "true" }),
+            h("b", {}, p[2]), h("span", { class: "inc-quiet" }, p[3] || p[1]),
+            h("span", { class: "rp-person-now inc-quiet" }, is ? (is[0] === 1 ? is[1] || say("outside") : say("silent")) : say("away"))));
+      })));
+    if (focused !== undefined) {
+      const again = place.querySelector('[data-row="' + focused + '"]');
+      if (again) again.focus({ preventScroll: true });
+    }
+  }
+  r.lines = lines;
+
+  /* The table twin: state and grid of everybody at this time, asked where time stands still. */
+  async function table() {
+    const [turn, t] = [r.turn, r.t];
+    const answer = await k.get("/replay/at", { day: r.date, at: Math.floor(t) });
+    if (turn !== r.turn || !answer.ok || answer.status === 202 || Math.abs(t - r.t) > 90) return;
+    now = new Map(answer.body.rows.map((one) => [one[0], [one[1], one[2]]]));
+    lines();
+  }
+  /* While time runs the list says who has signal, as far as the slices know. */
+  function states() {
+    if (!r.playing || !r.day.may) return;
+    if (performance.now() - (states.at || 0) > 5000) {
+      states.at = performance.now();
+      table();
+    }
+  }
+
+  /* --- one who is followed --------------------------------------------------------------------------------------------- */
+
+  r.follow = async function (worker) {
+    r.wanted = worker;
+    const person = r.byId.get(worker);
+    if (!person) {
+      r.followed = null;
+      if (r.day.may || r.day.own) {
+        id("picked").hidden = false;
+        id("picked").replaceChildren(h("p", { class: "rp-why" }, say("nofixes", { worker })));
+      }
+      return r.writeAddress();
+    }
+    r.followed = { row: person[0], id: person[1], name: person[2], unit: person[3] };
+    r.track = null;
+    r.held = true;
+    r.writeAddress();
+    lines();
+    card();
+    const mine = r.turn;
+    const answer = await k.get("/replay/track", { day: r.date, worker });
+    if (mine !== r.turn || !r.followed || r.followed.id !== worker) return;
+    if (!answer.ok || answer.status === 202) return c.notice(c.trouble(answer));
+    const way = answer.body;
+    r.track = { ...way, x: way.lon.map((lon) => (lon + 180) / 360), y: way.lat.map(w.mercatorY) };
+    d.showTracks(pieces(way, "day"));
+    const here = d.placeOf(r.followed.row);
+    // Where the clock stands before or behind the worker's day, the first place is shown.
+    if (!here && way.lon.length) fly(way.lon[0], way.lat[0]);
+    tick();
+    card();
+  };
+  function pieces(way, kind) {
+    const lines = new Map();
+    way.lon.forEach((lon, i) => {
+      if (!lines.has(way.piece[i])) lines.set(way.piece[i], []);
+      lines.get(way.piece[i]).push([lon, way.lat[i]]);
+    });
+    return [...lines.values()].filter((line) => line.length > 1).map((coordinates) => ({ type: "Feature", properties: { kind }, geometry: { type: "LineString", coordinates } }));
+  }
+  r.pieces = pieces;
+  r.unfollow = function () {
+    r.followed = r.wanted = r.track = null;
+    id("picked").hidden = true;
+    d.showTracks([]);
+    r.writeAddress();
+    lines();
+    tick();
+  };
+  function fly(lon, lat) {
+    w.map.fly({ center: { lon, lat }, zoom: Math.max(s.map.getZoom(), 14.5 + w.shift()) });
+  }
+  const lonOf = (x) => x * 360 - 180;
+  const latOf = (y) => (Math.atan(Math.sinh(Math.PI * (1 - 2 * y))) * 180) / Math.PI;
+
+  /* The map stays with who is followed: moved only when he nears the edge, so that it mostly rests. */
+  let flown = 0;
+  function follow() {
+    if (!r.followed || !s.map || !r.held) return;
+    const here = d.placeOf(r.followed.row);
+    if (!here) return;
+    const at = performance.now();
+    if (at - (follow.at || 0) > 500) {
+      follow.at = at;
+      card(true);
+    }
+    const box = s.map.getContainer();
+    const point = s.map.project([lonOf(here.x), latOf(here.y)]);
+    const zoom = s.map.getZoom();
+    const near = zoom < 13.5 + w.shift();
+    const inside = point.x > box.clientWidth * 0.25 && point.x < box.clientWidth * 0.75 && point.y > box.clientHeight * 0.25 && point.y < box.clientHeight * 0.75;
+    if ((inside && !near) || at - flown < 900) return;
+    flown = at;
+    fly(lonOf(here.x), latOf(here.y));
+  }
+  function nowOf(way) {
+    let found = -1;
+    for (let i = 0; i < way.t.length && way.t[i] <= r.t; i++) found = i;
+    return found;
+  }
+  function card(light) {
+    const place = id("picked");
+    const one = r.followed;
+    if (!one) return;
+    const way = r.track;
+    const i = way ? nowOf(way) : -1;
+    const here = d.placeOf(one.row);
+    const state = !here ? "away" : here.silent ? "silent" : "seen";
+    const where = i >= 0 && way.grid[i] >= 0 ? way.grids[way.grid[i]] : say("outside");
+    const text = state === "away" ? say("away") : state === "silent" ? say("silent.for", { span: c.span(r.t - way_t(way, i)) }) : say("seen");
+    if (light && place.firstChild && place.dataset.worker === one.id) {
+      const told = place.querySelector(".rp-now");
+      if (told) {
+        told.replaceChildren(stateChip(state, text));
+        place.querySelector(".rp-where").textContent = state === "away" ? "–" : where;
+      }
+      return;
+    }
+    place.hidden = false;
+    place.dataset.worker = one.id;
+    const sheet = new URLSearchParams({ worker: one.id, day: r.date, lang: s.config.lang });
+    place.replaceChildren(
+      h("div", { class: "rp-picked-head" }, h("b", {}, one.name), h("span", { class: "inc-quiet" }, one.id),
+        h("button", { type: "button", class: "inc-close", "aria-label": say("unfollow"), title: say("unfollow"), onclick: r.unfollow }, "×")),
+      h("dl", { class: "rp-picked-facts" },
+        h("div", {}, h("dt", {}, say("picked.post")), h("dd", {}, one.unit || "–")),
+        h("div", {}, h("dt", {}, say("picked.now")), h("dd", { class: "rp-where" }, state === "away" ? "–" : where)),
+        h("div", {}, h("dt", {}, say("picked.state")), h("dd", { class: "rp-now" }, stateChip(state, text)))),
+      h("div", { class: "inc-row rp-row" },
+        h("button", { type: "button", class: "inc-button is-small", "aria-pressed": String(Boolean(r.held)), id: "replay-hold", onclick: (event) => {
+          r.held = !r.held;
+          event.currentTarget.setAttribute("aria-pressed", String(r.held));
+        } }, say("hold")),
+        h("a", { class: "inc-button is-small", href: "/workers/sheet?" + sheet }, say("sheet"))));
+  }
+  const way_t = (way, i) => (way && i >= 0 ? way.t[i] : r.t);
+  function stateChip(state, text) {
+    const shape = { seen: "rp-mark-seen", silent: "mark-diamond state-unknown", away: "rp-mark-away" }[state];
+    return h("span", { class: "chip" }, h("i", { class: "mark " + shape, "aria-hidden": "true" }), text);
+  }
+
+  /* --- shares, for those who may not see tracks ------------------------------------------------------------------------- */
+
+  let sharesOf = null;
+  async function shares(anew) {
+    const bin = Math.floor(r.t / 1800);
+    if (!anew && sharesOf === r.turn + ":" + bin) return;
+    sharesOf = r.turn + ":" + bin;
+    const answer = await k.get("/replay/shares", { day: r.date, at: Math.floor(r.t) });
+    if (!answer.ok || answer.status === 202 || sharesOf !== r.turn + ":" + bin) return;
+    r.share = answer.body;
+    d.showShares(answer.body.grids);
+    const steps = [[1, "1"], [2, "2"], [4, "3–4"], [8, "5–8"], [9, "≥ 9"]];
+    id("share-legend").hidden = false;
+    id("share-legend").replaceChildren(h("li", { class: "legend-title" }, say("share.legend")),
+      ...steps.map(([n, text]) => h("li", {}, h("i", { class: "rp-mark-share", style: "opacity:" + d.strength(n) }), text)));
+    shareList();
+    figures();
+  }
+  function shareList() {
+    if (!r.share || r.day.own) return;
+    const { grids, empty } = r.share;
+    const span = r.clock(r.share.from, true) + "–" + r.clock(r.share.to, true);
+    id("count").textContent = say("share.count", { span, grids: grids.length, empty });
+    document.querySelector("#replay-tab-people .inc-count").textContent = "";
+    id("list").replaceChildren(h("table", { class: "rp-table" },
+      h("thead", {}, h("tr", {}, h("th", {}, say("share.grid")), h("th", { class: "is-number" }, say("share.workers")))),
+      h("tbody", {}, grids.slice(0, 300).map((one) => h("tr", {}, h("td", {}, h("button", { type: "button", class: "inc-link", onclick: () => w.map.flyToUnit("grid", one[0]) }, one[1])), h("td", { class: "is-number" }, one[2]))))));
+  }
+
+  /* --- pointer, keys, life ------------------------------------------------------------------------------------------------ */
+
+  function tip(found, point) {
+    const place = id("tip");
+    place.hidden = !found;
+    if (!found) return;
+    if (found.kind === "worker") {
+      const p = r.byRow.get(found.row) || [0, "", "", ""];
+      place.replaceChildren(h("b", {}, p[2]), h("span", { class: "inc-quiet" }, p[3]), h("span", {}, say(found.silent ? "silent" : "seen")));
+    } else {
+      const one = found.case;
+      const when = one.from >= 0 ? r.clock(one.from, true) : say("case.before");
+      place.replaceChildren(h("b", {}, one.what), h("span", { class: "inc-quiet" }, one.id), h("span", {}, say(found.late ? "case.late" : "case.open", { time: when })));
+    }
+    const box = document.querySelector(".rp-map .map-canvas");
+    place.style.left = Math.min(point.x + 14, box.clientWidth - place.offsetWidth - 8) + "px";
+    place.style.top = Math.min(point.y + 14, box.clientHeight - place.offsetHeight - 8) + "px";
+  }
+  function clicked(event) {
+    if (!page() || !s.map) return;
+    if (r.drawing) return r.point(event);
+    const found = d.hit(s.map.project([event.lon, event.lat]));
+    if (found && found.kind === "worker") r.follow(r.byRow.get(found.row)[1]);
+    else if (found) window.location.assign("/incidents?" + new URLSearchParams({ case: found.case.id, lang: s.config.lang }));
+  }
+  function onMap(map) {
+    if (!page()) return;
+    d.dress(map);
+    map.on("styledata", () => page() && map.isStyleLoaded() && !map.getLayer("rp-streets") && d.dress(map));
+    map.on("render", () => page() && !r.playing && r.day && d.frame());
+    map.on("move", () => page() && r.playing && d.frame());
+    map.on("dragstart", () => {
+      if (!r.followed || !r.held) return;
+      r.held = false;
+      const button = id("hold");
+      if (button) button.setAttribute("aria-pressed", "false");
+    });
+    let waiting = false;
+    map.on("mousemove", (event) => {
+      if (waiting || !page() || !r.day) return;
+      waiting = true;
+      window.requestAnimationFrame(() => {
+        waiting = false;
+        const found = r.drawing ? null : d.hit(event.point);
+        map.getCanvas().style.cursor = r.drawing ? "crosshair" : found ? "pointer" : "";
+        tip(found, event.point);
+        if (r.drawing) r.hover(event.lngLat);
+      });
+    });
+    map.on("mouseout", () => page() && tip(null));
+    tick();
+  }
+
+  document.addEventListener("keydown", (event) => {
+    if (!page() || event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
+    const typing = event.target.closest("input:not([type=range]),textarea,select,[contenteditable]");
+    const onButton = event.target.closest("button,a,summary");
+    const onMapCanvas = event.target.closest(".map-canvas");
+    if (typing) return;
+    const step = event.shiftKey ? 600 : 60;
+    const speeds = s.config.replay.speeds;
+    const at = speeds.indexOf(r.speed);
+    if (event.key === " " && !onButton) r.toggle();
+    else if (event.key === "ArrowLeft" && !onMapCanvas) r.seek(r.t - step);
+    else if (event.key === "ArrowRight" && !onMapCanvas) r.seek(r.t + step);
+    else if (event.key === "ArrowUp" && !onMapCanvas && !onButton) setSpeed(speeds[Math.min(at + 1, speeds.length - 1)]);
+    else if (event.key === "ArrowDown" && !onMapCanvas && !onButton) setSpeed(speeds[Math.max(at - 1, 0)]);
+    else if (event.key === "/") id("search").focus();
+    else if (event.key === "Escape") {
+      if (r.drawing) r.stopDrawing();
+      else if (r.followed) r.unfollow();
+      else return;
+    } else return;
+    event.preventDefault();
+  });
+
+  function listen() {
+    const acts = { play: r.toggle, back: () => r.seek(r.t - 600), forth: () => r.seek(r.t + 600), yesterday: () => otherDay(-1), tomorrow: () => otherDay(1) };
+    page().addEventListener("click", (event) => {
+      const button = event.target.closest("[data-do],[data-speed]");
+      if (!button) return;
+      if (button.dataset.speed) setSpeed(Number(button.dataset.speed));
+      else acts[button.dataset.do]();
+    });
+    document.querySelector(".rp-switches").addEventListener("click", (event) => {
+      const button = event.target.closest("[data-show]");
+      if (!button) return;
+      const name = button.dataset.show;
+      d.shown[name] = !d.shown[name];
+      button.setAttribute("aria-pressed", String(d.shown[name]));
+      if (name === "streets") d.showStreets();
+      tick();
+    });
+    document.querySelector(".rp-side-tabs").addEventListener("click", (event) => {
+      const tab = event.target.closest("[data-side]");
+      if (tab) r.side(tab.dataset.side);
+    });
+    id("list").addEventListener("scroll", lines);
+    const scrubPlace = document.querySelector(".rp-scrub");
+    scrubPlace.addEventListener("mousemove", (event) => {
+      if (!r.day) return;
+      const box = scrubPlace.getBoundingClientRect();
+      const t = ((event.clientX - box.left) / box.width) * r.day.length;
+      const place = id("scrub-tip");
+      const fixes = r.day.density[Math.min(Math.floor(t / 60), r.day.density.length - 1)] || 0;
+      place.hidden = false;
+      place.textContent = say("scrub.tip", { time: r.clock(t, true), n: fixes.toLocaleString("en-US") });
+      place.style.left = Math.min(Math.max(event.clientX - box.left, 60), box.width - 60) + "px";
+    });
+    scrubPlace.addEventListener("mouseleave", () => (id("scrub-tip").hidden = true));
+    new ResizeObserver(() => {
+      if (!page() || !r.day) return;
+      drawScrub();
+      tick();
+      lines();
+    }).observe(scrubPlace);
+  }
+  r.side = function (name) {
+    for (const one of ["people", "passed"]) {
+      id("tab-" + one).setAttribute("aria-selected", String(one === name));
+      id(one).hidden = one !== name;
+    }
+    if (name === "people") lines();
+  };
+
+  r.onSlice = () => !r.playing && tick();
+  const loadCases = r.loadCases;
+  r.loadCases = async () => {
+    await loadCases();
+    drawScrub();
+  };
+
+  /* The present day grows: what is new is asked for each minute, and streets that are being reckoned. */
+  let renewed = 0;
+  w.eachSecond(async () => {
+    if (!page() || !r.day || document.hidden) return;
+    id("state").classList.toggle("is-lost", Boolean(r.lost));
+    if (r.lost && id("state").hidden) cover(h("b", {}, say("lost")));
+    else if (!r.lost && id("state").classList.contains("was-lost")) cover();
+    id("state").classList.toggle("was-lost", Boolean(r.lost));
+    const wait = r.day.whole ? (r.day.streets ? Infinity : 3) : r.day.streets ? 60 : 5;
+    if (performance.now() - renewed < wait * 1000) return;
+    renewed = performance.now();
+    if (await r.renew()) {
+      say_facts();
+      drawScrub();
+      list(false);
+      d.loadStreets();
+      r.loadCases();
+      tick();
+    }
+  });
+
+  k.onBegin((config) => {
+    if (!config.replay || r.key === config.key || !page()) return;
+    const choice = config.replay;
+    r.key = config.key;
+    r.speed = choice.speed;
+    r.wanted = choice.worker || null;
+    r.area = choice.area;
+    r.since = choice.since;
+    r.until = choice.until;
+    listen();
+    r.beginAsking();
+    w.map.onReady(onMap);
+    w.map.onClick(clicked);
+    k.onMe(() => page() && r.open(r.date, r.t));
+    r.open(choice.day, r.seconds(choice.t));
+  });
+})();
