@@ -123,3 +123,18 @@ def fastest_near(first, micro, x, y, half_us):
                 if not speed <= fastest[i]:
                     fastest[i] = speed
     return fastest
+
+
+@njit(cache=True, nogil=True)
+def group_rows(who, count):
+    """Positions of the rows, those of each number together and in the order they came."""
+    begin = np.zeros(count + 1, np.int64)
+    for i in range(len(who)):
+        begin[who[i] + 1] += 1
+    for k in range(count):
+        begin[k + 1] += begin[k]
+    rows = np.empty(len(who), np.int64)
+    for i in range(len(who)):
+        rows[begin[who[i]]] = i
+        begin[who[i]] += 1
+    return rows

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from geo._fixes_kernels import group_rows
 from geo.errors import ColumnError, InputError
 
 Floats = npt.NDArray[np.float64]
@@ -92,7 +93,7 @@ def build_tracks(fixes: pd.DataFrame) -> Tracks:
         who, micro, x, y = who[there], micro[there], x[there], y[there]
         accuracy, mock, row = accuracy[there], mock[there], row[there]
     if not _is_sorted(who, micro):
-        by = np.lexsort((y, x, accuracy, micro, who))
+        by = _order(len(names), who, micro, accuracy, x, y)
         who, micro, x, y = who[by], micro[by], x[by], y[by]
         accuracy, mock, row = accuracy[by], mock[by], row[by]
     names = pd.Index(names)[order]
@@ -143,6 +144,38 @@ def flags(frame: pd.DataFrame, name: str) -> Bools:
 
 def _firsts(who: npt.NDArray[np.int32], count: int) -> npt.NDArray[np.int64]:
     return np.searchsorted(who, np.arange(count + 1)).astype(np.int64)
+
+
+def _order(
+    count: int,
+    who: npt.NDArray[np.int32],
+    micro: npt.NDArray[np.int64],
+    accuracy: Floats,
+    x: Floats,
+    y: Floats,
+) -> npt.NDArray[np.intp]:
+    """Positions by worker, time, accuracy and place; `who` is from 0 to below `count`.
+
+    Rows mostly come in the order of time, so those of each worker are brought together first, which
+    takes no comparison, and only what is then out of order is compared.
+    """
+    by: npt.NDArray[np.intp] = group_rows(who, count)
+    if not _is_ordered(who[by], micro[by]):
+        by = np.lexsort((micro, who))
+    at, moment = who[by], micro[by]
+    same = (at[1:] == at[:-1]) & (moment[1:] == moment[:-1])
+    if same.any():
+        # Rows of one moment lie side by side: sorted among themselves they keep their positions.
+        tied = np.flatnonzero(np.append(same, False) | np.insert(same, 0, False))
+        rows = by[tied]
+        keys = (y[rows], x[rows], accuracy[rows], micro[rows], who[rows])
+        by[tied] = rows[np.lexsort(keys)]
+    return by
+
+
+def _is_ordered(who: npt.NDArray[np.int32], micro: npt.NDArray[np.int64]) -> bool:
+    """Whether no fix comes before the one before it; workers are in order."""
+    return bool(((micro[1:] >= micro[:-1]) | (who[1:] > who[:-1])).all())
 
 
 def _is_sorted(who: npt.NDArray[np.int32], micro: npt.NDArray[np.int64]) -> bool:

@@ -147,6 +147,22 @@ def clean_fixes(
     )
 
 
+def list_rules(rules: Sequence[Rule] = RULES) -> pd.DataFrame:
+    """The rules in the order in which they are applied, for a report.
+
+    Returns
+    -------
+    DataFrame
+        Indexed by `rule`: `threshold`, `unit`, `source`; last stays and gaps, which remove nothing.
+    """
+    rows = [(rule.name, rule.threshold, rule.unit, rule.source) for rule in rules]
+    rows += [
+        ("stay", STAY_M, f"m for {STAY_S:.0f} s", "on foot one leaves the circle in 23 s"),
+        ("gap", GAP_S, "s", "our assumption"),
+    ]
+    return pd.DataFrame(rows, columns=["rule", "threshold", "unit", "source"]).set_index("rule")
+
+
 def find_gaps(fixes: pd.DataFrame | Tracks, *, gap_s: float = GAP_S) -> pd.DataFrame:
     """Find the silences of each worker between two fixes: where nothing is known.
 

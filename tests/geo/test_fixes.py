@@ -25,6 +25,7 @@ from geo.fixes import (
     find_stays,
     find_vague,
     find_walking,
+    list_rules,
     split_tracks,
 )  # fmt: skip
 
@@ -250,3 +251,28 @@ def test_a_worker_is_cleaned_as_if_alone(drawn):
         mine = both[both["worker_id"] == name]
         assert mine["time"].tolist() == alone["time"].tolist()
         assert mine["x"].tolist() == pytest.approx(alone["x"].tolist())
+
+
+def test_fixes_of_one_moment_are_ordered_by_accuracy_then_place_whoever_lies_between():
+    moment = pd.Timestamp("2026-11-21 08:00", tz="UTC")
+    frame = pd.DataFrame(
+        {
+            "worker_id": ["b", "a", "b", "a", "a", "b"],
+            "time": [moment] * 3 + [moment - pd.Timedelta(seconds=1), moment, moment],
+            "x": [3.0, 5.0, 2.0, 9.0, 4.0, 1.0],
+            "y": 0.0,
+            "accuracy_m": [np.nan, 5.0, 8.0, 1.0, 5.0, 8.0],
+        }
+    )
+    tracks = build_tracks(frame)
+    assert tracks.x.tolist() == [9.0, 4.0, 5.0, 1.0, 2.0, 3.0]
+    assert tracks.row.tolist() == [3, 4, 1, 5, 2, 0]
+
+
+def test_every_rule_is_listed_with_threshold_unit_and_source():
+    listed = list_rules([*RULES[:-1], RULES[-1].at(90)])
+    assert list(listed.index) == [rule.name for rule in RULES] + ["stay", "gap"]
+    assert listed.loc["jump"].tolist() == [90, "km/h", "set by the caller"]
+    assert (listed["source"] != "").all()
+    has_threshold = listed["threshold"].notna()
+    assert (listed.loc[has_threshold, "unit"] != "").all()
