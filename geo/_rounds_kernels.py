@@ -59,29 +59,40 @@ def find_spans(first, micro, who, low, high):
 
 
 @njit(cache=True, nogil=True)
-def classify_minutes(a, b, start, elapsed, micro, near, most):
+def classify_minutes(first, who, a, b, start, elapsed, micro, near, most, bridge_us):
     """What each minute of each span was: at least half of its fixes near are HERE.
 
-    Minutes that have not gone by are NONE.
+    A minute without a fix between two that are no more than `bridge_us` apart is what both of them
+    say, UNKNOWN if they differ. Minutes that have not gone by are NONE.
     """
     state = np.full((len(a), most), NONE, np.int8)
     total = np.zeros(most, np.int32)
     good = np.zeros(most, np.int32)
     for s in range(len(a)):
-        total[: elapsed[s]] = 0
-        good[: elapsed[s]] = 0
+        gone = elapsed[s]
+        total[:gone] = 0
+        good[:gone] = 0
         for i in range(a[s], b[s]):
             minute = (micro[i] - start[s]) // MINUTE_US
-            if minute < elapsed[s]:
+            if minute < gone:
                 total[minute] += 1
                 good[minute] += near[i]
-        for m in range(elapsed[s]):
+        for m in range(gone):
             if total[m] == 0:
                 state[s, m] = UNKNOWN
             elif 2 * good[m] >= total[m]:
                 state[s, m] = HERE
             else:
                 state[s, m] = AWAY
+        # The fixes before and after the round bridge its first and last minutes.
+        for i in range(max(a[s], first[who[s]] + 1), min(b[s] + 1, first[who[s] + 1])):
+            if micro[i] - micro[i - 1] > bridge_us or near[i] != near[i - 1]:
+                continue
+            begin = (micro[i - 1] - start[s]) // MINUTE_US + 1
+            end = (micro[i] - start[s]) // MINUTE_US
+            for m in range(max(begin, 0), min(end, gone)):
+                if total[m] == 0:
+                    state[s, m] = HERE if near[i] else AWAY
     return state
 
 

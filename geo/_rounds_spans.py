@@ -1,7 +1,7 @@
 """From fixes to the minutes of each worker on each round: what every judgement stands on.
 
-Only fixes near a round are cleaned, with GAP_S on both sides so that the edge of a round is no edge
-of a track. Public names are handed on by `geo.rounds`.
+Only fixes near a round are cleaned, with BRIDGE_S on both sides so that the edge of a round is no
+edge of a track. Public names are handed on by `geo.rounds`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from geo._rounds_kernels import (
     find_still,
     measure_outside,
 )
-from geo.fixes import GAP_S, JUMP, clean_fixes
+from geo.fixes import JUMP, clean_fixes
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
@@ -53,6 +53,10 @@ lies still drifts by about 10 m."""
 STILL_MIN = 10
 """With fewer minutes near nobody can tell a phone that lies still from one that waits; our
 assumption, as long as the least part of a round."""
+
+BRIDGE_S = 330.0
+"""Between two fixes no farther apart in time somebody is taken to be where both of them say. Some
+clients report every 300 s unless told otherwise; a tenth more for lateness. Our assumption."""
 
 MINUTE_US = 60_000_000
 
@@ -179,9 +183,11 @@ def find_round_spans(
     far = _measure_far(grids, tracks, home)
     near = far <= NEAR_M
     a, b = find_spans(tracks.first, tracks.micro, who, low[number], high[number])
+    most = int(elapsed.max(initial=0))
     state = classify_minutes(
-        a, b, low[number], elapsed[number], tracks.micro, near, int(elapsed.max(initial=0))
-    )
+        tracks.first, who, a, b, low[number], elapsed[number], tracks.micro, near, most,
+        int(BRIDGE_S * 1e6),
+    )  # fmt: skip
     still = find_still(
         a, b, low[number], tracks.micro, tracks.x, tracks.y, near, STILL_M, STILL_MIN
     )
@@ -229,8 +235,8 @@ def _select(
 
 
 def _near_rounds(micro: Ints, low: Ints, high: Ints) -> npt.NDArray[np.intp]:
-    """Which fixes lie in a round or within GAP_S of one."""
-    slack = int(GAP_S * 1e6)
+    """Which fixes lie in a round or within BRIDGE_S of one."""
+    slack = int(BRIDGE_S * 1e6)
     wanted = np.zeros(len(micro), dtype=bool)
     for begin, end in np.unique(np.column_stack([low, high]), axis=0):
         wanted |= (micro >= begin - slack) & (micro < end + slack)

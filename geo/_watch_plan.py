@@ -133,14 +133,26 @@ class RunningRound:
         self._total[place], self._near[place] = old._total, old._near
         self.is_open, self.was_open, self.judged = old.is_open, old.was_open, old.judged
 
-    def take(self, slot: npt.NDArray[np.intp], t: Ints, near: Bools) -> None:
-        """Take in fixes of some workers, one of each."""
+    def take(
+        self, slot: npt.NDArray[np.intp], t: Ints, near: Bools, before: Ints, same: Bools
+    ) -> None:
+        """Take in fixes of some workers, one of each.
+
+        Minutes without a fix after `before` count too if this fix says the `same` as the last.
+        """
         known = slot < len(self._slot_place)
         place = np.where(known, self._slot_place[np.where(known, slot, 0)], -1)
         minute = (t - self.plan.start) // MINUTE_US
         mine = (place >= 0) & (minute >= 0) & (minute < self.plan.minutes)
         np.add.at(self._total, (place[mine], minute[mine]), 1)
         np.add.at(self._near, (place[mine], minute[mine]), near[mine])
+        last = (before - self.plan.start) // MINUTE_US
+        skipped = np.where((place >= 0) & same, minute - last - 1, 0)
+        for k in range(1, int(skipped.max(initial=0)) + 1):
+            m = minute - k
+            fill = (k <= skipped) & (m >= 0) & (m < self.plan.minutes)
+            np.add.at(self._total, (place[fill], m[fill]), 1)
+            np.add.at(self._near, (place[fill], m[fill]), near[fill])
 
     def judge(
         self, until: int, waits: Bools

@@ -28,7 +28,7 @@ class AlarmRules:
     risk_slack_min: float = 10.0
     near_m: float = 30.0
     most_accuracy_m: float = 60.0
-    gap_s: float = 300.0
+    gap_s: float = 330.0
     duty_days: Literal["daily", "workdays"] = "daily"
 
 

@@ -3,8 +3,8 @@
 A phone that is silent proves nothing. So each minute of a round is one of three: a worker of the
 grid was `here` (at least half of the minute's clean fixes in the grid, or so near its border that
 noise may have put them across), everybody was `away`, or it is `unknown`: somebody whose word is
-waited for said nothing usable. What was done lies between the minutes seen here with a phone that
-moved and those plus the unknown ones:
+waited for said nothing usable for longer than phones pause between two reports. What was done lies
+between the minutes seen here with a phone that moved and those plus the unknown ones:
 
     done      carried here at least `need_min`, and every place that is due was visited
     missed    even with all unknown minutes less than `part_min` here
@@ -44,6 +44,7 @@ from geo._rounds_schedule import PlaceRule as PlaceRule
 from geo._rounds_schedule import RoundRule as RoundRule
 from geo._rounds_schedule import Schedule as Schedule
 from geo._rounds_schedule import Shift as Shift
+from geo._rounds_spans import BRIDGE_S as BRIDGE_S
 from geo._rounds_spans import NEAR_M as NEAR_M
 from geo._rounds_spans import STILL_M as STILL_M
 from geo._rounds_spans import STILL_MIN as STILL_MIN

@@ -116,6 +116,7 @@ class Watch:
         self._xy = np.empty((0, 2))
         self._place = np.empty((0, 2))
         self._round = np.empty(0, np.int64)
+        self._was_near = np.empty(0, bool)
         self._round_since = np.empty(0, np.int64)
         self._running: list[RunningRound] = []
         self._open: dict[Key, Alarm] = {}
@@ -267,6 +268,7 @@ class Watch:
         for name in ("_heard", "_shown", "_round_since"):
             setattr(self, name, np.append(getattr(self, name), np.full(more, NEVER)))
         self._round = np.append(self._round, np.full(more, -1))
+        self._was_near = np.append(self._was_near, np.zeros(more, bool))
         self._xy = np.vstack([self._xy, np.full((more, 2), np.nan)])
         self._place = np.vstack([self._place, np.full((more, 2), np.nan)])
         for runs in self._kinds.values():
@@ -378,8 +380,11 @@ class Watch:
         sx, sy = self._xy[slot, 0].copy(), self._xy[slot, 1].copy()
         far = measure_outside(sx, sy, self._home[slot], *self._rings)
         raw_far = measure_outside(x, y, self._home[slot], *self._rings)
+        near = raw_far <= self.rules.near_m
+        same = (near == self._was_near[slot]) & (t - before <= self.rules.gap_s * 1e6)
+        self._was_near[slot] = near
         for one in self._running:
-            one.take(slot, t, raw_far <= self.rules.near_m)
+            one.take(slot, t, near, before, same)
         on_round = (self._round[slot] >= 0) & (t >= self._round_since[slot])
         opened, ended = self._off.see(slot, t, before, far > self.rules.near_m, on_round)
         self._end("off_post", ended)
