@@ -155,52 +155,59 @@ def _is_set(bits, j, first, last):
     return True
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def mark_capsule(bits, cx, cy, ex, ey, r, west, south, line_m, dot_m):
     """Cover the dots within r of the step from C to E."""
-    top = max(cy, ey) + r
-    low = min(cy, ey) - r
-    j0 = max(0, int(np.ceil((low - south) / line_m - 0.5)))
-    j1 = min(bits.shape[0] - 1, int(np.floor((top - south) / line_m - 0.5)))
-    k0 = int(np.ceil((min(cx, ex) - r - west) / dot_m - 0.5))
-    k1 = int(np.floor((max(cx, ex) + r - west) / dot_m - 0.5)) + 1
+    per_line = 1.0 / line_m
+    per_dot = 1.0 / dot_m
+    j0 = max(0, int(np.ceil((min(cy, ey) - r - south) * per_line - 0.5)))
+    j1 = min(bits.shape[0] - 1, int(np.floor((max(cy, ey) + r - south) * per_line - 0.5)))
+    k0 = int(np.ceil((min(cx, ex) - r - west) * per_dot - 0.5))
+    k1 = int(np.floor((max(cx, ex) + r - west) * per_dot - 0.5)) + 1
     if k1 <= 0 or k0 >= bits.shape[1] * 64:
         return
     gx = ex - cx
     gy = ey - cy
     size = np.sqrt(gx * gx + gy * gy)
+    r2 = r * r
+    # Both long sides of the rectangle beside the step, as far as they are not level.
+    sx = 0.0
+    sy = 0.0
+    if size > 0.0:
+        sx = -gy / size * r
+        sy = gx / size * r
+    per_gy = 0.0
+    if gy != 0.0:
+        per_gy = 1.0 / gy
     for j in range(j0, j1 + 1):
         if _is_set(bits, j, k0, k1):
             continue
         y = south + (j + 0.5) * line_m
         left = np.inf
         right = -np.inf
-        h = r * r - (y - cy) * (y - cy)
+        h = r2 - (y - cy) * (y - cy)
         if h >= 0.0:
             h = np.sqrt(h)
             left = cx - h
             right = cx + h
         if size > 0.0:
-            h = r * r - (y - ey) * (y - ey)
+            h = r2 - (y - ey) * (y - ey)
             if h >= 0.0:
                 h = np.sqrt(h)
                 left = min(left, ex - h)
                 right = max(right, ex + h)
-            # Both long sides of the rectangle beside the step.
-            sx = -gy / size * r
-            sy = gx / size * r
             if gy != 0.0:
-                t = (y - cy - sy) / gy
+                t = (y - cy - sy) * per_gy
                 if t >= 0.0 and t <= 1.0:
                     left = min(left, cx + sx + t * gx)
                     right = max(right, cx + sx + t * gx)
-                t = (y - cy + sy) / gy
+                t = (y - cy + sy) * per_gy
                 if t >= 0.0 and t <= 1.0:
                     left = min(left, cx - sx + t * gx)
                     right = max(right, cx - sx + t * gx)
         if left <= right:
-            first = int(np.ceil((left - west) / dot_m - 0.5))
-            last = int(np.floor((right - west) / dot_m - 0.5)) + 1
+            first = int(np.ceil((left - west) * per_dot - 0.5))
+            last = int(np.floor((right - west) * per_dot - 0.5)) + 1
             set_dots(bits, j, first, last)
 
 

@@ -32,6 +32,7 @@ class _Cells:
     ny: int
     start: npt.NDArray[np.int64]
     items: npt.NDArray[np.int32]
+    longest: float
 
 
 def reach_walks(pieces: StreetPieces, walks: Walks | Floats, *, radius_m: float = REACH_M) -> Reach:
@@ -184,7 +185,7 @@ def _cover(
         place = (lines.west, lines.south, lines.line_m, lines.dot_m)
     spilled = walk(
         which, walks.who, walks.micro, walks.x, walks.y, int(walks.gap_s * 1e6),
-        walks.most_kmh / 3.6, radius_m, pieces.ends, cells.x0, cells.y0, cells.nx, cells.ny,
+        walks.most_kmh / 3.6, radius_m, cells.longest, pieces.ends, cells.x0, cells.y0, cells.nx, cells.ny,
         cells.start, cells.items.copy(), begin, stop, number,
         np.empty((0, 0), dtype=np.uint64) if bits is None else bits, *place,
     )  # fmt: skip
@@ -216,7 +217,7 @@ def _sort(pieces: StreetPieces, radius_m: float) -> _Cells:
 def _sort_anew(pieces: StreetPieces, radius_m: float) -> _Cells:
     if not len(pieces):
         none = np.empty(0, dtype=np.int32)
-        return _Cells(0.0, 0.0, 0, 0, np.zeros(1, dtype=np.int64), none)
+        return _Cells(0.0, 0.0, 0, 0, np.zeros(1, dtype=np.int64), none, 0.0)
     reach = radius_m + HALF_M
     corner = pieces.ends.reshape(-1, 2)
     x0, y0 = corner.min(axis=0) - reach
@@ -227,7 +228,8 @@ def _sort_anew(pieces: StreetPieces, radius_m: float) -> _Cells:
             " leave out the one that lies far away"
         )
     start, items = list_cells(pieces.ends, reach, x0, y0, int(nx), int(ny))
-    return _Cells(float(x0), float(y0), int(nx), int(ny), start, items)
+    longest = float(np.hypot(*(pieces.ends[:, 2:] - pieces.ends[:, :2]).T).max())
+    return _Cells(float(x0), float(y0), int(nx), int(ny), start, items, longest)
 
 
 def _walks(walks: Walks | Floats) -> Walks:
