@@ -3,7 +3,8 @@
 People walk and their phones report; cases come in and move on. What happens is decided by
 `geo.synth.player`, which knows no clock; here the clock runs, and what happened is written: fixes
 in one transaction a second into the hot table, cases through the case book, like a dispatcher's. A
-case that somebody moved on a page meanwhile is looked at again and left as they have it.
+case that somebody moved on a page meanwhile is looked at again and left as they have it. A call for
+help is written with the fixes of its second, as the routes that phones send to would.
 
 Above speed 1 the city's clock runs ahead of the one on the wall; `wangge_meta` says by how much
 (`geo.io.demo.read_play_clock`). A second play begins where the first one ended. Nothing is pruned.
@@ -25,6 +26,7 @@ from typing import TYPE_CHECKING
 
 import click
 import numpy as np
+import pandas as pd
 import sqlalchemy as sa
 
 from geo.errors import InputError
@@ -33,8 +35,10 @@ from geo.io.workspace import Workspace, open_workspace
 
 if TYPE_CHECKING:
     from geo.io.casebook import CaseBook
-    from geo.synth.player import KnownCase, MoveWish, Player, ReportWish
+    from geo.synth.player import KnownCase, MoveWish, Player, ReportWish, SosCall
 
+MOST_CALLS = 2
+"""So many calls for help wait at most; a demonstration that nobody answers stays readable."""
 BEAT_S = 1.0
 """Seconds of the wall clock between two steps."""
 LINE_S = 60.0
@@ -49,6 +53,7 @@ class Tally:
     reports: int = 0
     moves: int = 0
     refused: int = 0
+    calls: int = 0
 
 
 @click.command("play")
@@ -93,6 +98,13 @@ class Tally:
     metavar="ISO",
     help="The city's time at the start, with zone.  [default: now, or the newest row]",
 )
+@click.option(
+    "--mishaps",
+    default=1.0,
+    show_default=True,
+    type=click.FloatRange(0, 10),
+    help="How often people leave the post, phones die and somebody calls for help; 0 never.",
+)
 @click.option("--quiet", is_flag=True, help="No status line.")
 @click.option(
     "--while-stdin", is_flag=True, help="Stop when standard input closes, as with its parent."
@@ -106,6 +118,7 @@ def command(
     every: int,
     cases: float | None,
     moment: str | None,
+    mishaps: float,
     quiet: bool,
     while_stdin: bool,
 ) -> None:
@@ -129,7 +142,7 @@ def command(
         tables["grids"] = workspace.grids(at=start)
         player = Player(
             tables, rng=np.random.default_rng(seed), start=start, workers=workers, every_s=every,
-            cases_a_day=cases,
+            cases_a_day=cases, mishaps=mishaps,
         )  # fmt: skip
         book = CaseBook(workspace, read_rules(workspace))
         with _stop_signals() as stop:
@@ -179,9 +192,10 @@ def play_step(
 ) -> None:
     """Let the city live up to a moment and write what happened."""
     tick = player.advance(to)
-    if len(tick.fixes):
+    if len(tick.fixes) or tick.calls:
         with workspace.writing() as conn:
             tally.fixes += workspace.append(conn, "fixes", tick.fixes)
+            tally.calls += _call(workspace, conn, tick.calls)
     for report in tick.reports:
         _report(book, player, report)
         tally.reports += 1
@@ -190,6 +204,25 @@ def play_step(
             tally.moves += 1
         else:
             tally.refused += 1
+
+
+def _call(workspace: Workspace, conn: sa.Connection, calls: tuple[SosCall, ...]) -> int:
+    """Write calls for help, but no more than a wall without hands can bear; how many."""
+    table = workspace.table("patrol_alarms")
+    is_open = (table.c.kind == "sos") & table.c.ended_at.is_(None)
+    waiting = conn.execute(sa.select(sa.func.count()).where(is_open)).scalar_one()
+    some = calls[: max(0, MOST_CALLS - waiting)]
+    if not some:
+        return 0
+    rows = [
+        {
+            "alarm_id": f"sos-{call.worker_id}-{call.at.isoformat()}", "kind": "sos",
+            "worker_id": call.worker_id, "began_at": call.at, "fired_at": call.at,
+            "lon": call.lon, "lat": call.lat, "detail": '{"source": "play"}',
+        }
+        for call in some
+    ]  # fmt: skip
+    return workspace.append(conn, "patrol_alarms", pd.DataFrame(rows))
 
 
 def _report(book: CaseBook, player: Player, wish: ReportWish) -> None:

@@ -1,9 +1,9 @@
-"""Let an invented city live: people walk their beats, cases come in and move on.
+"""Let an invented city live: people walk their beats, cases come in and move on, some go amiss.
 
 Nothing here sleeps, writes or looks at a clock. `Player.advance(to)` tells what happens up to a
-moment of the city's own time: fixes as a table, reports and moves as wishes. Whoever plays writes
-them and tells the player what became of each case (`take`), for the player never assumes that a
-wish was granted: a dispatcher on a page may have been quicker.
+moment of the city's own time: fixes as a table, reports and moves as wishes, calls for help.
+Whoever plays writes them and tells the player what became of each case (`take`), for the player
+never assumes that a wish was granted: a dispatcher on a page may have been quicker.
 
     player = Player(tables, rng=rng, start=start, workers=400)
     tick = player.advance(start + timedelta(seconds=10))
@@ -28,6 +28,8 @@ from geo.synth._play_cases import CasePlay, Spot
 from geo.synth._play_cases import KnownCase as KnownCase
 from geo.synth._play_cases import MoveWish as MoveWish
 from geo.synth._play_cases import ReportWish as ReportWish
+from geo.synth._play_mishaps import CALL_REST_S, CYCLE_MS, Mishaps, moment
+from geo.synth._play_mishaps import SosCall as SosCall
 from geo.synth.roster import OFFICIAL_ROLES
 from geo.synth.walk import StreetNet, Walkers, assign_beats
 
@@ -62,6 +64,7 @@ class Tick:
     fixes: pd.DataFrame
     reports: tuple[ReportWish, ...]
     moves: tuple[MoveWish, ...]
+    calls: tuple[SosCall, ...] = ()
 
 
 class Player:
@@ -82,6 +85,9 @@ class Player:
         Seconds of the city's time between two fixes of a phone.
     cases_a_day
         New cases a day; by default one a grid.
+    mishaps
+        How often people leave the post, phones die or are put down and somebody calls for help: 1
+        as in `geo.synth._play_mishaps`, 0 never.
 
     Raises
     ------
@@ -98,6 +104,7 @@ class Player:
         workers: int | None = None,
         every_s: int = EVERY_S,
         cases_a_day: float | None = None,
+        mishaps: float = 1.0,
     ) -> None:
         if start.tzinfo is None:
             raise InputError(f"start is {start.isoformat()} without a zone: add one, as +08:00")
@@ -123,6 +130,9 @@ class Player:
         self._next = begin + rng.integers(0, every_s, n)
         self._rest, self._dark = np.zeros(n, np.int64), np.zeros(n, np.int64)
         self._drift = rng.normal(0, DRIFT_M, (2, n))
+        if not 0 <= mishaps <= 10:
+            raise InputError(f"mishaps is {mishaps}: use a number from 0 to 10")
+        self.mishaps = Mishaps(rng.spawn(1)[0], n, begin, mishaps)
         self.cases = CasePlay(
             tables, rng, self.now, len(grids) if cases_a_day is None else cases_a_day
         )
@@ -149,10 +159,11 @@ class Player:
         while (due := np.flatnonzero(self._next <= end)).size:
             parts.append(self._walk(due))
             self._next[due] += self.every_s
+        calls = tuple(self._call(at) for at in self.mishaps.calls(end))
         reports = self.cases.report(self.now, to, self._place)
         moves = self.cases.move(to)
         self.now = to.astimezone(UTC)
-        return Tick(self._table(parts), reports, moves)
+        return Tick(self._table(parts), reports, moves, calls)
 
     def take(
         self, incident_id: str, *, class_code: str, stage: str, grid_id: str | None, at: datetime
@@ -171,9 +182,13 @@ class Player:
         lot = rng.random((3, n))
         stops = (lot[0] < STOP_SHARE) & (self._rest[rows] <= when)
         self._rest[rows[stops]] = when[stops] + rng.integers(*STOP_S, int(stops.sum()))
-        walks = self._rest[rows] <= when
+        x, y = self.walkers.where(rows)
+        self.mishaps.step(rows, when, self.every_s, x, y)
+        walks = (self._rest[rows] <= when) & ~self.mishaps.rests(rows)
         self.walkers.step(rows, self.every_s, walks)
         x, y = self.walkers.where(rows)
+        east, north = self.mishaps.shift_m(rows, when)
+        x, y = x + east, y + north
         shock = rng.normal(0, DRIFT_M * np.sqrt(1 - DRIFT_KEPT**2), (2, n))
         drift = DRIFT_KEPT * self._drift[:, rows] + shock
         self._drift[:, rows] = drift
@@ -182,11 +197,13 @@ class Player:
         angle = rng.uniform(0, 2 * np.pi, n)
         goes_dark = lot[2] < DARK_SHARE
         self._dark[rows[goes_dark]] = when[goes_dark] + rng.integers(*DARK_S, int(goes_dark.sum()))
-        seen = self._dark[rows] <= when
+        seen = (self._dark[rows] <= when) & ~self.mishaps.is_silent(rows)
         lon, lat = self.net.to_degrees(
             x + noise[0] + wild * np.cos(angle), y + noise[1] + wild * np.sin(angle)
         )
-        speed = np.where(walks, self.walkers.pace_ms[rows] * 3.6, 0.0) + rng.uniform(0, 0.4, n)
+        pace_ms = np.where(walks, self.walkers.pace_ms[rows], 0.0)
+        pace_ms = np.where(self.mishaps.is_riding(rows, when), CYCLE_MS, pace_ms)
+        speed = pace_ms * 3.6 + rng.uniform(0, 0.4, n)
         accuracy = np.where(wild > 0, wild * 1.1, np.abs(rng.normal(8, 3, n)) + 2)
         columns = (rows, when, lon, lat, np.round(accuracy, 1), np.round(speed, 1))
         return [column[seen] for column in columns]
@@ -211,6 +228,14 @@ class Player:
             },
             columns=list(FIX_COLUMNS),
         )
+
+    def _call(self, at: int) -> SosCall:
+        """Somebody calls for help, and stays there for a while."""
+        row = self.mishaps.caller()
+        self._rest[row] = max(self._rest[row], at + CALL_REST_S)
+        x, y = self.walkers.where(np.array([row]))
+        lon, lat = self.net.to_degrees(x, y)
+        return SosCall(moment(at), str(self.worker_ids[row]), float(lon[0]), float(lat[0]))
 
     def _place(self) -> Spot:
         """Somewhere that somebody walks."""

@@ -31,6 +31,8 @@ def city() -> City:
 
 
 def player_of(city: City, seed: int = 1, **options: object) -> Player:
+    """A player of a day on which nothing goes amiss, unless the test says so."""
+    options = {"mishaps": 0.0} | options
     return Player(city.tables, rng=np.random.default_rng(seed), start=AT, **options)
 
 
