@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from functools import lru_cache
 
 import pandas as pd
+import pyarrow.parquet as pq
 import pyproj
+import sqlalchemy as sa
 from geopandas import GeoDataFrame
 
 from dashboards.city import LEVELS, City
@@ -20,6 +23,10 @@ from geo.rounds import Judged, PlaceBook, Schedule, build_places, judge_rounds
 REACH = timedelta(hours=1)
 """Fixes are read so much longer than the day on both sides, or a round at midnight would begin and
 end with a gap."""
+
+
+HEARD_DAYS = 7
+"""A phone that was not heard for so long is not waited for; we assume a week has every duty."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,11 +91,38 @@ def judge_day(
         roles=people["role"],
         calendar=read_rules(workspace).calendar if needs_calendar else None,
         places=ground.places,
-        phones=phones_of(workspace),
+        phones=phones_of(workspace, day),
     )
 
 
-def phones_of(workspace: Workspace) -> pd.Index | None:
-    """Workers who were ever given a device; None where no devices are registered: anybody."""
-    devices = workspace.read("devices", columns=["worker_id"])
-    return pd.Index(devices["worker_id"].astype(object).unique()) if len(devices) else None
+def phones_of(workspace: Workspace, day: date | None = None) -> pd.Index:
+    """Workers whose phone was heard in the HEARD_DAYS before a day, or on it; today without one.
+
+    Only for these is waited: a phone that was never heard says neither yes nor no, and a grid with
+    such phones alone stays unknown.
+    """
+    zone = workspace.zone
+    last = day or max(workspace.days_of_fixes(), default=date.max)
+    first = date.min if last == date.max else last - timedelta(days=HEARD_DAYS)
+    found: set[str] = set()
+    for one in workspace.days_of_fixes():
+        if first <= one and (day is None or one <= day):
+            for file in sorted((workspace.path / "fixes" / f"date={one}").glob("part-*.parquet")):
+                stat = file.stat()
+                found |= _heard_in(str(file), stat.st_size, stat.st_mtime_ns)
+    fixes = workspace.table("fixes")
+    query = sa.select(fixes.c.worker_id).distinct()
+    if day is not None:
+        midnight = datetime.combine(day, time(0), tzinfo=zone)
+        query = query.where(fixes.c.time >= midnight - timedelta(days=HEARD_DAYS))
+        query = query.where(fixes.c.time < midnight + timedelta(days=1))
+    with workspace.reading() as conn:
+        found |= {str(label) for label in conn.execute(query).scalars()}
+    return pd.Index(sorted(found), dtype=object)
+
+
+@lru_cache(maxsize=64)
+def _heard_in(path: str, size: int, changed: int) -> frozenset[str]:
+    """Whose fixes are in a sealed file; size and time of change tell one content from another."""
+    column = pq.read_table(path, columns=["worker_id"], partitioning=None)["worker_id"]
+    return frozenset(str(label) for label in column.unique().to_pylist())

@@ -8,7 +8,7 @@ count by their content, so that another telephone number makes no month be judge
 from __future__ import annotations
 
 import hashlib
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 from pathlib import Path
 
@@ -18,7 +18,9 @@ import sqlalchemy as sa
 
 import geo
 from dashboards.city import City
+from dashboards.shift_judge import HEARD_DAYS, REACH
 from dashboards.store import Store
+from geo.io.rules import read_rounds
 
 FORMAT = 1
 """Of the kept tables; count up when they change."""
@@ -57,22 +59,45 @@ class Prints:
 
     def has_fixes(self, day: date) -> bool:
         """Whether any fix of the day is stored."""
-        return any(day.isoformat() in part for part in self._fixes(day))
+        folder = self._store.workspace.path / "fixes" / f"date={day.isoformat()}"
+        if any(folder.glob("part-*.parquet")):
+            return True
+        midnight = self._midnight(day)
+        return bool(self._hot_between(midnight, midnight + timedelta(days=1)))
+
+    def _midnight(self, day: date) -> datetime:
+        return datetime.combine(day, time(0), tzinfo=self._store.zone)
 
     def _fixes(self, day: date) -> list[str]:
-        """Files and hot rows of a day and its neighbours: dates of UTC and rounds at midnight."""
+        """Files and hot rows of the day, of what its rounds reach into, and of the days before, by
+        which one knows whose phones are heard."""
         folder = self._store.workspace.path / "fixes"
-        near = [day + timedelta(days=k) for k in (-1, 0, 1)]
+        near = [day + timedelta(days=k) for k in range(-HEARD_DAYS, 2)]
         told = []
         for one in near:
             for file in sorted((folder / f"date={one.isoformat()}").glob("part-*.parquet")):
                 stat = file.stat()
                 told.append(f"{one.isoformat()} {file.name} {stat.st_size} {stat.st_mtime_ns}")
-        hot = self._hot_days()
-        return told + [f"{one.isoformat()} {hot[k]}" for one in near if (k := f"{one}") in hot]
+        midnight = self._midnight(day)
+        until = midnight + timedelta(days=1, minutes=self._longest()) + REACH
+        return told + self._hot_between(midnight - timedelta(days=HEARD_DAYS), until)
 
-    def _hot_days(self) -> dict[str, str]:
-        """Count and last number of the hot fixes of each date of UTC."""
+    def _longest(self) -> int:
+        """Minutes of the longest round: so far may a round reach into the next day."""
+        workspace = self._store.workspace
+
+        def read() -> int:
+            return max((rule.minutes for rule in read_rounds(workspace.path).rounds), default=0)
+
+        return self._store.remember("shift-longest", self._rules(), read)
+
+    def _hot_between(self, since: datetime, until: datetime) -> list[str]:
+        """What the hot table has of each hour between two moments."""
+        first, last = (f"{moment.astimezone(UTC):%Y-%m-%d %H}" for moment in (since, until))
+        return [f"{hour} {hot}" for hour, hot in self._hot_hours().items() if first <= hour < last]
+
+    def _hot_hours(self) -> dict[str, str]:
+        """Count and last number of the hot fixes of each hour of UTC."""
         workspace = self._store.workspace
         fixes = workspace.table("fixes")
         with workspace.reading() as conn:
@@ -80,9 +105,10 @@ class Prints:
             state = (last, workspace.stamp("fixes"))
             if self._hot is not None and self._hot[0] == state:
                 return self._hot[1]
-            text = sa.func.substr(sa.type_coerce(fixes.c.time, sa.Text), 1, 10)
+            text = sa.func.substr(sa.type_coerce(fixes.c.time, sa.Text), 1, 13)
             query = sa.select(text, sa.func.count(), sa.func.max(fixes.c.fid)).group_by(text)
-            found = {str(day): f"{count} {top}" for day, count, top in conn.execute(query)}
+            rows = conn.execute(query).all()
+        found = {str(hour).replace("T", " "): f"{count} {top}" for hour, count, top in rows}
         self._hot = (state, found)
         return found
 

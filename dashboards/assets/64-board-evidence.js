@@ -50,11 +50,13 @@
   }
 
   function draw(aside, body) {
-    aside.replaceChildren(
-      head(body.name, body.place + " · " + body.grid),
+    const parts = [
+      head(body.name, [body.place === body.name ? "" : body.place, body.grid].filter(Boolean).join(" · ")),
       body.hidden ? h("p", { class: "inc-warning" }, body.hidden) : null,
       ...body.rounds.map((round) => drawRound(round, body.may)),
-      body.rounds.length ? null : h("p", { class: "inc-empty" }, b.say("notowed")));
+      body.rounds.length ? null : h("p", { class: "inc-empty" }, b.say("notowed")),
+    ];
+    aside.replaceChildren(...parts.filter(Boolean));
   }
 
   const KINDS = { 1: "here", 2: "away", 0: "unknown" };

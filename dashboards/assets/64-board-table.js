@@ -73,7 +73,7 @@
           const n = row.counts[at(name)];
           return h("span", { class: "board-count is-" + name + (n ? "" : " is-zero"), title: b.say("count.title", { word: b.say(name === "required" ? "count.required" : "status." + name), n }) }, b.number(n));
         },
-        (row) => row.counts[at(name)], { type: "rightAligned", headerClass: "board-head is-" + name, cellDataType: "number" }));
+        (row) => row.counts[at(name)], { type: "rightAligned", headerClass: "ag-right-aligned-header board-head is-" + name, cellDataType: "number" }));
     found.push(column("share", b.say("column.share"), 84, (row, element) => {
       element.classList.add("board-n");
       return h("span", {}, percent(share(row.counts)));
@@ -169,7 +169,6 @@
     const sum = b.day.total;
     const key = "day|" + level + "|" + JSON.stringify(b.day.columns) + "|" + COMING.map((name) => sum[at(name)] > 0) + "|" + c.config.lang;
     t.api.setGridOption("rowHeight", size(46));
-    t.api.setGridOption("overlayNoRowsTemplate", "<span class='inc-empty'></span>");
     setColumns(key, () => dayColumns(sum));
     t.api.setGridOption("rowData", t.rows);
     if (level === "grid" && !b.day.columns.length) b.tell(b.say("nothing"), false);
@@ -220,6 +219,7 @@
       const known = share(counts);
       const unclear = unknown(counts);
       if (known !== null) element.classList.add("is-" + heat(known));
+      if (unclear > 0.3) element.classList.add("is-mixed");
       element.title = b.say("month.cell", {
         unit: row.name, day: day.day, ...Object.fromEntries(b.config.counts.map((name, place) => [name, counts[place]])),
       });
@@ -238,7 +238,7 @@
       column("d-" + number, String(day.number), 38, monthCell(number), (row) => {
         const value = share(row.days[number]);
         return value === null ? -1 : value;
-      }, { minWidth: size(30), cellClass: "board-td-heat", headerTooltip: day.day + " " + day.weekday, headerClass: "board-day" + (day.rest ? " is-rest" : "") }));
+      }, { flex: 1, minWidth: size(27), cellClass: "board-td-heat", headerTooltip: day.day + " " + day.weekday, headerClass: "board-day" + (day.rest ? " is-rest" : "") }));
     return [named, ...countColumns(t.rows, sum).map((one) => ({ ...one, width: size(62) })), ...days];
   }
 
@@ -281,8 +281,8 @@
       column("name", b.say("people.name"), 150, (row) => one(row.name), (row) => row.name, { pinned: "left", cellClass: "inc-td inc-td-what" }),
       column("role", b.say("people.role"), 110, (row) => one(row.role), (row) => row.role),
       column("grid", b.say("people.grid"), 320, (row) => one(row.grid), (row) => row.grid, { flex: 1 }),
-      column("done", b.say("column.share"), 260, bar("done", "done"), (row) => row.done),
-      column("unknown", b.say("column.unknown_share"), 260, bar("unknown", "unknown"), (row) => row.unknown),
+      column("done", b.say("column.share"), 300, bar("done", "done"), (row) => row.done, { cellClass: "inc-td board-td-wide" }),
+      column("unknown", b.say("column.unknown_share"), 300, bar("unknown", "unknown"), (row) => row.unknown, { cellClass: "inc-td board-td-wide" }),
     ]);
     t.api.setGridOption("rowData", t.rows);
     b.showChips([]);

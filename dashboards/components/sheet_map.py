@@ -23,7 +23,7 @@ WIDTH, HEIGHT = 1860.0, 1080.0
 """Tenths of a millimetre on paper."""
 
 EDGE = 60.0
-LEAST_M = 300.0
+LEAST_M = 150.0
 """A map shows at least so many metres, or one stop would fill it."""
 
 SIMPLER_M = 0.5
@@ -107,9 +107,9 @@ def draw_map(
         "svg",
         h("rect", x=0, y=0, width=WIDTH, height=HEIGHT, fill="#fff"),
         _roads(roads, frame),
-        _grid(grid, frame),
         _gaps(day, frame),
         _track(day, frame),
+        _grid(grid, frame),
         _marks(day, marks, frame),
         [_place(place, frame) for place in places],
         _stops(day, frame),
@@ -155,7 +155,7 @@ def _grid(grid: shapely.Geometry | None, frame: Frame) -> list[Markup]:
             drawn.append(
                 h(
                     "polygon", points=frame.points(xy[:, 0], xy[:, 1]), fill="none",
-                    stroke="#111", stroke_width=5, stroke_dasharray="26 8 5 8",
+                    stroke="#111", stroke_width=4, stroke_dasharray="26 8 5 8",
                 )
             )  # fmt: skip
     return drawn
@@ -175,7 +175,7 @@ def _track(day: WorkerDay, frame: Frame) -> list[Markup]:
         drawn.append(
             h(
                 "polyline", points=frame.points(x, y), fill="none", stroke="#0369a1",
-                stroke_width=4.5, stroke_linejoin="round", stroke_linecap="round",
+                stroke_width=3, stroke_linejoin="round", stroke_linecap="round",
                 class_="sheet-track",
             )
         )  # fmt: skip

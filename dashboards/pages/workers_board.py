@@ -67,7 +67,6 @@ def build_page(store: Store, query: dict[str, str]) -> Any:
         title=words("board.page.title", city=city_name(store, snapshot, words)),
         board={
             "words": words.starting("board.js."),
-            "grid_words": words.starting("cases.grid."),
             "statuses": list(STATUSES),
             "reasons": list(ALL_REASONS),
             "counts": list(COUNTS),
@@ -98,7 +97,7 @@ def _body(words: Words) -> list[Any]:
             "suppressCellFocus": False,
             "tooltipShowDelay": 400,
             "multiSortKey": "ctrl",
-            "localeText": words.starting("cases.grid."),
+            "localeText": words.starting("cases.grid.") | words.starting("board.grid."),
         },
         className="inc-grid board-grid",
         style={"height": "100%", "width": "100%"},
