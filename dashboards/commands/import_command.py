@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import click
@@ -18,7 +18,7 @@ from dashboards.settings import read_settings
 from geo.errors import InputError, RuleError
 from geo.io.fields import parse_options
 from geo.io.gate import SNAP_M, import_files
-from geo.io.gate_report import to_json, write_problems
+from geo.io.gate_report import ImportReport, to_json, write_problems
 from geo.io.workspace import open_workspace
 from geo.schema import IMPORT_KINDS
 
@@ -99,12 +99,13 @@ def command(
     with a reason, all in one transaction.
     """
     _refuse_overwriting(problems, files, folder)
+    at = datetime.now(UTC)
     with open_workspace(folder) as workspace:
         report = import_files(
             workspace,
             kind,
             files,
-            at=datetime.now(UTC),
+            at=at,
             source_crs=source_crs,
             mapping=parse_options(mapping, "--map"),
             set_values=parse_options(settings, "--set"),
@@ -121,6 +122,7 @@ def command(
             progress=_show_progress,
         )
     click.echo(json.dumps(to_json(report), ensure_ascii=False) if as_json else describe(report))
+    _warn_of_old(report, folder, at)
     if problems is not None:
         counts = write_problems(report, problems)
         listed = ", ".join(f"{n:,} in layer {name}" for name, n in counts.items()) or "none"
@@ -137,6 +139,18 @@ def _refuse_overwriting(problems: Path | None, files: tuple[Path, ...], folder: 
     kept = {path.resolve() for path in (*files, folder / "city.gpkg")}
     if problems.resolve() in kept:
         raise InputError(f"--problems {problems} would overwrite an input")
+
+
+def _warn_of_old(report: ImportReport, folder: Path, at: datetime) -> None:
+    """Say so if a server of this city would delete what has just come in."""
+    days = read_settings(folder).keep_fixes_days
+    first = report.facts.get("first")
+    if days and first and datetime.fromisoformat(first) < at - timedelta(days=days):
+        click.echo(
+            f"\nThe first fix is of {first[:10]}: a server of this city deletes fixes after {days}"
+            " days. Set keep_fixes_days to 0 in settings.toml to keep them.",
+            err=True,
+        )
 
 
 def _show_progress(text: str) -> None:

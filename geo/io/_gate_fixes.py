@@ -65,6 +65,7 @@ def import_fixes(
                 draft, seen = _drop_seen(workspace, piece, seen, ledger)
                 accepted += _append(workspace, conn, draft)
                 workers |= set(draft["worker_id"].unique())
+                _note_span(draft, ledger)
             if ledger.read == 0:
                 raise InputError(f"{', '.join(p.name for p in paths[:20])}: no rows")
             _add_workers(workspace, conn, workers, ledger)
@@ -104,6 +105,15 @@ def _read(paths: Sequence[Path], wishes: Wishes, ledger: Ledger) -> Iterator[Sou
             ledger.read += source.read
             ledger.reject_bad(source.name, source.bad)
             yield source
+
+
+def _note_span(draft: pd.DataFrame, ledger: Ledger) -> None:
+    """The first and last moment of what was accepted, as texts."""
+    if draft.empty:
+        return
+    first, last = (moment.isoformat() for moment in (draft["time"].min(), draft["time"].max()))
+    ledger.facts["first"] = min(first, ledger.facts.get("first", first))
+    ledger.facts["last"] = max(last, ledger.facts.get("last", last))
 
 
 def _stack(drafts: Sequence[pd.DataFrame]) -> pd.DataFrame:

@@ -12,11 +12,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from dashboards.cli import main
 from geo.errors import ColumnError, InputError
 from geo.io import _gate_fixes
 from geo.io.gate import import_files
 from geo.io.gate_report import ImportReport
-from geo.io.workspace import Workspace
+from geo.io.seal import seal_past_days
+from geo.io.workspace import Workspace, create_workspace
 
 AT = datetime(2026, 11, 21, 6, tzinfo=UTC)
 HEAD = "worker_id,time,lon,lat"
@@ -181,14 +183,15 @@ def test_late_rows_of_a_sealed_day_come_in_once(
 ) -> None:
     text = table(at("2026-11-20 08:00:00"), at("2026-11-20 08:00:10"))
     bring(text)
-    workspace.seal_fixes(workspace.read_fixes(), timezone="Asia/Shanghai")
-    with workspace.writing() as conn:
-        workspace.delete(conn, "fixes", workspace.table("fixes").c.worker_id == "w1")
+    assert seal_past_days(workspace, AT).sealed == 2
+    assert workspace.count("fixes") == 0
     late = table(at("2026-11-20 08:00:10"), at("2026-11-20 08:00:05"))
     report = bring(late)
     assert reasons(report) == {1: "already in the workspace"}
     assert [t.second for t in times(workspace)] == [0, 5, 10]
+    assert seal_past_days(workspace, AT).sealed == 1
     assert bring(text, late).accepted == 0
+    assert [t.second for t in times(workspace)] == [0, 5, 10]
 
 
 @pytest.mark.parametrize(
@@ -432,3 +435,17 @@ def test_a_dry_run_reports_the_same_and_keeps_nothing(
     assert (report.read, report.accepted) == (2, 1)
     assert workspace.count("fixes") == 0
     assert workspace.count("workers") == 0
+
+
+@pytest.mark.parametrize(("days", "is_told"), [(180, True), (0, False)])
+def test_who_brings_in_old_fixes_is_told_that_a_server_would_delete_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], days: int, is_told: bool
+) -> None:
+    create_workspace(tmp_path / "city").close()
+    (tmp_path / "city" / "settings.toml").write_text(f"keep_fixes_days = {days}\n", "utf-8")
+    (tmp_path / "a.csv").write_text(table(at("2008-10-23 08:00:00")), "utf-8")
+    with pytest.raises(SystemExit) as stop:
+        main(["import", "fixes", str(tmp_path / "a.csv"), "--workspace", str(tmp_path / "city")])
+    told = capsys.readouterr().err
+    assert not stop.value.code
+    assert ("2008-10-23: a server of this city deletes fixes after 180 days" in told) == is_told
