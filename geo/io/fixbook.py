@@ -18,14 +18,16 @@ import queue
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 
 from geo.errors import StoreBusyError, StoreError
 from geo.io import _fix_judge
+from geo.io._fix_insert import insert_rows
 from geo.io._fix_judge import FINE as FINE
 from geo.io._fix_judge import FUTURE_S as FUTURE_S
 from geo.io._fix_judge import REASONS as REASONS
@@ -35,7 +37,6 @@ from geo.io.devices import KnownDevices
 from geo.io.sealed import SealedTimes
 from geo.io.workspace import Workspace
 from geo.protocols import Reading
-from geo.schema import TABLES
 
 log = logging.getLogger(__name__)
 
@@ -54,11 +55,6 @@ PATIENCE_S = 8.0
 DEVICES_S = 1.0
 """A device that was ended is refused after this time at the latest."""
 
-_COLUMNS = ", ".join(TABLES["fixes"].names)
-_INSERT = (
-    f"INSERT INTO fixes ({_COLUMNS}) VALUES ({', '.join('?' * len(TABLES['fixes'].names))})"
-    " ON CONFLICT (worker_id, time) DO NOTHING"
-)
 _COUNT = (
     'INSERT INTO ingest_counts (day, source, reason, "count") VALUES (?, ?, ?, ?)'
     ' ON CONFLICT (day, source, reason) DO UPDATE SET "count" = "count" + excluded."count"'
@@ -266,31 +262,38 @@ class FixBook:
         reasons: list[list[str]] = []
         with self.workspace.writing() as conn:
             cursor = conn.connection.cursor()
-            is_sealed = self._sealed.reader()
-            has_rows = has_calls = False
+            fresh = self._insert(cursor, [v for job in jobs for v in job.verdicts])
+            calls = [v.alarm for job in jobs for v in job.verdicts if v.alarm is not None]
+            if calls:
+                cursor.executemany(_CALL, calls)
             for job in jobs:
-                told = []
-                for verdict in job.verdicts:
-                    reason, row = verdict.reason, verdict.row
-                    if row is not None:
-                        if is_sealed(verdict.day, str(row[0]), str(row[1])):
-                            reason = "duplicate"
-                        else:
-                            cursor.execute(_INSERT, row)
-                            reason = "accepted" if cursor.rowcount else "duplicate"
-                            has_rows |= bool(cursor.rowcount)
-                    if verdict.alarm is not None:
-                        cursor.execute(_CALL, verdict.alarm)
-                        has_calls = True
-                    told.append(reason)
-                    counts[job.day, verdict.source, reason] += 1
+                told = [
+                    v.reason if v.row is None else "accepted" if next(fresh) else "duplicate"
+                    for v in job.verdicts
+                ]
                 reasons.append(told)
+                counts.update(
+                    (job.day, v.source, reason)
+                    for v, reason in zip(job.verdicts, told, strict=True)
+                )
+            has_rows = any(reason == "accepted" for _, _, reason in counts)
             cursor.executemany(_COUNT, [(*key, count) for key, count in counts.items()])
             cursor.close()
-            for name, is_due in (("fixes", has_rows), ("patrol_alarms", has_calls)):
+            for name, is_due in (("fixes", has_rows), ("patrol_alarms", bool(calls))):
                 if is_due:
                     self.workspace.touch(conn, name)
         return reasons
+
+    def _insert(self, cursor: Any, verdicts: list[Verdict]) -> Iterator[bool]:
+        """Store what may be stored; for each verdict with a row whether it is new."""
+        is_sealed = self._sealed.reader()
+        asked = [v for v in verdicts if v.row is not None]
+        sealed = [
+            v.row is not None and is_sealed(v.day, str(v.row[0]), str(v.row[1])) for v in asked
+        ]
+        rows = [v.row for v, is_old in zip(asked, sealed, strict=True) if v.row and not is_old]
+        is_new = iter(insert_rows(cursor, rows))
+        return iter([not is_old and next(is_new) for is_old in sealed])
 
 
 def _await(job: _Job) -> list[str]:
