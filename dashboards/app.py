@@ -16,11 +16,13 @@ import dash
 import flask
 from dash import Dash, dcc, html, set_props
 
+from dashboards.board_routes import add_board_routes
 from dashboards.case_routes import add_case_routes
 from dashboards.components.one_click import register_card
 from dashboards.feeds import add_ingest_routes
 from dashboards.language import html_language, page_words
-from dashboards.pages import command, incidents
+from dashboards.pages import command, incidents, workers, workers_board, workers_sheet
+from dashboards.replay_routes import add_replay_routes
 from dashboards.server import add_routes, new_reference
 from dashboards.settings import Settings
 from dashboards.store import Store
@@ -33,7 +35,7 @@ from layers.colours import css_variables
 log = logging.getLogger(__name__)
 
 ERROR = "app-error"
-PAGES = (command, incidents)
+PAGES = (command, incidents, workers, workers_board, workers_sheet)
 
 _INDEX = """<!DOCTYPE html>
 <html lang="{lang}">
@@ -88,7 +90,8 @@ def create_app(settings: Settings, store: Store) -> Dash:
         id="app",
     )
     # Who watches is told of a look before the feed, which tells screens what it found.
-    watching = store.watching = Watching(store)
+    if store.watching is None:
+        store.watching = Watching(store)
     for page in PAGES:
         page.register(app, store)
     register_card(app, store)
@@ -98,7 +101,9 @@ def create_app(settings: Settings, store: Store) -> Dash:
     add_case_routes(server, store)
     add_track_routes(server, store)
     add_ingest_routes(server, store)
-    add_watch_routes(server, store, watching)
+    add_watch_routes(server, store, store.watching)
+    add_replay_routes(server, store)
+    add_board_routes(server, store)
 
     @server.get("/theme.css")
     def theme() -> flask.typing.ResponseReturnValue:
