@@ -7,7 +7,7 @@ order in which the rows came.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,8 @@ from geo.errors import ColumnError, InputError
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
+
+_BEGAN = datetime(1970, 1, 1, tzinfo=UTC)
 
 NO_TIME = np.iinfo(np.int64).min
 """What a missing time is in `Tracks.micro`; it sorts first."""
@@ -123,7 +125,7 @@ def micro_of(moment: datetime, name: str = "at") -> int:
     """A moment as microseconds since 1970 UTC; InputError if it has no zone."""
     if moment.tzinfo is None:
         raise InputError(f"{name} is {moment}, without a zone: give a time with a zone")
-    return int(pd.Timestamp(moment).as_unit("us").value)
+    return (moment - _BEGAN) // timedelta(microseconds=1)
 
 
 def to_times(micro: npt.NDArray[np.int64]) -> pd.DatetimeIndex:

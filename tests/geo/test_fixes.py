@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from geo._fixes_tracks import micro_of
 from geo.errors import ColumnError, InputError
 from geo.fixes import (
     JUMP,
@@ -276,3 +277,9 @@ def test_every_rule_is_listed_with_threshold_unit_and_source():
     assert (listed["source"] != "").all()
     has_threshold = listed["threshold"].notna()
     assert (listed.loc[has_threshold, "unit"] != "").all()
+
+
+def test_a_moment_is_counted_in_microseconds_as_times_of_fixes_are():
+    moment = pd.Timestamp("2026-11-21 08:00:00.000005", tz="Asia/Shanghai")
+    frame = pd.DataFrame({"worker_id": ["w"], "time": [moment], "x": [0.0], "y": [0.0]})
+    assert build_tracks(frame).micro.tolist() == [micro_of(moment.to_pydatetime())]
