@@ -10,8 +10,9 @@ from __future__ import annotations
 import calendar
 import json
 import tempfile
+from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
-from typing import Any
+from typing import IO, Any
 from urllib.parse import quote, urlsplit
 
 import flask
@@ -191,7 +192,7 @@ def _file(kind: str, sheets: list[Any], name: str, words: Words) -> Answer:
         write_book(file, sheets)
         size = file.tell()
         file.seek(0)
-        response = flask.Response(iter(lambda: file.read(65_536), b""), mimetype=XLSX)
+        response = flask.Response(_pieces(file), mimetype=XLSX)
         response.call_on_close(file.close)
         response.content_length = size
     else:
@@ -201,6 +202,13 @@ def _file(kind: str, sheets: list[Any], name: str, words: Words) -> Answer:
     )
     response.headers["Cache-Control"] = "no-store"
     return response
+
+
+def _pieces(file: IO[bytes]) -> Iterator[bytes]:
+    """A file in pieces; it is closed, and so gone, after the last one."""
+    with file:
+        while piece := file.read(65_536):
+            yield piece
 
 
 # --- what addresses say ------------------------------------------------------------------------
