@@ -44,7 +44,7 @@ class PeopleNews:
         if moved is not None:
             news.append(("positions", {"": _json(moved)}))
         alarms = read_alarms(self._store)
-        known = self._known(old, alarms)
+        known = self._states = self._known(old)
         self._states = self._find(new, alarms)
         told = np.pad(known, (0, len(self._states) - len(known)), constant_values=ON_DUTY)
         states = _by_state(self._states, np.flatnonzero(self._states != told))
@@ -57,26 +57,30 @@ class PeopleNews:
 
     def told_states(self) -> list[list[Any]]:
         """`[state, numbers]` of everyone who is not simply on duty, as far as was told."""
-        states = self._known(self._store.snapshot(), read_alarms(self._store))
+        if self._states is None:
+            self._states = self._find(self._store.snapshot(), read_alarms(self._store))
+        states = self._states
         return _by_state(states, np.flatnonzero(states != ON_DUTY))
 
-    def _known(self, snapshot: Snapshot, alarms: OpenAlarms) -> Codes:
-        """The states that were told; before the first word those of a snapshot."""
-        found = self._states
-        if found is None:
-            found = self._states = self._find(snapshot, alarms)
-        return found
+    def _known(self, old: Snapshot) -> Codes:
+        """The states that were told; before the first word those by the ages of positions."""
+        if self._states is None:
+            at = pd.Timestamp(old.at)
+            return self._by_slot(old, find_states(old, {}, frozenset(), at=at))
+        return self._states
 
     def _find(self, snapshot: Snapshot, alarms: OpenAlarms) -> Codes:
-        positions = snapshot.workers.positions
-        slots = positions["slot"].to_numpy()
+        at, told = pd.Timestamp(self._store.clock()), told_states(self._store)
+        return self._by_slot(snapshot, find_states(snapshot, told, alarms.calling, at=at))
+
+    def _by_slot(self, snapshot: Snapshot, found: Codes) -> Codes:
+        """States by number instead of by position, the known ones behind them."""
+        slots = snapshot.workers.positions["slot"].to_numpy()
         before = np.zeros(0, dtype=np.int8) if self._states is None else self._states
         size = max(len(before), int(slots.max(initial=-1)) + 1)
         # Another object, so that a greeting in another thread sees the one or the other.
         states = np.pad(before, (0, size - len(before)), constant_values=ON_DUTY)
-        at = pd.Timestamp(self._store.clock())
-        told = told_states(self._store)
-        states[slots] = find_states(snapshot, told, alarms.calling, at=at)
+        states[slots] = found
         return states
 
     def _changed_alarms(self, alarms: OpenAlarms) -> tuple[pd.DataFrame, list[str]] | None:

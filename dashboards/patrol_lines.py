@@ -81,17 +81,20 @@ def _describe(
     worker = None if pd.isna(row.worker_id) else str(row.worker_id)
     grid_id = None if pd.isna(row.grid_id) else str(row.grid_id)
     at = city.position.get(grid_id, -1) if grid_id else -1
-    where = place_name(snapshot, at) if at >= 0 else words("patrol.nowhere")
     place: list[float] | None = None
     if not pd.isna(row.lon) and not pd.isna(row.lat):
         place = [round(float(row.lon), 6), round(float(row.lat), 6)]
+        if at < 0:
+            # A phone that calls knows its place and no grid.
+            at = int(city.assign([row.lon], [row.lat])[0])
+    where = place_name(snapshot, at) if at >= 0 else words("patrol.nowhere")
     units = [city.unit_of_grid(level).iloc[at] for level in city.levels[1:-1]] if at >= 0 else []
     return {
         "id": alarm_id,
         "kind": str(row.kind),
         "worker_id": worker,
         "who": (worker or "") if pd.isna(name) else str(name),
-        "grid_id": grid_id if at >= 0 else None,
+        "grid_id": str(city.grids.index[at]) if at >= 0 else None,
         "where": where,
         "units": [str(code) for code in units if not pd.isna(code)],
         "shift": None if pd.isna(row.shift) else str(row.shift),
