@@ -270,19 +270,16 @@ def _measure_far(grids: GeoDataFrame, tracks: Tracks, home: Ints) -> Floats:
 
 def ring_table(grids: GeoDataFrame) -> tuple[Floats, Floats, Ints, Ints]:
     """The corners of all rings, where each ring begins, and with which ring each grid begins."""
-    shapes = shapely.multipolygons(_parts(grids.geometry.to_numpy()))
+    if not len(grids):
+        return np.empty(0), np.empty(0), np.zeros(1, np.int64), np.zeros(1, np.int64)
+    parts, index = shapely.get_parts(grids.geometry.to_numpy(), return_index=True)
+    areas = shapely.get_type_id(parts) == 3
+    shapes = np.full(len(grids), shapely.MultiPolygon(), dtype=object)
+    if areas.any():
+        shapely.multipolygons(parts[areas], indices=index[areas], out=shapes)
     _, points, (ring_first, polygon_first, shape_first) = shapely.to_ragged_array(shapes)
     first = polygon_first[shape_first].astype(np.int64)
     return points[:, 0].copy(), points[:, 1].copy(), ring_first.astype(np.int64), first
-
-
-def _parts(shapes: npt.NDArray[np.object_]) -> list[list[shapely.Polygon]]:
-    parts, index = shapely.get_parts(shapes, return_index=True)
-    is_area = shapely.get_type_id(parts) == 3
-    found: list[list[shapely.Polygon]] = [[] for _ in shapes]
-    for part, number in zip(parts[is_area], index[is_area], strict=True):
-        found[number].append(part)
-    return found
 
 
 def _explain(

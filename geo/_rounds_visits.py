@@ -14,6 +14,9 @@ from numba import njit
 
 NOT_VISITED, UNKNOWN, PROBABLE, VISITED = 0, 1, 2, 3
 
+MILLIMETRE = 1e-3
+"""Nearer by less is rounding: of fixes of one stay the first counts."""
+
 
 @njit(cache=True, nogil=True)
 def judge_points(
@@ -34,6 +37,7 @@ def judge_points(
     nearest_at = np.full(n, -1, np.int64)
     for k in range(n):
         r = item_round[k]
+        shown = NOT_VISITED
         for s in range(span_first[r], span_first[r + 1]):
             found = NOT_VISITED
             begin = -1
@@ -47,10 +51,10 @@ def judge_points(
                 is_end = i == b[s]
                 now = high[s] if is_end else micro[i]
                 far = -1.0 if is_end else np.hypot(x[i] - px[k], y[i] - py[k])
-                if not is_end and far < nearest[k]:
+                if not is_end and far < nearest[k] - MILLIMETRE:
                     nearest[k] = far
                     nearest_at[k] = i
-                    if state[k] == NOT_VISITED and found == NOT_VISITED:
+                    if shown < PROBABLE:
                         by[k] = s
                 is_near = not is_end and far <= within[k]
                 lapse = now - before
@@ -87,13 +91,16 @@ def judge_points(
                         found = max(found, PROBABLE)
                 before = now
                 far_before = far
-            if found > state[k] or (found == state[k] and best > stayed[k]):
-                if found > NOT_VISITED or best >= 0:
+            # What shows a visit counts before what shows only that somebody was near.
+            rank = found if found >= PROBABLE else NOT_VISITED
+            longer = best > stayed[k] or (best == stayed[k] and best_begin < since[k])
+            if rank > shown or (rank == shown and best >= 0 and (since[k] < 0 or longer)):
+                shown = rank
+                stayed[k] = max(best, 0)
+                since[k] = best_begin
+                if rank >= PROBABLE:
                     by[k] = s
-                state[k] = max(state[k], found)
-                if best >= 0:
-                    stayed[k] = best
-                    since[k] = best_begin
+            state[k] = max(state[k], found)
     return state, by, since, stayed, nearest, nearest_at
 
 
@@ -125,7 +132,7 @@ def judge_lines(
                     far = -1.0 if is_end else np.hypot(x[i] - sx[q], y[i] - sy[q])
                     lapse = now - before
                     if not is_end:
-                        if far < nearest[k]:
+                        if far < nearest[k] - MILLIMETRE:
                             nearest[k] = far
                             nearest_at[k] = i
                             by[k] = s
