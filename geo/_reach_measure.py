@@ -185,8 +185,8 @@ def _cover(
         place = (lines.west, lines.south, lines.line_m, lines.dot_m)
     spilled = walk(
         which, walks.who, walks.micro, walks.x, walks.y, int(walks.gap_s * 1e6),
-        walks.most_kmh / 3.6, radius_m, cells.longest, pieces.ends, cells.x0, cells.y0, cells.nx, cells.ny,
-        cells.start, cells.items.copy(), begin, stop, number,
+        walks.most_kmh / 3.6, radius_m, cells.longest, pieces.ends, cells.x0, cells.y0,
+        cells.nx, cells.ny, cells.start, cells.items.copy(), begin, stop, number,
         np.empty((0, 0), dtype=np.uint64) if bits is None else bits, *place,
     )  # fmt: skip
     return begin, stop, number, spilled

@@ -18,6 +18,11 @@ from geo._reach_measure import measure_coverage as measure_coverage
 from geo._reach_measure import measure_coverage_by as measure_coverage_by
 from geo._reach_measure import measure_reach as measure_reach
 from geo._reach_measure import reach_walks as reach_walks
+from geo._reach_patrol import PATROL_COLUMNS as PATROL_COLUMNS
+from geo._reach_patrol import count_minutes as count_minutes
+from geo._reach_patrol import count_patrols as count_patrols
+from geo._reach_patrol import infer_posts as infer_posts
+from geo._reach_patrol import measure_patrols as measure_patrols
 from geo._reach_pieces import PIECE_M as PIECE_M
 from geo._reach_pieces import WALKED as WALKED
 from geo._reach_pieces import Reach as Reach
