@@ -7,7 +7,7 @@
 Builds the invented city `west-coast` (5,000 people) into benchmarks/out once and works on a copy.
 `wangge serve` and the phones are processes of their own on this machine. Two loads one after the
 other: batches of 100 fixes from 8 connections, then single readings as Traccar Client sends them
-from 24 connections. Meanwhile a page, a figure of the map and /healthz are asked for once a second.
+from 48 connections. Meanwhile a page, a figure of the map and /healthz are asked for once a second.
 The time of an acknowledgement runs from the moment at which the request was due, so that a server
 that falls behind is not spared. At the end the table must hold every fix that was acknowledged.
 
@@ -37,7 +37,7 @@ from soak import OUT, build, free_port, program, wait_for
 from geo.io.fixbook import read_counts
 from geo.io.workspace import open_workspace
 
-BATCH, BATCH_LINKS, SINGLE_LINKS = 100, 8, 24
+BATCH, BATCH_LINKS, SINGLE_LINKS = 100, 8, 48
 BOUND_MS = 250.0
 PAGES = ("/command", "/map/style.json", "/healthz")
 
