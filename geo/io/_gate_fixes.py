@@ -31,7 +31,7 @@ from geo.io._gate_points import City
 from geo.io._gate_wishes import Wishes
 from geo.io.gate_report import ImportReport, Ledger
 from geo.io.read import Source, read_sources
-from geo.io.times import is_clock_only
+from geo.io.times import is_clock_only, is_day_only
 from geo.io.workspace import Workspace
 
 CHUNK_ROWS = 250_000
@@ -158,6 +158,8 @@ def _settle_clock(draft: pd.DataFrame, wishes: Wishes, ledger: Ledger) -> pd.Dat
         if bare.any():
             ledger.warn("times of day without a date: --set date=2026-11-20 gives all rows one")
         draft = ledger.reject(draft, bare, "time of day without a date", raw)
+        days = is_day_only(draft["_raw_time"])
+        draft = ledger.reject(draft, days, "date without a time of day", draft["_raw_time"])
         number = pd.to_numeric(draft["_raw_time"], errors="coerce")
         never_set = (number < GPS_BEGAN_S).to_numpy(dtype=bool)
         draft = ledger.reject(draft, never_set, _NEVER_SET, draft["_raw_time"])

@@ -10,6 +10,8 @@ person finds it), `_source` and `_pos` (where the raw row is), `_id`, `_shape`, 
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
@@ -231,6 +233,11 @@ def _read_times(
     ordered: list[str] = []
     for name, values in columns.items():
         got = times.parse_times(values, timezone=zone, order=order, why=why)
+        if wishes.kind == "fixes":
+            # A day is no moment: midnight of it would be made up.
+            days = times.is_day_only(values)
+            unreadable = got.unreadable | days
+            got = replace(got, values=got.values.mask(days), unreadable=unreadable)
         draft[name] = got.values
         zoneless += got.zoneless
         if got.order is not None:

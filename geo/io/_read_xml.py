@@ -185,6 +185,9 @@ class _GpxReader:
             element.clear()
         elif parent in ("trkpt", "wpt", "rtept") and tag in _POINT_TAGS:
             self._point[_POINT_TAGS[tag]] = (element.text or "").strip()
+        elif tag == "speed" and {"trkpt", "rtept"} & set(self._parents[-4:]):
+            # As extensions of OsmAnd and Garmin have it, in metres a second too.
+            self._point["speed_ms"] = (element.text or "").strip()
         elif tag == "name" and parent in ("trk", "rte"):
             self._track_name = (element.text or "").strip()
         elif tag in ("trk", "rte"):
@@ -201,7 +204,8 @@ class _GpxReader:
 
 def _number(text: str | None) -> float:
     try:
-        return float(text or "nan")
+        # Some write decimal commas, against the definition.
+        return float((text or "nan").replace(",", "."))
     except ValueError:
         return float("nan")
 

@@ -22,6 +22,7 @@ _OLD_DATE = re.compile(
     rf"^(?:1[89]\d\d)[-/.]\d{{1,2}}[-/.]\d{{1,2}}[ T]+{_CLOCK}(?:\s*(Z|[+-]\d\d:?\d\d))?$"
 )
 """A date of a device that knew none: 1899 of spreadsheets, 1900, 1901, 1970."""
+_DAY_ONLY = re.compile(r"^\d{1,4}([-/.])\d{1,2}\1\d{1,4}$|^(?:19|20)\d{6}$")
 _MIDNIGHT = re.compile(r"[ T]+0?0:00(?::00(?:\.0+)?)?$")
 
 
@@ -60,6 +61,13 @@ def join_dates(dates: pd.Series, clocks: pd.Series, *, replaces: bool = False) -
 def is_clock_only(values: pd.Series) -> npt.NDArray[np.bool_]:
     """Which texts are a time of day without a date."""
     return np.asarray(plain(values).str.match(_CLOCK_ONLY, na=False), dtype=bool)
+
+
+def is_day_only(values: pd.Series) -> npt.NDArray[np.bool_]:
+    """Which texts are a date without a time of day."""
+    if not (values.dtype == object or isinstance(values.dtype, pd.StringDtype)):
+        return np.zeros(len(values), dtype=bool)
+    return np.asarray(plain(values).str.match(_DAY_ONLY, na=False), dtype=bool)
 
 
 def plain(values: pd.Series) -> pd.Series:

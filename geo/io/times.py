@@ -25,6 +25,7 @@ import pyarrow.compute as pc
 
 from geo.errors import InputError
 from geo.io._time_text import is_clock_only as is_clock_only
+from geo.io._time_text import is_day_only as is_day_only
 from geo.io._time_text import join_dates as join_dates
 from geo.io._time_text import plain
 

@@ -82,6 +82,10 @@ def times(workspace: Workspace) -> list[pd.Timestamp]:
         ("08:00:00", "time of day without a date"),
         ("8:00:05.5 PM", "time of day without a date"),
         ("T08:00:00Z", "time of day without a date"),
+        ("2026-11-20", "date without a time of day"),
+        ("20.11.2026", "date without a time of day"),
+        ("20261120", "date without a time of day"),
+        ("2026年11月20日", "date without a time of day"),
         ("", "no time"),
         ("nan", "no time"),
         ("yesterday", "time cannot be read"),
@@ -275,6 +279,21 @@ def test_gpx_is_read_row_by_row_and_each_refused_point_is_named(
         2: "no time", 3: NEVER_SET, 4: "time of day without a date", 5: "no coordinates",
     }  # fmt: skip
     assert times(workspace) == [EIGHT, EIGHT + timedelta(seconds=10.5)]
+
+
+def test_speed_of_an_extension_and_decimal_commas_of_gpx_are_read(
+    bring: Callable[..., ImportReport], workspace: Workspace
+) -> None:
+    extended = (
+        '<trkpt lat="30,5" lon="114,3"><time>2026-11-20T00:00:00Z</time>'
+        "<extensions><e:TrackPointExtension><e:speed>2.5</e:speed></e:TrackPointExtension>"
+        "</extensions></trkpt>"
+    )
+    text = gpx(extended, point("2026-11-20T00:00:05Z")).replace("<gpx ", '<gpx xmlns:e="e" ')
+    bring(text, name="a.gpx", set_values={"worker_id": "w1"})
+    found = workspace.read_fixes()
+    assert found[["lon", "lat"]].values.tolist() == [[114.3, 30.5]] * 2
+    assert found["speed_kmh"].tolist() == [9.0, pytest.approx(float("nan"), nan_ok=True)]
 
 
 def test_times_of_gpx_without_a_zone_are_utc_wherever_the_city_is(
