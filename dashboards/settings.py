@@ -92,7 +92,7 @@ class Settings:
     )
     keep_off_duty: bool = _setting(False, "store positions outside duty_hours as well")
     keep_fixes_days: int = _setting(
-        180, "days after which sealed positions are deleted; 0 keeps them for good"
+        180, "days after which positions are deleted, imported ones as well; 0 keeps them for good"
     )
     track_roles: str = _setting(
         "grid_head,community_head,street_head,dispatcher,shift_leader,inspector",
