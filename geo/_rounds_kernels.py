@@ -97,25 +97,30 @@ def classify_minutes(first, who, a, b, start, elapsed, micro, near, most, bridge
 
 
 @njit(cache=True, nogil=True)
-def find_still(a, b, start, micro, x, y, near, still_m, least):
-    """Whether nine of ten minutes near keep within `still_m` of their middle.
+def find_still(a, b, start, micro, x, y, near, still_m, least, mean_us):
+    """Whether nine of ten means near keep within `still_m` of their middle.
 
-    Of each minute the mean counts, which takes the noise out. With fewer than `least` minutes
-    nobody can tell, and the answer is no.
+    The mean of each `mean_us` counts, which takes noise out and leaves walking to and fro. With
+    fixes near in fewer than `least` minutes nobody can tell, and the answer is no.
     """
     found = np.zeros(len(a), np.bool_)
     for s in range(len(a)):
         xs = np.empty(b[s] - a[s])
         ys = np.empty(b[s] - a[s])
         count = 0
+        minutes = 0
         size = 0
         last = -1
+        last_minute = -1
         for i in range(a[s], b[s]):
             if not near[i]:
                 continue
             minute = (micro[i] - start[s]) // MINUTE_US
-            if minute != last:
-                last = minute
+            minutes += minute != last_minute
+            last_minute = minute
+            turn = (micro[i] - start[s]) // mean_us
+            if turn != last:
+                last = turn
                 count += 1
                 size = 0
                 xs[count - 1] = 0.0
@@ -123,7 +128,7 @@ def find_still(a, b, start, micro, x, y, near, still_m, least):
             size += 1
             xs[count - 1] += (x[i] - xs[count - 1]) / size
             ys[count - 1] += (y[i] - ys[count - 1]) / size
-        if count < least or count == 0:
+        if minutes < least or count == 0:
             continue
         far = np.hypot(xs[:count] - np.median(xs[:count]), ys[:count] - np.median(ys[:count]))
         found[s] = np.quantile(far, 0.9) < still_m

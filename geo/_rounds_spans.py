@@ -47,8 +47,12 @@ under an open sky (van Diggelen and Enge, ION GNSS+ 2015); that it is six times 
 buildings is our assumption."""
 
 STILL_M = 25.0
-"""If nine of ten minutes lie within this of their middle the phone was not carried: a phone that
-lies still drifts by about 10 m."""
+"""If nine of ten means of STILL_S lie within this of their middle the phone was not carried: one
+that lies still drifts by about 10 m."""
+
+STILL_S = 20.0
+"""Over so long positions are averaged first: at a walk that is 22 m, and half a street of a small
+grid takes longer. Our assumption."""
 
 STILL_MIN = 10
 """With fewer minutes near nobody can tell a phone that lies still from one that waits; our
@@ -189,8 +193,9 @@ def find_round_spans(
         int(BRIDGE_S * 1e6),
     )  # fmt: skip
     still = find_still(
-        a, b, low[number], tracks.micro, tracks.x, tracks.y, near, STILL_M, STILL_MIN
-    )
+        a, b, low[number], tracks.micro, tracks.x, tracks.y, near, STILL_M, STILL_MIN,
+        int(STILL_S * 1e6),
+    )  # fmt: skip
     silence, dropped = _explain(cleaned.removed, state, low, high, number, who, last, len(people))
     waits = np.ones(len(people), bool) if phones is None else np.asarray(people.isin(phones))
     return Spans(

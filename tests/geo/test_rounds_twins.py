@@ -118,7 +118,7 @@ def test_the_distance_to_a_grid_is_that_of_shapely():
     np.testing.assert_allclose(found, expected, atol=1e-9)
 
 
-def test_a_phone_lies_still_if_nine_of_ten_minute_means_keep_together():
+def test_a_phone_lies_still_if_nine_of_ten_means_keep_together():
     rng = np.random.default_rng(3)
     for case in range(60):
         n = int(rng.integers(0, 200))
@@ -126,16 +126,13 @@ def test_a_phone_lies_still_if_nine_of_ten_minute_means_keep_together():
         x, y = rng.normal(0, rng.choice([3, 12, 40]), n), rng.normal(0, 10, n)
         near = rng.random(n) < 0.9
         _, _, a, b, low, micro, _ = one_span([(int(s), True) for s in t], end=3600)
-        found = find_still(a, b, low, micro, x, y, near, 25.0, 10)[0]
-        minutes = t[near] // 60
+        found = find_still(a, b, low, micro, x, y, near, 25.0, 10, 20 * SECOND)[0]
+        turn = t[near] // 20
         means = np.array(
-            [
-                (x[near][minutes == m].mean(), y[near][minutes == m].mean())
-                for m in np.unique(minutes)
-            ]
+            [(x[near][turn == k].mean(), y[near][turn == k].mean()) for k in np.unique(turn)]
         ).reshape(-1, 2)
         expected = False
-        if len(means) >= 10:
+        if len(np.unique(t[near] // 60)) >= 10:
             far = np.hypot(*(means - np.median(means, axis=0)).T)
             expected = bool(np.quantile(far, 0.9) < 25)
         assert found == expected, case
