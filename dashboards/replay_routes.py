@@ -230,7 +230,8 @@ def _add_tracks(routes: flask.Blueprint, store: Store, days: Days) -> None:
         require_tracks(store, viewer, worker)
         day = _loaded(store, days)
         if viewer.by != worker:
-            note_look(store, viewer, worker, day.replay.since, day.replay.until, "follow")
+            screen = "passed" if flask.request.args.get("for") == "passed" else "follow"
+            note_look(store, viewer, worker, day.replay.since, day.replay.until, screen)
         return _json(store, replay_json.track_json(store, day, worker))
 
     @routes.get("/at")

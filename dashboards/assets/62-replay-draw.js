@@ -1,466 +1,346 @@
-/* What moves in the replay, on a canvas over the map: workers, trails, incidents, the one who is
-   followed. The map itself rests while time runs, so a frame costs the dots and not the city; streets
-   and areas lie in the map. Mercator is worked out once a moment, a frame only adds and multiplies. */
+/* A frame of the replay: where everybody is at the time of the clock, trails, incidents, the way of who is
+   followed. The map itself rests while time runs. What changes once a moment is uploaded once a moment. */
 (function () {
   "use strict";
   const w = (window.wangge = window.wangge || {});
   const s = w.s;
   const k = w.workers;
   const r = k.replay;
-  const EMPTY = { type: "FeatureCollection", features: [] };
+  const d = r.draw;
   const PULSE_MS = 1600;
   const TRAIL = 6; // moments
-  const d = (r.draw = { shown: { incidents: true, streets: true, trails: false }, frames: 0, seen: 0, silent: 0, drawn: 0 });
-  let sprites = null;
-  let now = { slice: null, moment: -1 };
-  const at = { n: 0, x: new Float32Array(0), y: new Float32Array(0), row: new Uint32Array(0), mode: new Uint8Array(0) };
+  const AWAY = 0, MOVES = 1, STANDS = 2, SILENT = 3;
+  /* Kinds of points: see SHAPE in 62-replay-a-gl.js. */
+  const DOT = 1, DIAMOND = 2, PASSED = 3, PICKED = 4, LATE = 5, SOON = 6, FINE = 7, NONE = 8, RING = 9;
+  const CASE = { late: LATE, soon: SOON, fine: FINE, none: NONE };
+  let painter = null;
+  let look = null;
+  let now = { slice: null, moment: -1, marked: null, picked: -1, trails: false };
+  let ends = { size: 0 };
+  let cases = { rows: null, at: -1, data: null, place: null };
+  let way = { track: null, count: 0 };
 
-  /* --- sprites ---------------------------------------------------------------------------------------- */
+  /* --- place on the screen ------------------------------------------------------------------------ */
 
-  function sprite(size, ratio, paint) {
-    const canvas = document.createElement("canvas");
-    canvas.width = canvas.height = Math.ceil(size * ratio);
-    const g = canvas.getContext("2d");
-    g.scale(ratio, ratio);
-    g.translate(size / 2, size / 2);
-    paint(g);
-    return { canvas, half: canvas.width / 2 };
+  function view(canvas) {
+    const ratio = window.devicePixelRatio || 1;
+    const c = s.map.getCenter();
+    const world = 512 * 2 ** s.map.getZoom() * ratio;
+    // Never rotated or tilted: see 20-map.js.
+    return { k: world, ox: canvas.width / 2 - ((c.lng + 180) / 360) * world, oy: canvas.height / 2 - w.mercatorY(c.lat) * world, width: canvas.width, height: canvas.height, ratio };
   }
-  function path(g, kind, r0) {
-    g.beginPath();
-    if (kind === "square") g.rect(-r0 * 0.9, -r0 * 0.9, 1.8 * r0, 1.8 * r0);
-    else if (kind === "triangle") {
-      g.moveTo(0, -r0 * 1.1);
-      g.lineTo(r0 * 1.05, r0 * 0.85);
-      g.lineTo(-r0 * 1.05, r0 * 0.85);
-      g.closePath();
-    } else if (kind === "diamond") {
-      g.moveTo(0, -r0 * 1.2);
-      g.lineTo(r0 * 1.2, 0);
-      g.lineTo(0, r0 * 1.2);
-      g.lineTo(-r0 * 1.2, 0);
-      g.closePath();
-    } else g.arc(0, 0, r0, 0, 2 * Math.PI);
+  /* Scale and shift that bring a frame (west, north, size in mercator) to clip space; in doubles. */
+  function placing(v, west, north, wide, high) {
+    return [(2 * wide * v.k) / v.width, (-2 * high * v.k) / v.height, (2 * (west * v.k + v.ox)) / v.width - 1, 1 - (2 * (north * v.k + v.oy)) / v.height];
   }
-  function make(zoom, ratio) {
-    const u = w.scale();
+
+  function looks(v) {
+    const zoom = s.map.getZoom();
+    const key = [Math.round(zoom * 8), v.ratio, s.config.mood, w.scale(), Boolean(r.passedRows)].join();
+    if (look && look.key === key) return look;
+    const u = w.scale() * v.ratio;
     const near = Math.min(1, Math.max(0, (zoom - w.shift() - 10) / 6));
-    const dot = (1.9 + 3.3 * near) * u;
-    const size = 2 * (dot + 3 * u);
-    const filled = (kind, colour, r0, edge) => (g) => {
-      path(g, kind, r0);
-      g.fillStyle = w.colour(colour);
-      g.fill();
-      g.lineWidth = (edge || 0.8) * u;
-      g.strokeStyle = w.colour("panel");
-      g.stroke();
+    const dot = (4.4 + 7 * near) * u + 3 * u;
+    const mark = (7 + 6.5 * near) * u + 3 * u;
+    const names = ["text", "text", "unknown", "soon", "accent", "late", "soon", "fine", "quiet", "soon"];
+    look = {
+      key, line: 1 * u, fade: r.passedRows ? 0.4 : 1, panel: d.rgb("panel"), colours: names.flatMap(d.rgb),
+      sizes: [0, dot, dot * 1.12, dot * 1.35, dot * 1.9, mark, mark * 1.15, mark * 0.82, mark * 0.82, 26 * u],
     };
-    const hollow = (kind, colour, r0) => (g) => {
-      path(g, kind, r0);
-      g.fillStyle = w.colour("panel");
-      g.fill();
-      g.lineWidth = 1.3 * u;
-      g.strokeStyle = w.colour(colour);
-      g.stroke();
-    };
-    const mark = (3.4 + 3.2 * near) * u;
-    const big = 2 * (mark + 3 * u);
-    return {
-      zoom: Math.round(zoom * 4), ratio, mood: s.config.mood, dot,
-      seen: sprite(size, ratio, filled("disc", "accent", dot)),
-      silent: sprite(size, ratio, hollow("diamond", "unknown", dot * 0.92)),
-      passed: sprite(size * 1.5, ratio, filled("disc", "soon", dot * 1.45, 1.4)),
-      picked: sprite(size * 2.2, ratio, (g) => {
-        path(g, "disc", dot * 1.35);
-        g.fillStyle = w.colour("accent");
-        g.fill();
-        g.lineWidth = 2 * u;
-        g.strokeStyle = w.colour("panel");
-        g.stroke();
-        path(g, "disc", dot * 1.35 + 2.4 * u);
-        g.strokeStyle = w.colour("accent");
-        g.stroke();
-      }),
-      late: sprite(big, ratio, filled("square", "late", mark * 0.78)),
-      open: sprite(big, ratio, filled("triangle", "soon", mark * 0.8)),
-    };
+    return look;
   }
 
-  /* --- where everybody is --------------------------------------------------------------------------- */
+  /* --- workers ---------------------------------------------------------------------------------------- */
 
-  const MOVES = 1, STANDS = 2, SILENT = 3;
-  let ends = null;
-
-  /* Both ends of the way of each worker from one moment to the next, in mercator. */
+  /* Both ends of the step of each worker from one moment to the next, in the frame of the slice: who is
+     marked comes later, so that he lies above, and who is followed last. */
   function prepare(slice, moment) {
-    if (now.slice === slice && now.moment === moment) return;
-    now = { slice, moment };
+    const picked = r.followed ? r.followed.row : -1;
+    const marked = r.passedRows || null;
+    const trails = d.shown.trails;
+    if (now.slice === slice && now.moment === moment && now.marked === marked && now.picked === picked && now.trails === trails) return;
+    now = { slice, moment, marked, picked, trails };
     const n = slice.n;
-    if (!ends || ends.size < n) {
-      ends = { size: n, ax: new Float64Array(n), ay: new Float64Array(n), bx: new Float64Array(n), by: new Float64Array(n), mode: new Uint8Array(n) };
-      for (const name of ["x", "y"]) at[name] = new Float32Array(n);
-      at.row = new Uint32Array(n);
-      at.mode = new Uint8Array(n);
-    }
-    const last = slice.moments - 1;
+    if (ends.size < n) ends = { size: n, data: new Float32Array(n * 7), mode: new Uint8Array(n) };
+    slice.north = slice.table[1024];
+    slice.high = slice.table[0] - slice.table[1024];
     d.seen = d.silent = 0;
+    const later = [];
+    let last = -1;
+    let out = 0;
     for (let i = 0, j = moment; i < n; i++, j += slice.moments) {
       const state = slice.state[j];
-      if (!state) {
-        ends.mode[i] = 0;
-        continue;
-      }
-      ends.ax[i] = r.worldX(slice, slice.x[j]);
-      ends.ay[i] = r.worldY(slice, slice.y[j]);
-      if (state === 3) {
-        ends.mode[i] = SILENT;
-        d.silent++;
-        continue;
-      }
-      d.seen++;
-      if (moment < last && slice.state[j + 1] === 1) {
-        ends.mode[i] = MOVES;
-        ends.bx[i] = r.worldX(slice, slice.x[j + 1]);
-        ends.by[i] = r.worldY(slice, slice.y[j + 1]);
-      } else ends.mode[i] = STANDS;
+      ends.mode[i] = !state ? AWAY : state === 3 ? SILENT : moment < slice.moments - 1 && slice.state[j + 1] === 1 ? MOVES : STANDS;
+      if (!state) continue;
+      if (state === 3) d.silent++;
+      else d.seen++;
+      const row = slice.rows[i];
+      if (row === picked) last = i;
+      else if (marked && marked.has(row)) later.push(i);
+      else out = put(slice, i, moment, out, ends.mode[i] === SILENT ? DIAMOND : DOT);
     }
+    for (const i of later) out = put(slice, i, moment, out, PASSED);
+    if (last >= 0) out = put(slice, last, moment, out, PICKED);
+    painter.load("workers", ends.data.subarray(0, out), out / 7);
+    if (trails) threads(slice, moment);
+  }
+  const frameY = (slice, v) => (r.worldY(slice, v) - slice.north) / slice.high;
+  function put(slice, i, moment, out, kind) {
+    const j = i * slice.moments + moment;
+    const to = ends.mode[i] === MOVES ? j + 1 : j;
+    const data = ends.data;
+    data[out] = slice.x[j] / 65535;
+    data[out + 1] = frameY(slice, slice.y[j]);
+    data[out + 2] = slice.x[to] / 65535;
+    data[out + 3] = frameY(slice, slice.y[to]);
+    data[out + 4] = kind;
+    data[out + 5] = ends.mode[i] === SILENT ? 0.85 : 1;
+    data[out + 6] = 1;
+    return out + 7;
+  }
+
+  /* The way of the last moments, only where it is known: a gap parts it. */
+  function threads(slice, moment) {
+    const begin = Math.max(0, moment - TRAIL);
+    const data = new Float32Array(slice.n * (moment - begin + 1) * 8);
+    let out = 0;
+    const vertex = (x0, y0, x1, y1) => {
+      data[out++] = x0;
+      data[out++] = y0;
+      data[out++] = x1;
+      data[out++] = y1;
+    };
+    for (let i = 0; i < slice.n; i++) {
+      if (ends.mode[i] !== MOVES && ends.mode[i] !== STANDS) continue;
+      let j = i * slice.moments + moment;
+      let x = slice.x[j] / 65535;
+      let y = frameY(slice, slice.y[j]);
+      if (ends.mode[i] === MOVES) {
+        vertex(x, y, x, y);
+        vertex(x, y, slice.x[j + 1] / 65535, frameY(slice, slice.y[j + 1]));
+      }
+      for (let m = moment; m > begin && slice.state[j] === 1; m--) {
+        j--;
+        const [px, py] = [slice.x[j] / 65535, frameY(slice, slice.y[j])];
+        vertex(x, y, x, y);
+        vertex(px, py, px, py);
+        [x, y] = [px, py];
+      }
+    }
+    painter.load("threads", data.subarray(0, out), out / 4);
   }
 
   function place(slice, t) {
     const exact = Math.min(Math.max((t - slice.from) / slice.step, 0), slice.moments - 1);
     const moment = Math.min(Math.floor(exact), slice.moments - 1);
-    prepare(slice, moment);
+    if (painter) prepare(slice, moment);
     return exact - moment;
+  }
+
+  function worldOf(slice, i, share) {
+    const j = i * slice.moments + now.moment;
+    const x = r.worldX(slice, slice.x[j]);
+    const y = r.worldY(slice, slice.y[j]);
+    if (ends.mode[i] !== MOVES) return { x, y };
+    return { x: x + share * (r.worldX(slice, slice.x[j + 1]) - x), y: y + share * (r.worldY(slice, slice.y[j + 1]) - y) };
   }
 
   /* Mercator place of one worker now, or null. */
   d.placeOf = function (row) {
     const slice = r.sliceAt(r.t);
-    if (!slice) return null;
+    if (!slice || !painter) return null;
     const share = place(slice, r.t);
     const i = r.lineOf(slice, row);
-    if (i < 0 || !ends.mode[i]) return null;
-    const moves = ends.mode[i] === MOVES;
-    return {
-      x: ends.ax[i] + (moves ? share * (ends.bx[i] - ends.ax[i]) : 0),
-      y: ends.ay[i] + (moves ? share * (ends.by[i] - ends.ay[i]) : 0),
-      silent: ends.mode[i] === SILENT,
-    };
+    if (i < 0 || ends.mode[i] === AWAY) return null;
+    return { ...worldOf(slice, i, share), silent: ends.mode[i] === SILENT };
   };
 
-  /* --- a frame ------------------------------------------------------------------------------------------ */
+  /* --- incidents ---------------------------------------------------------------------------------------- */
 
-  function view(canvas, ratio) {
-    const map = s.map;
-    const c = map.getCenter();
-    const world = 512 * 2 ** map.getZoom();
-    const mid = { x: (c.lng + 180) / 360, y: w.mercatorY(c.lat) };
-    // Never rotated or tilted: see 20-map.js.
-    return { k: world * ratio, ox: canvas.width / 2 - mid.x * world * ratio, oy: canvas.height / 2 - mid.y * world * ratio };
+  d.stateOf = function (one) {
+    if (one.due === null) return "none";
+    const left = one.due - r.t;
+    return left < 0 ? "late" : left <= s.config.cases.soonS ? "soon" : "fine";
+  };
+
+  /* Open ones at this time, looked through four times a second; one that comes while time runs sends out a
+     ring. Places count from the middle of the city, so that they are exact as small numbers. */
+  const born = new Map();
+  function loadCases(wall) {
+    const rows = r.cases.rows;
+    if (cases.rows !== rows) {
+      const box = s.config.bounds;
+      cases = { rows, at: -1, wall: 0, data: new Float32Array(rows.length * 7), west: (box[0] + 180) / 360, north: w.mercatorY(box[3]), size: Math.max((box[2] - box[0]) / 360, 1e-6) };
+    }
+    if (cases.at === r.t || (r.playing && wall - cases.wall < 250)) return;
+    const before = cases.at;
+    const runs = r.playing && before >= 0 && r.t > before && r.t - before < 1200 && !w.still();
+    cases.at = r.t;
+    cases.wall = wall;
+    let out = 0;
+    for (const one of rows) {
+      if (one.from > r.t) break;
+      if (r.t >= one.to) continue;
+      const [x, y] = [(one.x - cases.west) / cases.size, (one.y - cases.north) / cases.size];
+      // What was open before the day began stays in the background.
+      cases.data.set([x, y, x, y, CASE[d.stateOf(one)], one.from >= 0 ? 1 : 0.4, 1], out);
+      out += 7;
+      if (runs && one.from > before) born.set(one.id, { wall, x, y });
+    }
+    d.open = out / 7;
+    painter.load("cases", cases.data.subarray(0, out), out / 7);
   }
+  function rings(wall) {
+    const data = [];
+    for (const [id, one] of born) {
+      const age = (wall - one.wall) / PULSE_MS;
+      if (age >= 1) born.delete(id);
+      else data.push(one.x, one.y, one.x, one.y, RING, 1 - age, 0.4 + 1.6 * age);
+    }
+    painter.load("rings", new Float32Array(data), data.length / 7);
+    return data.length > 0;
+  }
+
+  /* --- the way of who is followed ------------------------------------------------------------------------- */
+
+  const CORNERS = [[0, -1], [0, 1], [1, -1], [1, -1], [0, 1], [1, 1]];
+  /* All steps of the day at once; a frame draws those that are over, and the one that is being gone. */
+  function loadWay() {
+    const t = r.track;
+    if (way.track === t) return;
+    const west = Math.min(...t.x), north = Math.min(...t.y);
+    const size = Math.max(Math.max(...t.x) - west, Math.max(...t.y) - north, 1e-7);
+    const data = [];
+    const times = [];
+    for (let i = 1; i < t.t.length; i++) {
+      if (t.piece[i] !== t.piece[i - 1]) continue;
+      const [a, b, x, y] = [(t.x[i - 1] - west) / size, (t.y[i - 1] - north) / size, (t.x[i] - west) / size, (t.y[i] - north) / size];
+      for (const corner of CORNERS) data.push(a, b, x, y, ...corner);
+      times.push(t.t[i]);
+    }
+    painter.load("way", new Float32Array(data), data.length / 6);
+    way = { track: t, times, west, north, size };
+  }
+  function drawWay(v) {
+    loadWay();
+    let low = 0;
+    let high = way.times.length;
+    while (low < high) {
+      const mid = (low + high) >> 1;
+      if (way.times[mid] <= r.t) low = mid + 1;
+      else high = mid;
+    }
+    const where = placing(v, way.west, way.north, way.size, way.size);
+    const pixel = [2 / v.width, 2 / v.height];
+    const u = w.scale() * v.ratio;
+    painter.way("way", where, pixel, 2.4 * u, [...d.rgb("panel"), 0.8], low * 6);
+    painter.way("way", where, pixel, 1.2 * u, [...d.rgb("accent"), 1], low * 6);
+  }
+
+  /* --- a frame ------------------------------------------------------------------------------------------------ */
 
   d.frame = function () {
     const canvas = document.getElementById("replay-canvas");
-    const map = s.map;
-    if (!canvas || !map || !r.day) return;
+    if (!canvas || !s.map || !r.day) return;
+    if (!painter || painter.canvas !== canvas) {
+      painter = d.painter(canvas);
+      if (!painter) return;
+      painter.canvas = canvas;
+      d.anew();
+    }
     const ratio = window.devicePixelRatio || 1;
-    const width = Math.round(canvas.clientWidth * ratio);
-    const height = Math.round(canvas.clientHeight * ratio);
+    const [width, height] = [Math.round(canvas.clientWidth * ratio), Math.round(canvas.clientHeight * ratio)];
     if (canvas.width !== width || canvas.height !== height) {
       canvas.width = width;
       canvas.height = height;
     }
-    const g = canvas.getContext("2d");
-    g.clearRect(0, 0, width, height);
-    const zoom = map.getZoom();
-    if (!sprites || sprites.zoom !== Math.round(zoom * 4) || sprites.ratio !== ratio || sprites.mood !== s.config.mood) sprites = make(zoom, ratio);
-    const v = view(canvas, ratio);
-    if (d.shown.incidents) cases(g, v, width, height);
+    const v = view(canvas);
+    const wall = performance.now();
+    const style = looks(v);
+    painter.begin(width, height);
+    let spot = null;
+    if (d.shown.incidents) {
+      loadCases(wall);
+      spot = placing(v, cases.west, cases.north, cases.size, cases.size);
+      painter.points("cases", spot, 0, style);
+    }
     const slice = r.sliceAt(r.t);
-    at.n = 0;
     if (slice) {
       const share = place(slice, r.t);
-      if (d.shown.trails) trails(g, v, slice, share, width, height);
-      if (r.followed && r.track) trail(g, v, ratio);
-      workers(g, v, slice, share, width, height);
+      const frame = placing(v, slice.west, slice.north, slice.wide, slice.high);
+      if (d.shown.trails) painter.threads("threads", frame, share, [...d.rgb("text"), 0.5]);
+      if (r.followed && r.track && r.track.t.length > 1) drawWay(v);
+      painter.points("workers", frame, share, style);
     }
+    if (spot && rings(wall)) painter.points("rings", spot, 0, style);
+    labels(v, slice);
     d.frames += 1;
   };
+  /* Everything is uploaded again, after the graphics card forgot it. */
+  d.anew = function () {
+    now = { slice: null, moment: -1 };
+    cases = { rows: null, at: -1 };
+    way = { track: null };
+    look = null;
+  };
 
-  function workers(g, v, slice, share, width, height) {
-    const marked = r.passedRows;
-    const picked = r.followed ? r.followed.row : -1;
-    let n = 0;
-    let chosen = -1;
-    g.globalAlpha = marked ? 0.45 : 1;
-    const late = [];
-    for (let i = 0; i < slice.n; i++) {
-      const mode = ends.mode[i];
-      if (!mode) continue;
-      let x = ends.ax[i];
-      let y = ends.ay[i];
-      if (mode === MOVES) {
-        x += share * (ends.bx[i] - x);
-        y += share * (ends.by[i] - y);
-      }
-      x = x * v.k + v.ox;
-      y = y * v.k + v.oy;
-      if (x < -20 || y < -20 || x > width + 20 || y > height + 20) continue;
-      const row = slice.rows[i];
-      at.x[n] = x;
-      at.y[n] = y;
-      at.row[n] = row;
-      at.mode[n] = mode;
-      if (row === picked) chosen = n;
-      else if (marked && marked.has(row)) late.push(n);
-      else {
-        const one = mode === SILENT ? sprites.silent : sprites.seen;
-        g.drawImage(one.canvas, x - one.half, y - one.half);
-      }
-      n++;
+  /* The name of who is followed, and of all where few are in view from near. */
+  function labels(v, slice) {
+    const host = document.getElementById("replay-names");
+    const names = [];
+    if (slice) {
+      const share = place(slice, r.t);
+      const near = s.map.getZoom() - w.shift() >= 15.2;
+      const picked = r.followed ? r.lineOf(slice, r.followed.row) : -1;
+      const add = (i, chosen) => {
+        if (i < 0 || ends.mode[i] === AWAY || names.length > 60) return;
+        const at = worldOf(slice, i, share);
+        const [x, y] = [(at.x * v.k + v.ox) / v.ratio, (at.y * v.k + v.oy) / v.ratio];
+        if (x < 0 || y < 0 || x > v.width / v.ratio || y > v.height / v.ratio) return;
+        names.push([x, y, (r.byRow.get(slice.rows[i]) || [0, "", ""])[2], chosen]);
+      };
+      add(picked, true);
+      if (near) for (let i = 0; i < slice.n && names.length <= 60; i++) if (i !== picked) add(i, false);
     }
-    at.n = n;
-    d.drawn = n;
-    g.globalAlpha = 1;
-    for (const i of late) g.drawImage(sprites.passed.canvas, at.x[i] - sprites.passed.half, at.y[i] - sprites.passed.half);
-    if (chosen >= 0) {
-      const one = sprites.picked;
-      g.globalAlpha = at.mode[chosen] === SILENT ? 0.6 : 1;
-      g.drawImage(one.canvas, at.x[chosen] - one.half, at.y[chosen] - one.half);
-      g.globalAlpha = 1;
-      label(g, at.x[chosen], at.y[chosen] - one.half, r.followed.name);
-    } else if (zoomedIn() && n < 400) {
-      for (let i = 0; i < n; i++) label(g, at.x[i], at.y[i] - sprites.seen.half, name(at.row[i]), true);
-    }
-  }
-  const zoomedIn = () => s.map.getZoom() - w.shift() >= 15.2;
-  const name = (row) => (r.byRow.get(row) || [0, "", ""])[2];
-
-  function label(g, x, y, text, quiet) {
-    const u = w.scale() * (window.devicePixelRatio || 1);
-    g.font = (quiet ? "" : "600 ") + (quiet ? 11 : 13) * u + "px " + getComputedStyle(document.body).fontFamily;
-    g.textAlign = "center";
-    g.lineWidth = 3 * u;
-    g.strokeStyle = w.colour("panel");
-    g.strokeText(text, x, y);
-    g.fillStyle = w.colour("text");
-    g.fillText(text, x, y);
-  }
-
-  /* The way of the last moments, only where it is known; a gap parts it. */
-  function trails(g, v, slice, share, width, height) {
-    const end = now.moment;
-    const begin = Math.max(0, end - TRAIL);
-    g.beginPath();
-    for (let i = 0; i < slice.n; i++) {
-      if (ends.mode[i] !== MOVES && ends.mode[i] !== STANDS) continue;
-      const x0 = ends.ax[i] * v.k + v.ox;
-      const y0 = ends.ay[i] * v.k + v.oy;
-      if (x0 < -99 || y0 < -99 || x0 > width + 99 || y0 > height + 99) continue;
-      let j = i * slice.moments + end;
-      if (ends.mode[i] === MOVES) {
-        g.moveTo((ends.ax[i] + share * (ends.bx[i] - ends.ax[i])) * v.k + v.ox, (ends.ay[i] + share * (ends.by[i] - ends.ay[i])) * v.k + v.oy);
-        g.lineTo(x0, y0);
-      } else g.moveTo(x0, y0);
-      for (let m = end; m > begin && slice.state[j] === 1; m--) {
-        j--;
-        g.lineTo(r.worldX(slice, slice.x[j]) * v.k + v.ox, r.worldY(slice, slice.y[j]) * v.k + v.oy);
-      }
-    }
-    g.strokeStyle = w.colour("accent");
-    g.globalAlpha = 0.4;
-    g.lineWidth = 1.4 * w.scale() * (window.devicePixelRatio || 1);
-    g.stroke();
-    g.globalAlpha = 1;
-  }
-
-  /* The whole way of who is followed, as far as the clock is; no line through a gap. */
-  function trail(g, v, ratio) {
-    const way = r.track;
-    if (!way || !way.t.length) return;
-    let end = way.t.length;
-    if (way.t[end - 1] > r.t) {
-      let low = 0;
-      while (low < end) {
-        const mid = (low + end) >> 1;
-        if (way.t[mid] <= r.t) low = mid + 1;
-        else end = mid;
-      }
-    }
-    g.beginPath();
-    for (let i = 0; i < end; i++) {
-      const x = way.x[i] * v.k + v.ox;
-      const y = way.y[i] * v.k + v.oy;
-      if (!i || way.piece[i] !== way.piece[i - 1]) g.moveTo(x, y);
-      else g.lineTo(x, y);
-    }
-    const here = d.placeOf(r.followed.row);
-    if (end && here && !here.silent) g.lineTo(here.x * v.k + v.ox, here.y * v.k + v.oy);
-    g.strokeStyle = w.colour("panel");
-    g.lineWidth = 4.5 * w.scale() * ratio;
-    g.lineJoin = g.lineCap = "round";
-    g.globalAlpha = 0.7;
-    g.stroke();
-    g.globalAlpha = 0.95;
-    g.strokeStyle = w.colour("accent");
-    g.lineWidth = 2.2 * w.scale() * ratio;
-    g.stroke();
-    g.globalAlpha = 1;
-  }
-
-  /* Incidents that are open at this time; one that comes while time runs sends out a ring. */
-  const born = new Map();
-  let before = null;
-  function cases(g, v, width, height) {
-    const t = r.t;
-    const wall = performance.now();
-    const runs = r.playing && before !== null && t >= before && t - before < 600 && !w.still();
-    d.open = 0;
-    for (const one of r.cases.rows) {
-      if (one.from > t) break;
-      if (t >= one.to) continue;
-      d.open++;
-      const x = one.x * v.k + v.ox;
-      const y = one.y * v.k + v.oy;
-      if (x < -20 || y < -20 || x > width + 20 || y > height + 20) continue;
-      const late = one.due !== null && t > one.due;
-      const mark = late ? sprites.late : sprites.open;
-      // What was open before the day began stays in the background.
-      g.globalAlpha = one.from >= 0 ? 1 : 0.38;
-      g.drawImage(mark.canvas, x - mark.half, y - mark.half);
-      if (runs && one.from > before) born.set(one.id, { wall, x: one.x, y: one.y });
-    }
-    g.globalAlpha = 1;
-    before = t;
-    for (const [id, ring] of born) {
-      const age = (wall - ring.wall) / PULSE_MS;
-      if (age >= 1) {
-        born.delete(id);
-        continue;
-      }
-      const u = w.scale() * (window.devicePixelRatio || 1);
-      g.beginPath();
-      g.arc(ring.x * v.k + v.ox, ring.y * v.k + v.oy, (5 + 22 * age) * u, 0, 2 * Math.PI);
-      g.strokeStyle = w.colour("soon");
-      g.lineWidth = 2 * u;
-      g.globalAlpha = 1 - age;
-      g.stroke();
-      g.globalAlpha = 1;
-    }
+    while (host.childElementCount < names.length) host.append(document.createElement("span"));
+    while (host.childElementCount > names.length) host.lastChild.remove();
+    names.forEach(([x, y, text, chosen], i) => {
+      const one = host.children[i];
+      if (one.textContent !== text) one.textContent = text;
+      one.className = chosen ? "is-chosen" : "";
+      one.style.transform = "translate(" + x.toFixed(1) + "px," + y.toFixed(1) + "px) translate(-50%,-1.9em)";
+    });
   }
 
   /* Who or what is near a point of the map, in CSS pixels. */
   d.hit = function (point) {
-    const ratio = window.devicePixelRatio || 1;
-    const [px, py] = [point.x * ratio, point.y * ratio];
+    const canvas = document.getElementById("replay-canvas");
+    if (!s.map || !painter || !r.day) return null;
+    const v = view(canvas);
+    const [px, py] = [point.x * v.ratio, point.y * v.ratio];
     let best = null;
-    let far = (9 * w.scale() * ratio) ** 2;
-    for (let i = 0; i < at.n; i++) {
-      const gap = (at.x[i] - px) ** 2 + (at.y[i] - py) ** 2;
-      if (gap < far) {
-        far = gap;
-        best = { kind: "worker", row: at.row[i], silent: at.mode[i] === SILENT };
+    let least = (9 * w.scale() * v.ratio) ** 2;
+    const near = (at) => (at.x * v.k + v.ox - px) ** 2 + (at.y * v.k + v.oy - py) ** 2;
+    const slice = r.sliceAt(r.t);
+    if (slice) {
+      const share = place(slice, r.t);
+      for (let i = 0; i < slice.n; i++) {
+        if (ends.mode[i] === AWAY) continue;
+        const gap = near(worldOf(slice, i, share));
+        if (gap >= least) continue;
+        least = gap;
+        best = { kind: "worker", row: slice.rows[i], silent: ends.mode[i] === SILENT };
       }
     }
-    if (best || !d.shown.incidents || !s.map) return best;
-    const canvas = document.getElementById("replay-canvas");
-    const v = view(canvas, ratio);
+    if (best || !d.shown.incidents) return best;
     for (const one of r.cases.rows) {
       if (one.from > r.t) break;
       if (r.t >= one.to) continue;
-      const gap = (one.x * v.k + v.ox - px) ** 2 + (one.y * v.k + v.oy - py) ** 2;
-      if (gap < far) {
-        far = gap;
-        best = { kind: "case", case: one, late: one.due !== null && r.t > one.due };
-      }
+      const gap = near(one);
+      if (gap >= least) continue;
+      least = gap;
+      best = { kind: "case", case: one, state: d.stateOf(one) };
     }
     return best;
   };
-
-  /* --- streets, areas, shares: in the map ---------------------------------------------------------------- */
-
-  let lit = -1;
-  d.dress = function (map) {
-    const u = w.scale();
-    const source = (id) => map.getSource(id) || map.addSource(id, { type: "geojson", data: EMPTY });
-    const add = (layer, under) => map.getLayer(layer.id) || map.addLayer(layer, under && map.getLayer(under) ? under : undefined);
-    source("rp-streets");
-    source("rp-area");
-    source("rp-track");
-    const grids = w.map.addLevel(map, "grid").source;
-    add({ id: "rp-share", type: "fill", source: grids, paint: {
-      "fill-color": w.colour("accent"), "fill-opacity": ["coalesce", ["feature-state", "share"], 0] } }, "over-data");
-    add({ id: "rp-streets", type: "line", source: "rp-streets", layout: { "line-cap": "round", "line-join": "round" }, paint: {
-      "line-color": w.colour("fine"), "line-width": ["interpolate", ["linear"], ["zoom"], 10 + w.shift(), 1 * u, 13 + w.shift(), 2 * u, 16 + w.shift(), 4.5 * u],
-      "line-opacity": ["case", ["boolean", ["feature-state", "on"], false], 0.62, 0] } }, "over-data");
-    add({ id: "rp-track", type: "line", source: "rp-track", layout: { "line-cap": "round", "line-join": "round" }, paint: {
-      "line-color": ["match", ["get", "kind"], "day", w.colour("accent"), w.colour("soon")],
-      "line-opacity": ["match", ["get", "kind"], "day", 0.3, 0.75], "line-width": 2 * u } }, "over-data");
-    add({ id: "rp-area", type: "fill", source: "rp-area", filter: ["==", ["geometry-type"], "Polygon"], paint: { "fill-color": w.colour("soon"), "fill-opacity": 0.14 } });
-    add({ id: "rp-area-line", type: "line", source: "rp-area", paint: { "line-color": w.colour("soon"), "line-width": 2.2 * u, "line-dasharray": [2, 1] } });
-    add({ id: "rp-area-point", type: "circle", source: "rp-area", filter: ["==", ["geometry-type"], "Point"], paint: {
-      "circle-radius": 4 * u, "circle-color": w.colour("soon"), "circle-stroke-color": w.colour("panel"), "circle-stroke-width": 1.5 * u } });
-    lit = -1;
-    d.showStreets();
-    if (r.areaShape) map.getSource("rp-area").setData(r.areaShape);
-    if (r.trackShape) map.getSource("rp-track").setData(r.trackShape);
-  };
-
-  d.loadStreets = async function () {
-    r.streets = null;
-    if (!r.day.may || !r.day.streets) return;
-    const mine = r.turn;
-    const answer = await k.get("/replay/streets", { day: r.day.day, v: r.day.version });
-    if (mine !== r.turn || !answer.ok || answer.status === 202 || !answer.body.lines) return;
-    r.streets = answer.body;
-    d.showStreets();
-  };
-
-  d.showStreets = function () {
-    const source = s.map && s.map.getSource("rp-streets");
-    if (!source) return;
-    source.setData(r.streets ? r.streets.lines : EMPTY);
-    s.map.setLayoutProperty("rp-streets", "visibility", d.shown.streets ? "visible" : "none");
-    lit = -1;
-    d.fillStreets();
-  };
-
-  /* Streets reached by now are lit; only those whose time came or went since are touched. */
-  d.fillStreets = function () {
-    if (!r.streets || !s.map || !s.map.getSource("rp-streets")) return;
-    const bin = Math.floor(r.t / r.streets.bin) - 1;
-    if (bin === lit) return;
-    for (const { id } of r.streets.lines.features) {
-      const [was, is] = [lit >= 0 && id <= lit, id <= bin];
-      if (was !== is) s.map.setFeatureState({ source: "rp-streets", id }, { on: is });
-    }
-    lit = Math.max(bin, -1);
-  };
-  d.coveredShare = function () {
-    if (!r.streets || !r.streets.street_m) return null;
-    const bin = Math.floor(r.t / r.streets.bin) - 1;
-    return bin < 0 ? 0 : r.streets.covered_m[Math.min(bin, r.streets.covered_m.length - 1)] / r.streets.street_m;
-  };
-
-  d.showArea = function (shape) {
-    r.areaShape = shape || EMPTY;
-    const source = s.map && s.map.getSource("rp-area");
-    if (source) source.setData(r.areaShape);
-  };
-  d.showTracks = function (features) {
-    r.trackShape = { type: "FeatureCollection", features: features || [] };
-    const source = s.map && s.map.getSource("rp-track");
-    if (source) source.setData(r.trackShape);
-  };
-
-  /* Shares of those who may not see tracks: how many workers in each grid, in five strengths. */
-  let shaded = [];
-  d.showShares = function (grids) {
-    if (!s.map || !s.map.getLayer("rp-share")) return;
-    const source = s.map.getLayer("rp-share").source;
-    for (const id of shaded) s.map.setFeatureState({ source, id }, { share: 0 });
-    shaded = grids.map((one) => one[0]);
-    for (const [id, , n] of grids) s.map.setFeatureState({ source, id }, { share: d.strength(n) });
-  };
-  d.strength = (n) => [0, 0.16, 0.28, 0.42, 0.58, 0.74][Math.min(5, n <= 1 ? 1 : n <= 2 ? 2 : n <= 4 ? 3 : n <= 8 ? 4 : 5)];
 })();

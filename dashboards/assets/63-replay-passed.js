@@ -147,6 +147,7 @@
     const [from, to] = [r.seconds(r.since), r.seconds(r.until)];
     if (from === null || to === null || from >= to) return result.replaceChildren(h("p", { class: "inc-problem" }, say("passed.span")));
     result.setAttribute("aria-busy", "true");
+    if (!result.querySelector("table")) result.replaceChildren(h("p", { class: "inc-empty" }, say("loading")));
     const mine = ++turn;
     const answer = await k.get("/replay/passed", { day: r.date, area: r.area, from, to });
     if (mine !== turn) return;
@@ -190,7 +191,7 @@
     const [from, to] = [r.seconds(r.since), r.seconds(r.until)];
     const features = [];
     for (const one of rows) {
-      const answer = await k.get("/replay/track", { day: r.date, worker: one[0] });
+      const answer = await k.get("/replay/track", { day: r.date, worker: one[0], for: "passed" });
       if (mine !== turn) return;
       if (!answer.ok || answer.status === 202) continue;
       const way = answer.body;
@@ -222,8 +223,11 @@
   /* --- the panel ---------------------------------------------------------------------------------------------- */
 
   r.beginAsking = function () {
-    const time = (name, value) => h("input", { type: "time", class: "inc-input", id: "replay-" + name, value, "aria-label": say("passed." + name), onchange: (event) => {
-      r[name === "from" ? "since" : "until"] = event.target.value || r[name === "from" ? "since" : "until"];
+    // A field of its own: that of the browser would show 12 hours where its own language does.
+    const time = (name, key) => h("input", { type: "text", class: "inc-input rp-time", id: "replay-" + name, value: r[key], maxlength: 5, placeholder: "00:00", inputmode: "numeric", autocomplete: "off", "aria-label": say("passed." + name), onchange: (event) => {
+      const told = /^([01]?\d|2[0-4])[:：]?([0-5]\d)$/.exec(event.target.value.trim());
+      if (told) r[key] = told[1].padStart(2, "0") + ":" + told[2];
+      event.target.value = r[key];
       if (r.area) r.ask();
     } });
     const grid = c.combo({
@@ -240,7 +244,7 @@
           KINDS.map((kind) => h("button", { type: "button", class: "inc-button is-small", "data-draw": kind, "aria-pressed": "false", title: say("draw." + kind + ".help"), onclick: () => (r.drawing === kind ? r.stopDrawing() : r.draw_(kind)) }, say("draw." + kind))),
           h("button", { type: "button", class: "inc-button is-small", onclick: clear, id: "replay-clear" }, say("passed.clear"))),
         grid.element,
-        h("div", { class: "rp-ask-row" }, time("from", r.since), h("span", {}, "–"), time("to", r.until))),
+        h("div", { class: "rp-ask-row" }, time("from", "since"), h("span", {}, "–"), time("to", "until"))),
       h("div", { id: "replay-passed-result", class: "rp-result" }, h("p", { class: "inc-empty" }, say("passed.how"))));
     if (r.area) r.side("passed");
   };

@@ -115,6 +115,7 @@ def build_page(store: Store, query: dict[str, str]) -> Any:
 
 def _main(words: Words, config: dict[str, Any]) -> html.Div:
     canvas = html.Canvas(id="replay-canvas", className="rp-canvas")
+    names = html.Div(id="replay-names", className="rp-names", **attrs({"aria-hidden": "true"}))
     state = html.Div(id="replay-state", className="rp-state", role="status", hidden=True)
     tip = html.Div(id="replay-tip", className="inc-tip", hidden=True)
     draw_note = html.Div(
@@ -131,7 +132,7 @@ def _main(words: Words, config: dict[str, Any]) -> html.Div:
                     top_left=[draw_note],
                     top_right=[_switches(words)],
                     legend=_legend(words),
-                    over=[canvas, tip, state],
+                    over=[canvas, names, tip, state],
                 ),
                 className="rp-map",
                 **attrs({"aria-label": words("workers.map.label")}),
