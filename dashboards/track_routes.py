@@ -126,11 +126,10 @@ def _span(
     if is_midnight and end - begin <= timedelta(hours=24):
         year = "" if begin.year == now.year else f"{begin.year}-"
         return words("tracks.span.day", day=f"{year}{begin:%m-%d}")
-    last = f"{end:%H:%M}" if end.date() == begin.date() else words.moment(end, now)
-    first = words.moment(begin, now)
-    if end.date() != begin.date() and begin.date() == now.date():
-        first = f"{begin:%m-%d %H:%M}"
-    return words("tracks.span", since=first, until=last)
+    if end.date() == begin.date():
+        return words("tracks.span", since=words.moment(begin, now), until=f"{end:%H:%M}")
+    form = "%m-%d %H:%M" if begin.year == end.year == now.year else "%Y-%m-%d %H:%M"
+    return words("tracks.span", since=f"{begin:{form}}", until=f"{end:{form}}")
 
 
 def _json(body: dict[str, Any], status: int = 200) -> flask.Response:

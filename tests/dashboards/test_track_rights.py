@@ -145,6 +145,27 @@ def test_a_look_at_everybody_says_so_to_each(store: Store, ask: Callable[..., An
     assert [row["what"] for row in told] == ["replay: everybody's tracks, 10:09 to 14:09"]
 
 
+@pytest.mark.parametrize(
+    ("begin", "end", "said"),
+    [
+        ("2026-11-20 00:00", "2026-11-21 00:00", "11-20 全天"),
+        ("2025-12-31 00:00", "2025-12-31 23:59:59", "2025-12-31 全天"),
+        ("2026-11-21 08:00", "2026-11-21 12:00", "08:00 至 12:00"),
+        ("2026-11-20 08:00", "2026-11-20 12:00", "11-20 08:00 至 12:00"),
+        ("2026-11-20 08:00", "2026-11-21 12:00", "11-20 08:00 至 11-21 12:00"),
+        ("2025-12-31 08:00", "2026-01-01 12:00", "2025-12-31 08:00 至 2026-01-01 12:00"),
+        ("2026-11-19 00:00", "2026-11-21 00:00", "11-19 00:00 至 11-21 00:00"),
+    ],
+)
+def test_a_span_is_said_in_the_citys_zone_and_no_date_is_left_to_guess(
+    store: Store, ask: Callable[..., Any], begin: str, end: str, said: str
+) -> None:
+    span = [pd.Timestamp(moment, tz="Asia/Shanghai").to_pydatetime() for moment in (begin, end)]
+    note_look(store, DISPATCHER, "w1", *span, "sheet")
+    told = ask("/tracks/looks", worker="w1", by="w1").get_json()["looks"]
+    assert told[0]["what"] == f"单人日报：我的轨迹，{said}"
+
+
 def test_looks_of_more_than_thirty_days_ago_are_left_out(
     workspace: Workspace, drawing: Any, store: Store, ask: Callable[..., Any]
 ) -> None:
