@@ -18,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from geo._shifts import bd09_to_wgs84, gcj02_to_wgs84
+from geo._watch_alarms import alarm_id
 from geo.datum import datum_name
 from geo.errors import CrsError
 from geo.io.devices import KnownDevices
@@ -103,6 +104,15 @@ class Verdict(NamedTuple):
 
 
 ALARM_COLUMNS = ("alarm_id", "kind", "worker_id", "began_at", "fired_at", "lon", "lat", "detail")
+CALL = (
+    f"INSERT INTO patrol_alarms ({', '.join(ALARM_COLUMNS)})"
+    f" SELECT {', '.join(f'?{k}' for k in range(1, len(ALARM_COLUMNS) + 1))}"
+    " WHERE NOT EXISTS (SELECT 1 FROM patrol_alarms WHERE kind = 'sos' AND worker_id = ?3"
+    " AND ended_at IS NULL AND abs(julianday(began_at) - julianday(?4)) * 1440 < 10)"
+    " ON CONFLICT (alarm_id) DO NOTHING"
+)
+"""Enters a call for help, unless the same worker's call of within ten minutes is still open: a
+phone that repeats its alarm with each position calls once."""
 
 
 def judge_all(
@@ -165,7 +175,7 @@ def _call_for_help(
     lon, lat = (None, None) if bad_place else (reading.lon, reading.lat)
     detail = {"source": reading.source, "accuracy_m": reading.accuracy_m, "mock": reading.mock}
     return (
-        f"sos-{worker_id}-{to_time_text(reading.time)}", "sos", worker_id, to_time_text(began),
+        alarm_id("sos", worker_id, reading.time), "sos", worker_id, to_time_text(began),
         to_time_text(now), lon, lat, json.dumps(detail),
     )  # fmt: skip
 

@@ -26,13 +26,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from geo.errors import StoreBusyError, StoreError
-from geo.io import _fix_judge
 from geo.io._fix_insert import insert_rows
+from geo.io._fix_judge import CALL, Verdict, judge_all
 from geo.io._fix_judge import FINE as FINE
 from geo.io._fix_judge import FUTURE_S as FUTURE_S
 from geo.io._fix_judge import REASONS as REASONS
 from geo.io._fix_judge import FixRules as FixRules
-from geo.io._fix_judge import Verdict, judge_all
 from geo.io.devices import KnownDevices
 from geo.io.sealed import SealedTimes
 from geo.io.workspace import Workspace
@@ -59,12 +58,6 @@ _COUNT = (
     'INSERT INTO ingest_counts (day, source, reason, "count") VALUES (?, ?, ?, ?)'
     ' ON CONFLICT (day, source, reason) DO UPDATE SET "count" = "count" + excluded."count"'
 )
-_CALL = (
-    f"INSERT INTO patrol_alarms ({', '.join(_fix_judge.ALARM_COLUMNS)})"
-    f" VALUES ({', '.join('?' * len(_fix_judge.ALARM_COLUMNS))})"
-    " ON CONFLICT (alarm_id) DO NOTHING"
-)
-
 Then = Callable[["list[str] | None"], None]
 
 
@@ -265,7 +258,7 @@ class FixBook:
             fresh = self._insert(cursor, [v for job in jobs for v in job.verdicts])
             calls = [v.alarm for job in jobs for v in job.verdicts if v.alarm is not None]
             if calls:
-                cursor.executemany(_CALL, calls)
+                cursor.executemany(CALL, calls)
             for job in jobs:
                 told = [
                     v.reason if v.row is None else "accepted" if next(fresh) else "duplicate"

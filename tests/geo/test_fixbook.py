@@ -218,15 +218,34 @@ def test_a_call_for_help_goes_out_with_its_fix_and_once(book: FixBook):
     assert '"mock": true' in alarm["detail"]
 
 
+def test_a_phone_that_repeats_its_call_calls_once_until_somebody_has_taken_note(book: FixBook):
+    city = book.workspace
+    for second in (300, 200, 100):
+        book.take([reading(alarm="sos", time=NOON - timedelta(seconds=second))])
+    assert city.count("patrol_alarms") == 1
+    book.take([reading(alarm="sos", time=NOON - timedelta(minutes=16))])
+    assert city.count("patrol_alarms") == 2, "of more than ten minutes before: another call"
+    alarms = city.table("patrol_alarms")
+    with city.writing() as conn:
+        conn.execute(alarms.update().values(ended_at=NOON))
+    book.take([reading(alarm="sos", time=NOON - timedelta(seconds=300))])
+    assert city.count("patrol_alarms") == 2, "the very call that was ended comes again"
+    book.take([reading(alarm="sos", time=NOON)])
+    assert city.count("patrol_alarms") == 3
+    assert all(len(label) == 16 for label in city.read("patrol_alarms").index)
+
+
 @pytest.mark.parametrize(
     ("change", "has_place"),
     [
         ({"lon": None}, False),
         ({"lon": 0.0, "lat": 0.0}, False),
         ({"time": datetime(1970, 1, 1, tzinfo=UTC)}, True),
+        ({"time": datetime.min.replace(tzinfo=UTC)}, True),
+        ({"time": datetime.max.replace(tzinfo=UTC)}, True),
         ({"time": NOON.replace(hour=3)}, True),
     ],
-    ids=["without a place", "from 0, 0", "from 1970", "off duty"],
+    ids=["without a place", "from 0, 0", "from 1970", "of year 1", "of year 9999", "off duty"],
 )
 def test_a_call_for_help_goes_out_even_where_the_position_is_not_stored(
     book: FixBook, change: dict[str, Any], has_place: bool
