@@ -116,7 +116,9 @@ def parse_osmand(
         If it names no device, or something in it is of the wrong type.
     """
     asked = _fields(query)
-    if content_type.partition(";")[0].strip().lower() == "application/json":
+    is_json = content_type.partition(";")[0].strip().lower() == "application/json"
+    # No form begins with a brace: a client that forgets to say so sends JSON.
+    if is_json or body[:20].lstrip().startswith(b"{"):
         return _read_traccar(_load(body), asked.get("token", ""), now, zone)
     fields = asked
     if not ({"id", "deviceid"} & set(asked)):

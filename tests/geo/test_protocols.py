@@ -182,6 +182,8 @@ def test_the_json_of_the_newer_client_is_read_in_full():
         "D1", "", THEN, 111.3, 30.7, 4.8, pytest.approx(5.4), True, "sos", "traccar"
     )
     assert traccar({"extras": {"alarm": "SOS"}}).alarm == "SOS"
+    forgetful = osmand("", "application/x-www-form-urlencoded", b' {"device_id": "D1"}')
+    assert (forgetful.source, forgetful.lon) == ("traccar", None)
 
 
 def test_the_phones_own_word_about_a_made_up_place_is_kept_and_silence_is_no_word():

@@ -10,6 +10,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -210,6 +211,41 @@ def test_large_days_go_in_slices_and_in_order(walked: Workspace, monkeypatch: py
     assert len(list_parts(walked.path / "fixes", date(2026, 11, 19))) == 1
     pd.testing.assert_frame_equal(walked.read_fixes(), before)
     assert count_stored(walked) == 180
+
+
+def test_phones_may_send_again_what_is_being_sealed(walked: Workspace):
+    """A day is sealed and merged over and over while two phones send it again, with more."""
+    rules = FixRules(ZONE, is_open=True)
+    books = [FixBook(walked, rules, clock=lambda: NOON) for _ in WORKERS]
+    first = NOON.replace(hour=7) - timedelta(days=1)
+    is_over = threading.Event()
+    told: dict[str, list[str]] = {}
+
+    def send(book: FixBook, worker: str) -> None:
+        reasons = []
+        for k in range(90):
+            moments = [first + timedelta(seconds=5 * n) for n in range(k, k + 20)]
+            reasons += book.take([Reading(worker, "", m, 111.3, 30.7, source="x") for m in moments])
+        told[worker] = reasons
+
+    def seal_on() -> None:
+        while not is_over.is_set():
+            seal_past_days(walked, NOON, pause_s=0)
+
+    sealing = threading.Thread(target=seal_on)
+    phones = [threading.Thread(target=send, args=pair) for pair in zip(books, WORKERS, strict=True)]
+    for thread in (sealing, *phones):
+        thread.start()
+    for thread in phones:
+        thread.join()
+    is_over.set()
+    sealing.join()
+    for book in books:
+        book.close()
+    # 109 moments every 5 s, of which the walk had every second up to the 30th of its own.
+    new = 109 - 30
+    assert {worker: told[worker].count("accepted") for worker in WORKERS} == {"W1": new, "W2": new}
+    assert len(walked.read_fixes()) == count_stored(walked) == 180 + 2 * new
 
 
 JOB = """
