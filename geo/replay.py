@@ -289,7 +289,7 @@ class ReplayDay:
             r = radius_m / CENTIMETRE
             bounds = np.array([*(middle - r), *(middle + r)])
             return np.empty((0, 4)), np.array([*middle, r]), bounds
-        rings = shapely.get_rings(area)
+        rings = shapely.get_rings(shapely.get_parts(area))
         xy, of = shapely.get_coordinates(rings, return_index=True)
         xy = (xy - origin) / CENTIMETRE
         same = of[1:] == of[:-1]

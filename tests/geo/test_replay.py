@@ -220,6 +220,13 @@ def test_a_circle_is_a_point_with_a_radius(walk: ReplayDay) -> None:
     assert row.table.loc["w1", "nearest_m"] == pytest.approx(10, abs=0.02)
 
 
+def test_an_area_of_two_parts_counts_both(walk: ReplayDay) -> None:
+    parts = shapely.MultiPolygon([shapely.box(50, 100, 80, 200), shapely.box(250, 100, 260, 200)])
+    row = walk.passed_here(parts, at(0), at(600)).table.loc["w1"]
+    assert (row["first"], row["last"]) == (pd.Timestamp(at(50)), pd.Timestamp(at(260)))
+    assert row["minutes"] == pytest.approx(40 / 60)
+
+
 def test_a_hole_is_not_in_the_area(walk: ReplayDay) -> None:
     ring = shapely.Polygon(
         SQUARE.exterior.coords, [shapely.box(120, 120, 180, 180).exterior.coords]
