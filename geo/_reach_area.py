@@ -20,7 +20,8 @@ from numba import njit
 
 LINE_M = 10.0
 DOT_M = 1.0
-"""A dot stands for 10 m²; the share of a grid of 9 ha is then off by about 0.1 % (benchmarks)."""
+"""A dot stands for 10 m²; the share of a grid of 300 m is then off by 0.1 % (root mean square of walks
+with 8 m of noise) and never by more than half a line along the level edges of what is covered."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +70,9 @@ def find_runs(
     words: int,
 ) -> npt.NDArray[np.int64]:
     """The runs of dots inside polygons: line, first dot, dot behind the last, row of the shape."""
-    rings, owner = shapely.get_rings(shapes, return_index=True)
+    parts, of_shape = shapely.get_parts(shapes, return_index=True)
+    rings, of_part = shapely.get_rings(parts, return_index=True)
+    owner = of_shape[of_part]
     xy, ring = shapely.get_coordinates(rings, return_index=True)
     edge = np.flatnonzero(ring[1:] == ring[:-1])
     ends = np.hstack([xy[edge], xy[edge + 1]])

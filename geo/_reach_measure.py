@@ -13,7 +13,14 @@ from geopandas import GeoDataFrame
 from geo._fixes_tracks import Floats
 from geo._reach_area import DOT_M, LINE_M, AreaLines, count_dots, lay_area_lines
 from geo._reach_cover import CELL_M, HALF_M, SLOTS, list_cells, order_by_group, walk
-from geo._reach_pieces import Reach, StreetPieces, merge_intervals, reached_m, sum_by_grid
+from geo._reach_pieces import (
+    Reach,
+    StreetPieces,
+    join_reach,
+    merge_intervals,
+    reached_m,
+    sum_by_grid,
+)
 from geo._reach_walks import Walks, walks_of_steps
 from geo.datum import require_metres
 from geo.errors import InputError
@@ -25,7 +32,7 @@ MOST_CELLS = 200_000_000
 
 
 @dataclass(frozen=True, eq=False)
-class _Cells:
+class Cells:
     x0: float
     y0: float
     nx: int
@@ -33,6 +40,17 @@ class _Cells:
     start: npt.NDArray[np.int64]
     items: npt.NDArray[np.int32]
     longest: float
+
+
+@dataclass(frozen=True, eq=False)
+class Covered:
+    """What walks covered. Joining is a union, so neither order nor grouping matter: days may be
+    worked one after the other, or on many machines, and joined to a month."""
+
+    reach: Reach
+    """Of street pieces."""
+    dots: npt.NDArray[np.uint64]
+    """Of ground, one bit each, by level line."""
 
 
 def reach_walks(pieces: StreetPieces, walks: Walks | Floats, *, radius_m: float = REACH_M) -> Reach:
@@ -149,22 +167,69 @@ def _measure(
 ) -> list[pd.DataFrame]:
     _require_radius(radius_m)
     lines = lay_lines(grids) if lines is None else lines
-    cells = _sort(pieces, radius_m)
     start, which = order_by_group(group, count)
+    return [
+        measure_covered(
+            grids, pieces, lines,
+            _cover_some(pieces, lines, walks, which[start[k] : start[k + 1]], radius_m),
+        )
+        for k in range(count)
+    ]  # fmt: skip
+
+
+def cover_walks(
+    pieces: StreetPieces,
+    lines: AreaLines,
+    walks: Walks | Floats,
+    *,
+    radius_m: float = REACH_M,
+) -> Covered:
+    """Find the streets and the ground within `radius_m` of walks: the summary of a partition.
+
+    Raises
+    ------
+    InputError
+        If the radius is not positive.
+    """
+    _require_radius(radius_m)
+    walks = _walks(walks)
+    return _cover_some(pieces, lines, walks, np.flatnonzero(walks.group >= 0), radius_m)
+
+
+def join_covered(*parts: Covered) -> Covered:
+    """What at least one of several covers; of the same pieces and lines."""
+    if not parts:
+        raise InputError("join_covered needs something to join: give at least one summary")
+    dots = parts[0].dots.copy()
+    for part in parts[1:]:
+        dots |= part.dots
+    return Covered(join_reach(*(part.reach for part in parts)), dots)
+
+
+def measure_covered(
+    grids: GeoDataFrame, pieces: StreetPieces, lines: AreaLines, covered: Covered
+) -> pd.DataFrame:
+    """Measure the shares of each grid that a summary covers; columns as `measure_coverage`."""
     street = sum_by_grid(pieces, pieces.length_m, grids.index)
-    tables = []
-    for number in range(count):
-        bits = lines.blank()
-        mine = which[start[number] : start[number + 1]]
-        found = _street(_cover(pieces, walks, mine, radius_m, cells, lines, bits))
-        covered = sum_by_grid(pieces, reached_m(pieces, found), grids.index)
-        dots = count_dots(bits, lines.runs, len(grids))
-        table = pd.DataFrame({"street_m": street, "covered_m": covered}, index=grids.index)
-        table["covered_share"] = (table["covered_m"] / table["street_m"]).where(street > 0)
-        seen = lines.dots > 0
-        table["area_share"] = np.where(seen, dots / np.maximum(lines.dots, 1), np.nan)
-        tables.append(table)
-    return tables
+    metres = sum_by_grid(pieces, reached_m(pieces, covered.reach), grids.index)
+    table = pd.DataFrame({"street_m": street, "covered_m": metres}, index=grids.index)
+    table["covered_share"] = (table["covered_m"] / table["street_m"]).where(street > 0)
+    dots = count_dots(covered.dots, lines.runs, len(grids))
+    share = dots / np.maximum(lines.dots, 1)
+    table["area_share"] = np.where(lines.dots > 0, share, np.nan)
+    return table
+
+
+def _cover_some(
+    pieces: StreetPieces,
+    lines: AreaLines,
+    walks: Walks,
+    which: npt.NDArray[np.int64],
+    radius_m: float,
+) -> Covered:
+    bits = lines.blank()
+    found = _cover(pieces, walks, which, radius_m, _sort(pieces, radius_m), lines, bits)
+    return Covered(_street(found), bits)
 
 
 def _cover(
@@ -172,7 +237,7 @@ def _cover(
     walks: Walks,
     which: npt.NDArray[np.int64],
     radius_m: float,
-    cells: _Cells,
+    cells: Cells,
     lines: AreaLines | None,
     bits: npt.NDArray[np.uint64] | None,
 ) -> tuple[Any, ...]:
@@ -206,30 +271,31 @@ def _street(covered: tuple[Any, ...]) -> Reach:
     )
 
 
-def _sort(pieces: StreetPieces, radius_m: float) -> _Cells:
+def _sort(pieces: StreetPieces, radius_m: float) -> Cells:
     """The pieces that a step in each cell can reach; sorted once for a radius."""
     if radius_m not in pieces.cells:
-        pieces.cells[radius_m] = _sort_anew(pieces, radius_m)
-    found: _Cells = pieces.cells[radius_m]
+        pieces.cells[radius_m] = sort_ends(pieces.ends, radius_m, "streets")
+    found: Cells = pieces.cells[radius_m]
     return found
 
 
-def _sort_anew(pieces: StreetPieces, radius_m: float) -> _Cells:
-    if not len(pieces):
+def sort_ends(ends: Floats, radius_m: float, what: str) -> Cells:
+    """The pieces (x, y of both ends) that a short step in each cell can reach."""
+    if not len(ends):
         none = np.empty(0, dtype=np.int32)
-        return _Cells(0.0, 0.0, 0, 0, np.zeros(1, dtype=np.int64), none, 0.0)
+        return Cells(0.0, 0.0, 0, 0, np.zeros(1, dtype=np.int64), none, 0.0)
     reach = radius_m + HALF_M
-    corner = pieces.ends.reshape(-1, 2)
+    corner = ends.reshape(-1, 2)
     x0, y0 = corner.min(axis=0) - reach
     nx, ny = ((corner.max(axis=0) + reach - (x0, y0)) // CELL_M + 1).astype(int)
     if nx * ny > MOST_CELLS:
         raise InputError(
-            f"streets reach over {nx * CELL_M / 1000:,.0f} by {ny * CELL_M / 1000:,.0f} km:"
+            f"{what} reach over {nx * CELL_M / 1000:,.0f} by {ny * CELL_M / 1000:,.0f} km:"
             " leave out the one that lies far away"
         )
-    start, items = list_cells(pieces.ends, reach, x0, y0, int(nx), int(ny))
-    longest = float(np.hypot(*(pieces.ends[:, 2:] - pieces.ends[:, :2]).T).max())
-    return _Cells(float(x0), float(y0), int(nx), int(ny), start, items, longest)
+    start, items = list_cells(ends, reach, x0, y0, int(nx), int(ny))
+    longest = float(np.hypot(*(ends[:, 2:] - ends[:, :2]).T).max())
+    return Cells(float(x0), float(y0), int(nx), int(ny), start, items, longest)
 
 
 def _walks(walks: Walks | Floats) -> Walks:

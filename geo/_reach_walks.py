@@ -40,6 +40,8 @@ class Walks:
     groups: pd.Index
     gap_s: float = GAP_S
     most_kmh: float = MOST_KMH
+    names: pd.Index | None = None
+    """Workers by their number in `who`, in order; None where nobody asks."""
 
     def __len__(self) -> int:
         return len(self.who)
@@ -115,7 +117,9 @@ def walks_of(
     most_kmh: float = MOST_KMH,
 ) -> Walks:
     """Walks of tracks that are clean."""
-    return Walks(tracks.who, tracks.micro, tracks.x, tracks.y, group, groups, gap_s, most_kmh)
+    return Walks(
+        tracks.who, tracks.micro, tracks.x, tracks.y, group, groups, gap_s, most_kmh, tracks.names
+    )
 
 
 def walks_of_steps(steps: Floats) -> Walks:

@@ -12,10 +12,18 @@ from __future__ import annotations
 import pandas as pd
 
 from geo._fixes_tracks import Floats
+from geo._reach_days import WalkedDays as WalkedDays
+from geo._reach_days import date_walks as date_walks
+from geo._reach_days import find_unwalked as find_unwalked
+from geo._reach_days import join_walked as join_walked
 from geo._reach_measure import REACH_M as REACH_M
+from geo._reach_measure import Covered as Covered
+from geo._reach_measure import cover_walks as cover_walks
+from geo._reach_measure import join_covered as join_covered
 from geo._reach_measure import lay_lines as lay_lines
 from geo._reach_measure import measure_coverage as measure_coverage
 from geo._reach_measure import measure_coverage_by as measure_coverage_by
+from geo._reach_measure import measure_covered as measure_covered
 from geo._reach_measure import measure_reach as measure_reach
 from geo._reach_measure import reach_walks as reach_walks
 from geo._reach_patrol import PATROL_COLUMNS as PATROL_COLUMNS
@@ -31,6 +39,10 @@ from geo._reach_pieces import cut_streets as cut_streets
 from geo._reach_pieces import invert_reach as invert_reach
 from geo._reach_pieces import join_reach as join_reach
 from geo._reach_pieces import reached_m as reached_m
+from geo._reach_seen import Sightings as Sightings
+from geo._reach_seen import find_seen as find_seen
+from geo._reach_seen import join_sightings as join_sightings
+from geo._reach_seen import sight_assets as sight_assets
 from geo._reach_walks import GAP_S as GAP_S
 from geo._reach_walks import MOST_KMH as MOST_KMH
 from geo._reach_walks import Walks as Walks
