@@ -111,7 +111,7 @@ def _edges(flat: Shapes) -> NDArray[np.float64]:
     """All sides of the buildings: x, y of one end and of the other."""
     parts = [
         np.hstack([ring[:-1], ring[1:]])
-        for ring in (shapely.get_coordinates(r) for r in shapely.get_rings(flat))
+        for ring in (shapely.get_coordinates(r) for r in shapely.get_rings(shapely.get_parts(flat)))
     ]
     return np.vstack(parts) if parts else np.empty((0, 4))
 

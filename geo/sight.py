@@ -91,8 +91,7 @@ def measure_ground(grids: GeoDataFrame, views: GeoSeries) -> pd.Series:
     shapes = _known(views)
     if len(shapes) and len(bits):
         runs = find_runs(
-            shapely.get_parts(shapes), lines.west, lines.south, lines.line_m, lines.dot_m,
-            lines.lines, lines.words,
+            shapes, lines.west, lines.south, lines.line_m, lines.dot_m, lines.lines, lines.words,
         )  # fmt: skip
         set_runs(bits, runs)
     seen = count_dots(bits, lines.runs, len(grids)) if len(bits) else np.zeros(len(grids))

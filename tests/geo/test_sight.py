@@ -57,6 +57,9 @@ def test_a_view_covers_its_part_of_the_street_and_of_the_ground(grids, roads) ->
     assert table["street_m"].tolist() == pytest.approx([100, 100])
     assert table["covered_m"].tolist() == pytest.approx([70, 30])
     assert measure_ground(grids, seen).tolist() == pytest.approx([0.14, 0.06], abs=0.01)
+    # Grids are stored as multipolygons.
+    stored = grids.set_geometry(shapely.multipolygons(grids.geometry.to_numpy()[:, None]))
+    assert measure_ground(stored, seen).tolist() == measure_ground(grids, seen).tolist()
 
 
 def test_no_view_covers_nothing(grids, roads) -> None:
@@ -127,10 +130,14 @@ def test_greedy_spots_keep_their_bound_and_never_pass_the_best_choice(seed, coun
     assert weights[list(covered)].sum() == pytest.approx(total)
 
 
-def test_a_wall_hides_what_is_behind_it() -> None:
+@pytest.mark.parametrize("is_multi", [False, True])
+def test_a_wall_hides_what_is_behind_it(is_multi: bool) -> None:
     spots = gpd.GeoSeries(gpd.points_from_xy([0, 0], [0, 100]), crs=CRS)
     points = gpd.GeoSeries(gpd.points_from_xy([30, 31, 32, 5], [0, 0, 0, 100]), crs=CRS)
-    wall = gpd.GeoDataFrame(geometry=[shapely.box(10, -20, 12, 20)], crs=CRS)
+    box = shapely.box(10, -20, 12, 20)
+    # Buildings are stored as multipolygons.
+    shape = shapely.MultiPolygon([box]) if is_multi else box
+    wall = gpd.GeoDataFrame(geometry=[shape], crs=CRS)
     open_ = best_spots(spots, points, count=1)
     walled = best_spots(spots, points, buildings=wall, count=1)
     assert (open_.table["spot"].item(), open_.table["gain"].item()) == (0, 3)
