@@ -53,7 +53,6 @@
     b.showBar();
     if (other) {
       b.stopped = false;
-      b.table.columnsOf = null;
       if (now.day !== before.day) b.day = null;
       if (now.month !== before.month || now.level !== before.level || now.view !== before.view) b.month = b.people = null;
       b.load();
@@ -98,7 +97,7 @@
     const same = b.day && b.day.mark === body.mark && b.day.day === body.day;
     b.day = body;
     b.tell("", false);
-    if (!same || b.table.columnsOf === null) {
+    if (!same || !b.table.columnsOf || !b.table.columnsOf.startsWith("day|" + b.level() + "|")) {
       b.table.showDay();
       if (b.choice.grid) b.evidence.show(true);
     }
@@ -110,7 +109,7 @@
     if (view === "month") {
       const same = b.month && b.month.mark === body.mark;
       b.month = body;
-      if (!same) b.table.showMonth();
+      if (!same || !b.table.columnsOf || !b.table.columnsOf.startsWith("month")) b.table.showMonth();
     } else {
       b.people = body;
       b.table.showPeople();

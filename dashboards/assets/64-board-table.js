@@ -67,11 +67,11 @@
   function countColumns(rows, sum) {
     const shown = ["required", ...ENDED, ...COMING.filter((name) => sum[at(name)] > 0)];
     const found = shown.map((name) =>
-      column("n-" + name, b.say(name === "required" ? "count.required" : "status." + name), 66,
+      column("n-" + name, b.say("count." + name), 66,
         (row, element) => {
           element.classList.add("board-n");
           const n = row.counts[at(name)];
-          return h("span", { class: "board-count is-" + name + (n ? "" : " is-zero"), title: b.say("count.title", { word: b.say(name === "required" ? "count.required" : "status." + name), n }) }, b.number(n));
+          return h("span", { class: "board-count is-" + name + (n ? "" : " is-zero"), title: b.say("count.title", { word: b.say("count." + name), n }) }, b.number(n));
         },
         (row) => row.counts[at(name)], { type: "rightAligned", headerClass: "ag-right-aligned-header board-head is-" + name, cellDataType: "number" }));
     found.push(column("share", b.say("column.share"), 84, (row, element) => {
@@ -168,16 +168,22 @@
     t.rows = level === "grid" ? t.gridRows() : unitRows(level);
     const sum = b.day.total;
     const key = "day|" + level + "|" + JSON.stringify(b.day.columns) + "|" + COMING.map((name) => sum[at(name)] > 0) + "|" + c.config.lang;
-    t.api.setGridOption("rowHeight", size(46));
-    setColumns(key, () => dayColumns(sum));
+    setColumns(key, 46, () => dayColumns(sum));
     t.api.setGridOption("rowData", t.rows);
     if (level === "grid" && !b.day.columns.length) b.tell(b.say("nothing"), false);
     t.filter();
     b.showBar();
   };
 
-  function setColumns(key, make) {
+  /* Rows of another kind go before their columns do: a cell draws only what its row has. */
+  const kind = (key) => (key || "").split("|").slice(0, 2).join("|");
+  function setColumns(key, px, make) {
+    if (t.rowPx !== px) t.api.setGridOption("rowHeight", size((t.rowPx = px)));
     if (t.columnsOf === key) return;
+    if (kind(t.columnsOf) !== kind(key)) {
+      t.api.setGridOption("pinnedBottomRowData", []);
+      t.api.setGridOption("rowData", []);
+    }
     t.columnsOf = key;
     t.api.setGridOption("columnDefs", []);
     t.api.setGridOption("columnDefs", sorted(make()));
@@ -248,9 +254,8 @@
       id: code || "-", code, name: name || b.say("nounit"), counts, days, hay: (code + " " + name).toLowerCase(),
     }));
     const sum = b.month.total[0];
-    const key = "month|" + b.monthOf() + "|" + b.level() + "|" + COMING.map((name) => sum[at(name)] > 0) + "|" + c.config.lang;
-    t.api.setGridOption("rowHeight", size(30));
-    setColumns(key, () => monthColumns(sum));
+    const key = "month " + b.monthOf() + "|" + b.level() + "|" + COMING.map((name) => sum[at(name)] > 0) + "|" + c.config.lang;
+    setColumns(key, 30, () => monthColumns(sum));
     t.api.setGridOption("rowData", t.rows);
     t.api.refreshCells({ force: true });
     b.showChips(sum);
@@ -276,8 +281,7 @@
       if (told === null) return h("span", { class: "inc-two" }, "–");
       return [h("i", { class: "board-share is-" + kind }, h("i", { style: "width:" + told * 100 + "%" })), h("span", {}, percent(told))];
     };
-    t.api.setGridOption("rowHeight", size(36));
-    setColumns("people|" + c.config.lang, () => [
+    setColumns("people|" + c.config.lang, 36, () => [
       column("name", b.say("people.name"), 150, (row) => one(row.name), (row) => row.name, { pinned: "left", cellClass: "inc-td inc-td-what" }),
       column("role", b.say("people.role"), 110, (row) => one(row.role), (row) => row.role),
       column("grid", b.say("people.grid"), 320, (row) => one(row.grid), (row) => row.grid, { flex: 1 }),
@@ -330,6 +334,7 @@
   t.begin = async function () {
     t.api = null;
     t.columnsOf = null;
+    t.rowPx = null;
     const api = await window.dash_ag_grid.getApiAsync("board-table");
     // The api is told before the grid has made its rows; options that touch them must wait.
     while (!document.querySelector("#board-table .ag-center-cols-viewport")) {

@@ -5,7 +5,7 @@ Where nothing is known there is hatching, never an empty place.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
@@ -19,6 +19,9 @@ WIDTH, HEIGHT = 1860.0, 208.0
 LEFT, RIGHT = 8.0, 8.0
 ROUND_Y, ROUND_H = 12.0, 62.0
 SPAN_Y, SPAN_H = 92.0, 50.0
+Where = Callable[[pd.Timestamp], float]
+"""From a moment to its place on the paper."""
+
 FILLS = {"stay": "#3b4a5f", "move": "#7fb3d3", "gap": "url(#sheet-hatch)"}
 
 
@@ -41,7 +44,7 @@ def draw_bars(
     length = max((end - begin).total_seconds(), 1.0)
 
     def x(moment: pd.Timestamp) -> float:
-        share = (moment - begin).total_seconds() / length
+        share: float = (moment - begin).total_seconds() / length
         return LEFT + (WIDTH - LEFT - RIGHT) * min(max(share, 0.0), 1.0)
 
     spans = [
@@ -80,8 +83,8 @@ def _hatch() -> Markup:
     )  # fmt: skip
 
 
-def _block(block: RoundBlock, x: object) -> Markup:
-    left, right = x(block.start), x(block.end)  # type: ignore[operator]
+def _block(block: RoundBlock, x: Where) -> Markup:
+    left, right = x(block.start), x(block.end)
     unknown = block.status in ("unknown", "running", "ahead")
     wide = {"done": 3, "partly": 5, "missed": 8}.get(block.status, 3)
     middle = (left + right) / 2
@@ -98,14 +101,14 @@ def _block(block: RoundBlock, x: object) -> Markup:
     )  # fmt: skip
 
 
-def _hours(begin: pd.Timestamp, end: pd.Timestamp, zone: ZoneInfo, x: object) -> list[Markup]:
+def _hours(begin: pd.Timestamp, end: pd.Timestamp, zone: ZoneInfo, x: Where) -> list[Markup]:
     local = begin.tz_convert(zone)
     hour = local.floor("h")
     drawn = []
     step = 1 if (end - begin) <= pd.Timedelta(hours=16) else 2
     while hour <= end:
         if hour >= begin and hour.hour % step == 0:
-            at = x(hour)  # type: ignore[operator]
+            at = x(hour)
             anchor = "start" if at < 30 else "end" if at > WIDTH - 40 else "middle"
             drawn.append(
                 h(

@@ -163,7 +163,8 @@ def _mine(rounds: pd.DataFrame, workers: pd.DataFrame, worker_id: str) -> list[d
 def _of_grid(places: pd.DataFrame, grid_id: str | None) -> list[dict[str, Any]]:
     if grid_id is None or not len(places):
         return []
-    return places[places["grid_id"] == grid_id].to_dict("records")
+    found: list[dict[str, Any]] = places[places["grid_id"] == grid_id].to_dict("records")
+    return found
 
 
 def _alarms(store: Store, worker_id: str, duty: tuple[datetime, datetime]) -> list[dict[str, Any]]:

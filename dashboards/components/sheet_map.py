@@ -202,7 +202,8 @@ def _marks(day: WorkerDay, marks: Sequence[tuple[pd.Timestamp, str]], frame: Fra
     if not len(day.track):
         return []
     times = day.track["time"]
-    drawn, taken = [], []
+    drawn: list[Markup] = []
+    taken: list[tuple[float, float]] = []
     for moment, text in marks:
         apart = (times - moment).abs()
         k = int(apart.to_numpy().argmin())

@@ -130,7 +130,8 @@ def _of_round(table: pd.DataFrame, row: dict[str, Any]) -> list[dict[str, Any]]:
     mine = np.ones(len(table), dtype=bool)
     for name in ("grid_id", "shift", "role"):
         mine &= (table[name] == row[name]).to_numpy(dtype=bool)
-    return table[mine].to_dict("records")
+    found: list[dict[str, Any]] = table[mine].to_dict("records")
+    return found
 
 
 def _worker(store: Store, board: ShiftDay, one: dict[str, Any], words: Words) -> dict[str, Any]:
