@@ -23,6 +23,7 @@ COMMANDS = {
     "export": "Write a table of a workspace to a file.",
     "import": "Bring files into a workspace through the gate.",
     "init": "Make an empty workspace.",
+    "patrol": "What patrols did by grid, date and shift, file to file.",
     "play": "Let an invented city live: people walk, cases come and go.",
     "serve": "Serve the pages of a workspace.",
 }
