@@ -127,7 +127,7 @@ class Spots:
         since, over, is_open = self.since[slot], self.over[slot], self.is_open[slot]
         torn = t - before > self._gap
         away = np.hypot(x - self._x[slot], y - self._y[slot]) > self._radius
-        over = np.where(torn | ~away, NEVER, np.where(over == NEVER, t, over))
+        over = np.where(~away, NEVER, np.where(torn | (over == NEVER), t, over))
         left = away & (t - over >= self._clear)
         ends = left & is_open
         ended = Told(slot[ends], since[ends], over[ends])

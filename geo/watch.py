@@ -25,7 +25,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import pyproj
 from geopandas import GeoDataFrame
 
 from geo._duty_tables import micro_of
@@ -38,7 +37,7 @@ from geo._watch_alarms import Alarm as Alarm
 from geo._watch_alarms import Changes as Changes
 from geo._watch_alarms import Key
 from geo._watch_alarms import alarm_id as alarm_id
-from geo._watch_heard import Heard
+from geo._watch_heard import Heard, to_metres
 from geo._watch_plan import Plan, Round, RunningRound, moment_at
 from geo._watch_rules import AlarmRules as AlarmRules
 from geo._watch_rules import Duty as Duty
@@ -92,7 +91,7 @@ class Watch:
         self.rules = rules = rules if rules is not None else AlarmRules()
         self._grids, self._posts, self._roles = grids.index, posts, roles
         self._rings = ring_table(grids)
-        self._to_metres = pyproj.Transformer.from_crs("EPSG:4326", grids.crs, always_xy=True)
+        self._to_metres = to_metres(grids.crs)
         self._plan = Plan(schedule, duty, grids.index, units, calendar)
         gap = rules.gap_s
         self._off = Runs(rules.off_post_delay_s, rules.off_post_clear_s, gap)
