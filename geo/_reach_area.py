@@ -20,8 +20,8 @@ from numba import njit
 
 LINE_M = 10.0
 DOT_M = 1.0
-"""A dot stands for 10 m²; the share of a grid of 300 m is then off by 0.1 % (root mean square of walks
-with 8 m of noise) and never by more than half a line along the level edges of what is covered."""
+"""A dot stands for 10 m². The share of a grid of 300 m is then off by 0.1 % (root mean square of
+walks with 8 m of noise), never by more than half a line along the level edges of the covered."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -88,11 +88,11 @@ def measure_patrols(
         walks = walks_of(tracks, np.where(during, 0, -1).astype(np.int32), pd.Index([shift.name]))
         table = measure_coverage(grids, pieces, walks, radius_m=radius_m, lines=lines)
         rounds = judged[judged["shift"] == shift.name].set_index("grid_id").reindex(grids.index)
-        ended = rounds["status"].isin(["done", "partly", "missed", "unknown", "vacant"])
-        table["required"] = ended.astype(np.int64)
+        table["required"] = (rounds["end"] <= pd.Timestamp(at)).astype(np.int64)
         for name in ("done", "partly", "missed"):
             table[name] = (rounds["status"] == name).astype(np.int64)
-        table["unknown"] = rounds["status"].isin(["unknown", "vacant"]).astype(np.int64)
+        # Also a round of nobody, once it has ended.
+        table["unknown"] = table["required"] - table[["done", "partly", "missed"]].sum(axis=1)
         inside = during & (row >= 0)
         table["fixes"] = np.bincount(row[inside], minlength=len(grids))
         pairs = np.unique(np.column_stack([row[inside], tracks.who[inside]]), axis=0)

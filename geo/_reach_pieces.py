@@ -53,7 +53,9 @@ class Reach:
 
 
 def cut_streets(roads: GeoDataFrame, grids: GeoDataFrame) -> StreetPieces:
-    """Cut the streets among `roads` into pieces of at most 25 m, each of the grid of its middle.
+    """Cut the streets among `roads` into straight pieces of at most 25 m, and where grids meet.
+
+    A piece belongs to the grid of its middle: on a border to the one that `geo.locate` names.
 
     Parameters
     ----------
@@ -88,9 +90,49 @@ def cut_streets(roads: GeoDataFrame, grids: GeoDataFrame) -> StreetPieces:
     way = (end - start)[of]
     share = parts[of, None]
     low, high = start[of] + way * number / share, start[of] + way * (number + 1) / share
+    piece, begin, end = _cut_at_borders(low, high, grids)
+    way = (high - low)[piece]
+    low, high = low[piece] + way * begin[:, None], low[piece] + way * end[:, None]
     middle = (low + high) / 2
     row = GridIndex(grids).assign(middle[:, 0], middle[:, 1])
-    return StreetPieces(np.hstack([low, high]), row, size[of] / parts[of], road[of])
+    metres = (size[of] / parts[of])[piece] * (end - begin)
+    return StreetPieces(np.hstack([low, high]), row, metres, road[of][piece])
+
+
+def _cut_at_borders(
+    low: Floats, high: Floats, grids: GeoDataFrame
+) -> tuple[npt.NDArray[np.intp], Floats, Floats]:
+    """Parts of pieces between borders of grids: the piece of each, from and to (0 to 1)."""
+    rings = shapely.get_rings(grids.geometry.to_numpy())
+    xy, ring = shapely.get_coordinates(rings, return_index=True)
+    at = np.flatnonzero(ring[1:] == ring[:-1])
+    one, other = xy[at], xy[at + 1]
+    # A border that two grids share has one direction here, and counts once.
+    turned = (one[:, 0] > other[:, 0]) | ((one[:, 0] == other[:, 0]) & (one[:, 1] > other[:, 1]))
+    one[turned], other[turned] = other[turned], one[turned]
+    edges = np.unique(np.hstack([one, other]), axis=0)
+    tree = shapely.STRtree(shapely.linestrings(edges.reshape(-1, 2, 2)))
+    pieces = shapely.linestrings(np.stack([low, high], axis=1)) if len(low) else []
+    piece, edge = tree.query(pieces) if len(low) else np.empty((2, 0), dtype=np.intp)
+    d, e = (high - low)[piece], edges[edge, 2:] - edges[edge, :2]
+    to = edges[edge, :2] - low[piece]
+    cross = d[:, 0] * e[:, 1] - d[:, 1] * e[:, 0]
+    slanted = cross != 0
+    piece, d, e, to, cross = piece[slanted], d[slanted], e[slanted], to[slanted], cross[slanted]
+    along = (to[:, 0] * e[:, 1] - to[:, 1] * e[:, 0]) / cross
+    beside = (to[:, 0] * d[:, 1] - to[:, 1] * d[:, 0]) / cross
+    # Along a border nothing is cut; where a third border begins, that one cuts.
+    hit = (beside >= -1e-9) & (beside <= 1 + 1e-9) & (along > 1e-9) & (along < 1 - 1e-9)
+    whole = np.concatenate([np.arange(len(low)), piece[hit]])
+    begin = np.concatenate([np.zeros(len(low)), along[hit]])
+    order = np.lexsort((begin, whole))
+    whole, begin = whole[order], begin[order]
+    end = np.ones(len(whole))
+    same = whole[1:] == whole[:-1]
+    end[:-1][same] = begin[1:][same]
+    # The same crossing is met once by each border that ends there.
+    there = end - begin > 1e-9
+    return whole[there], begin[there], end[there]
 
 
 def merge_intervals(piece: npt.NDArray[np.int64], low: Floats, high: Floats) -> Reach:

@@ -135,6 +135,35 @@ def test_each_dot_is_of_one_grid_and_all_of_them_make_the_city(four_grids):
     assert (sorted_runs[1:, 1] >= sorted_runs[:-1, 2])[same_line].all()
 
 
+@settings(max_examples=25, deadline=None)
+@given(
+    st.lists(
+        st.tuples(*[st.floats(0, 200).map(lambda v: round(v, 1))] * 4), min_size=1, max_size=6
+    ),
+    st.floats(3, 40),
+)
+def test_streets_and_what_is_covered_of_them_are_cut_where_grids_meet(paths, radius):
+    """Each grid by itself, as shapely cuts the streets with its square."""
+    corners = {"A": (0, 0), "B": (100, 0), "C": (0, 100), "D": (100, 100)}
+    grids = gpd.GeoDataFrame(
+        {"grid_id": list(corners)},
+        geometry=[shapely.box(x, y, x + 100, y + 100) for x, y in corners.values()], crs=CRS,
+    ).set_index("grid_id")  # fmt: skip
+    steps = np.array(paths)
+    found = measure_coverage(grids, cut_streets(ROADS, grids), steps, radius_m=radius)
+    shapes = [shapely.linestrings(steps.reshape(-1, 2, 2)), shapely.points(steps[:, :2])]
+    ends = [radius, radius / np.cos(np.pi / 4000)]
+    near = [
+        shapely.union_all(np.concatenate([shapely.buffer(g, r, quad_segs=1000) for g in shapes]))
+        for r in ends
+    ]
+    for name, square in grids.geometry.items():
+        mine = shapely.intersection(ROADS.geometry.to_numpy(), square)
+        assert found.loc[name, "street_m"] == pytest.approx(shapely.length(mine).sum(), abs=1e-6)
+        inner, outer = (shapely.length(shapely.intersection(mine, one)).sum() for one in near)
+        assert inner - 1e-3 <= found.loc[name, "covered_m"] <= outer + 1e-3
+
+
 # ------------------------------------------------------------------ by any label, by parts
 
 
