@@ -1,6 +1,5 @@
-/* New incidents pulse twice, overdue ones breathe slowly, a call for help sends out rings. Rings are drawn
-   on a flat canvas over the map, so that the map itself rests; a person who wants no motion gets rings that
-   stand still. A slow breath needs few pictures a second, and where nothing moves none is drawn: this loop
+/* New incidents pulse twice, overdue ones breathe slowly. Rings are drawn on a flat canvas over the map, so
+   that the map itself rests; a person who wants no motion gets rings that stand still. A slow breath needs few pictures a second, and where nothing moves none is drawn: this loop
    runs all day beside everything else. */
 (function () {
   "use strict";
@@ -75,15 +74,6 @@
         }
       }
     }
-    // A call for help is seen whatever layers are switched off.
-    for (const call of calls()) {
-      const where = w.patrol.placeOf(call);
-      const q = where && map.project(where);
-      if (!q || !inside(q)) continue;
-      const t = w.still() ? 0.35 : (now % PULSE_MS) / PULSE_MS;
-      ring(g, q, (13 + 30 * t) * k, colours.late, 1 - t, 3 * k);
-      ring(g, q, (13 + 30 * ((t + 0.5) % 1)) * k, colours.late, 1 - ((t + 0.5) % 1), 3 * k);
-    }
     if (w.s.mark) {
       const q = map.project(w.s.mark);
       if (inside(q)) ring(g, q, 15 * k, colours.accent, 1, 2.4 * k);
@@ -91,13 +81,10 @@
     g.globalAlpha = 1;
   }
 
-  const calls = () => (w.patrol ? w.patrol.calls() : []);
-
   /* Milliseconds to the next picture, Infinity while nothing moves. */
   function pause() {
     if (document.hidden || w.still()) return Infinity;
     const now = performance.now();
-    if (calls().length) return FRAME_MS;
     for (const item of p.fresh.values()) if (now - item.at <= 2 * PULSE_MS) return FRAME_MS;
     return p.late.length && w.s.layers.includes("incidents") ? SLOW_MS : Infinity;
   }

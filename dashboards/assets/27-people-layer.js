@@ -14,7 +14,7 @@
   const ORDER = [CODE.no_signal, CODE.on_duty, CODE.standing, CODE.off_post, CODE.sos];
   const COLOURS = { on_duty: "text", off_post: "soon", no_signal: "unknown", standing: "soon", sos: "late" };
   const RING = 6; // the shape around who is chosen
-  const TRAILS_FROM = 13.6; // zoom of a screen with 1080 lines
+  const TRAILS_FROM = 14.2; // zoom of a screen with 1080 lines
   const TRAILS_MOST = 400;
 
   /* --- sizes: a radius in pixels by state and zoom ------------------------------------------------------ */

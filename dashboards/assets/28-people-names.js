@@ -77,7 +77,7 @@
       const box = [one.x - half, top, one.x + half, top + 16 * k * size];
       if (!one.loud && taken.some((other) => meet(box, other))) continue;
       taken.push(box);
-      named.set(one.slot, { x: one.x, y: top, state: p.STATES[one.state], chosen: one.slot === p.chosen });
+      named.set(one.slot, { x: one.x, y: top, up: top - one.y, state: p.STATES[one.state], chosen: one.slot === p.chosen });
     }
     return named;
   }
@@ -116,6 +116,8 @@
       if (element.textContent !== p.names[slot]) element.textContent = p.names[slot];
       const kind = "people-name is-" + look.state + (look.chosen ? " is-chosen" : "");
       if (element.className !== kind) element.className = kind;
+      // The rings of a call for help stand around the mark; the browser moves them without this page.
+      if (look.state === "sos") element.style.setProperty("--up", look.up.toFixed(1) + "px");
       element.style.transform = "translate(" + look.x.toFixed(1) + "px," + look.y.toFixed(1) + "px) translateX(-50%)";
     }
     p.named = named;

@@ -164,7 +164,7 @@
   }
   function where(a) {
     if (!a.who && a.detail && a.detail.workers) return word("patrol.workers", { n: a.detail.workers });
-    if (a.kind === "round_at_risk") return a.shift || "";
+    if (a.kind === "round_at_risk") return s.config.words["patrol.shift." + a.shift] || a.shift || "";
     return a.where;
   }
 

@@ -144,7 +144,11 @@ def _state(name: str, count: int, words: Words) -> html.Div:
     return html.Div(
         [
             html.Dt([worker_mark(name), words(f"js.worker.{name}")]),
-            html.Dd(words.short_number(count), title=words.number(count)),
+            html.Dd(
+                words.short_number(count),
+                title=words.number(count),
+                className="card-figure" if name == DUTY_STATES[0] else None,
+            ),
         ],
         className=f"duty-state is-{name}{tone}",
     )
