@@ -428,6 +428,15 @@ def test_what_one_file_decides_does_not_decide_for_the_next(
     assert days == {"w1": [5, 20], "w2": [5, 20]}
 
 
+def test_small_files_with_other_columns_are_read_by_their_own(
+    bring: Callable[..., ImportReport], workspace: Workspace
+) -> None:
+    one = table(at("2026-11-20 08:00:00"))
+    two = table("w2,2026-11-20 08:00:00,30.5,114.3", head="uid,datetime,latitude,lng")
+    assert bring(one, two, one.replace("w1", "w3")).accepted == 3
+    assert workspace.read_fixes()["lon"].tolist() == [114.3] * 3
+
+
 def test_pieces_of_a_large_file_give_what_the_whole_would(
     bring: Callable[..., ImportReport], workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
