@@ -14,6 +14,7 @@ from geo.io.devices import read_devices
 from geo.io.fixbook import FixBook, FixRules
 from geo.io.workspace import Workspace
 from geo.protocols import Reading
+from geo.synth.devices import hand_out
 
 
 @pytest.fixture
@@ -69,6 +70,18 @@ def test_devices_are_listed_and_ended(staffed: Workspace):
     everything = run(staffed, "list", "--all").stdout.splitlines()
     assert [line.split("\t")[0] for line in everything] == ["D1", "D2"]
     assert everything[0].split("\t")[4] != "-"
+
+
+def test_each_worker_of_an_invented_city_has_one_phone_with_their_own_id(staffed: Workspace):
+    phones = hand_out(staffed.read("workers"), at=datetime(2026, 11, 21, tzinfo=UTC))
+    with staffed.writing() as conn:
+        staffed.append(conn, "devices", phones)
+    known = read_devices(staffed)
+    assert {label: device.worker_id for label, device in known.items()} == {"W1": "W1", "W2": "W2"}
+    assert not any(device.knows("") for device in known.values())
+    assert [line.split("\t")[2] for line in run(staffed, "list").stdout.splitlines()] == [
+        "open"
+    ] * 2
 
 
 def test_a_worker_or_device_that_is_not_there_is_named(staffed: Workspace):
