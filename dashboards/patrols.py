@@ -70,6 +70,7 @@ class PatrolDay:
         self._ids: dict[str, int] = {}
         self._parts: list[_Columns] = []
         self._shifts: tuple[str, ShiftGround | None] = ("", None)
+        self._phones: tuple[datetime | None, pd.Index] = (None, pd.Index([]))
 
     def read(
         self, workspace: Workspace, ground: Ground, people: pd.DataFrame, at: datetime,
@@ -97,7 +98,7 @@ class PatrolDay:
             roles=people["role"],
             calendar=read_rules(workspace).calendar if needs_calendar else None,
             places=shifts.places,
-            phones=phones_of(workspace),
+            phones=self._find_phones(workspace, midnight),
         )
         counted = count_rounds(judged.rounds).reindex(ground.grids.index)
         # A grid that no rule asks a round of owes none.
@@ -107,6 +108,12 @@ class PatrolDay:
         )
         columns = (counted["required"], counted["done"], reached["street_m"], reached["covered_m"])
         return Patrol(*(np.asarray(column.to_numpy(dtype=np.float64)) for column in columns))
+
+    def _find_phones(self, workspace: Workspace, midnight: datetime) -> pd.Index:
+        """Whose word is waited for: asked once a day, and whoever was heard since."""
+        if self._phones[0] != midnight:
+            self._phones = (midnight, phones_of(workspace, midnight.date()))
+        return self._phones[1].union(pd.Index(list(self._ids), dtype=object), sort=False)
 
     def _read_shifts(self, workspace: Workspace, ground: Ground) -> ShiftGround:
         """Schedule and places, read again when the rules, the borders or the places changed."""
