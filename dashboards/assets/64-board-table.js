@@ -67,7 +67,7 @@
   function countColumns(rows, sum) {
     const shown = ["required", ...ENDED, ...COMING.filter((name) => sum[at(name)] > 0)];
     const found = shown.map((name) =>
-      column("n-" + name, b.say("count." + name), 66,
+      column("n-" + name, b.say("count." + name), c.config.lang === "en" ? 78 : 66,
         (row, element) => {
           element.classList.add("board-n");
           const n = row.counts[at(name)];
@@ -245,7 +245,7 @@
         const value = share(row.days[number]);
         return value === null ? -1 : value;
       }, { flex: 1, minWidth: size(27), cellClass: "board-td-heat", headerTooltip: day.day + " " + day.weekday, headerClass: "board-day" + (day.rest ? " is-rest" : "") }));
-    return [named, ...countColumns(t.rows, sum).map((one) => ({ ...one, width: size(62) })), ...days];
+    return [named, ...countColumns(t.rows, sum).map((one) => ({ ...one, width: size(c.config.lang === "en" ? 74 : 62) })), ...days];
   }
 
   t.showMonth = function () {
@@ -307,6 +307,7 @@
   /* --- choosing a row ------------------------------------------------------------------------------------------ */
 
   function select() {
+    if (!t.api || t.api.isDestroyed()) return;
     t.api.forEachNode((node) => {
       const mine = Boolean(node.data && node.data.id === b.choice.grid);
       if (node.isSelected() !== mine) node.setSelected(mine);
@@ -344,6 +345,8 @@
     api.setGridOption("isExternalFilterPresent", () => true);
     api.setGridOption("doesExternalFilterPass", (node) => passes(node.data, true));
     api.setGridOption("getRowClass", (params) => (params.data && total(params.data) ? "board-total" : ""));
+    // The component that wraps the table puts its own selection back after new rows.
+    for (const name of ["rowDataUpdated", "selectionChanged"]) api.addEventListener(name, () => window.setTimeout(select, 0));
     api.addEventListener("cellClicked", open);
     api.addEventListener("cellKeyDown", (event) => {
       if (event.event.key !== "Enter") return;

@@ -94,6 +94,8 @@ def _body(words: Words) -> list[Any]:
                 "enableClickSelection": True,
             },
             "animateRows": False,
+            # Forty columns at most; rows are virtual.
+            "suppressColumnVirtualisation": True,
             "suppressCellFocus": False,
             "tooltipShowDelay": 400,
             "multiSortKey": "ctrl",

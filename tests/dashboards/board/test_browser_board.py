@@ -203,7 +203,7 @@ def test_new_data_leaves_scroll_and_selection_alone(
     head: BrowserContext, served: Served, drawing: Any
 ) -> None:
     page = head.new_page()
-    page.set_viewport_size({"width": 1280, "height": 620})
+    page.set_viewport_size({"width": 1280, "height": 430})
     open_board(page, served, f"grid={drawing.ids[5]}")
     until(page, "document.querySelector('.board-round')")
     table = "window.wangge.board.table.api"
@@ -227,8 +227,7 @@ def test_new_data_leaves_scroll_and_selection_alone(
                 break
         assert page.evaluate("window.wangge.board.day.mark") != before
         assert page.evaluate(f"{table}.getVerticalPixelRange().top") == top
-        selected = page.evaluate(f"{table}.getSelectedRows().map((row) => row.id)")
-        assert selected == [drawing.ids[5]]
+        until(page, f"{table}.getSelectedRows().map((row) => row.id)[0] === '{drawing.ids[5]}'")
     finally:
         served.wall.at = was
         page.close()
@@ -318,7 +317,7 @@ def test_the_board_speaks_english_at_twice_the_size(browser: Browser, served: Se
     context = as_role(browser, "grid_head", viewport={"width": 3840, "height": 2160})
     page = context.new_page()
     open_board(page, served, f"day={DAY}&lang=en")
-    assert "Missed" in page.inner_text("#board-table .ag-header")
+    until(page, "document.querySelector('#board-table .ag-header').innerText.includes('Missed')")
     assert page.inner_text("#board-chip-unknown").startswith("unknown")
     page.screenshot(path=str(OUT / "board-3840-en.png"))
     context.close()
