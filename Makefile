@@ -59,6 +59,9 @@ bench: install-test ## the figures of docs/performance.md
 	$(BIN)/python benchmarks/one_click.py
 	$(BIN)/python benchmarks/casebook.py
 	$(BIN)/python benchmarks/live.py
+	$(BIN)/python benchmarks/fixes.py
+	$(BIN)/python benchmarks/reach.py
+	$(BIN)/python benchmarks/ingest.py --seconds 300
 	$(BIN)/python benchmarks/soak.py
 
 clean-kernels: ## forget compiled kernels

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import errno
+import logging
+import resource
 import signal
 import socket
 import threading
@@ -65,6 +67,7 @@ def serve(path: Path, host: str | None = None, port: int | None = None) -> None:
             store = Store(workspace, settings, clock=city_clock(workspace))
             click.echo(f"reading {path} ...")
             store.start()
+            _make_room()
             with contextlib.ExitStack() as ends:
                 ends.callback(store.stop)
                 app = create_app(settings, store)
@@ -80,7 +83,7 @@ def serve(path: Path, host: str | None = None, port: int | None = None) -> None:
                     # A screen that listens to /live keeps its thread.
                     threads=settings.threads + settings.screens + INGEST_THREADS,
                     # Phones keep their connections; select() holds no more than 1,024 of them.
-                    connection_limit=2_000,
+                    connection_limit=CONNECTIONS,
                     asyncore_use_poll=True,
                     ident="wangge",
                     channel_timeout=120,
@@ -90,6 +93,19 @@ def serve(path: Path, host: str | None = None, port: int | None = None) -> None:
                 click.echo(f"serving {path} at {address(settings.host, port_now)}  (Ctrl+C stops)")
                 with _ending(app.server.extensions[LIVE].close):
                     server.run()
+
+
+CONNECTIONS = 2_000
+"""Phones and screens that may be connected at the same time."""
+
+
+def _make_room() -> None:
+    """Let the process hold that many connections, and do not log each burst of phones."""
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 4 * CONNECTIONS if hard == resource.RLIM_INFINITY else min(hard, 4 * CONNECTIONS)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 _WAITING_BYTES = 2_000_000
