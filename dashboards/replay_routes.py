@@ -174,7 +174,8 @@ def _add_day(routes: flask.Blueprint, store: Store, days: Days) -> None:
         words, viewer = page_words(store.settings.language), viewer_of(flask.request.args)
         day = _loaded(store, days)
         may = may_see_tracks(store, viewer)
-        own = viewer.by if not may and may_see_tracks(store, viewer, viewer.by) else ""
+        is_own = not may and day.replay.row_of(viewer.by) >= 0
+        own = viewer.by if is_own and may_see_tracks(store, viewer, viewer.by) else ""
         return _json(store, replay_json.day_json(store, day, words, may=may, own=own))
 
     @routes.get("/incidents")

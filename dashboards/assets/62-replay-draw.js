@@ -16,7 +16,7 @@
   let painter = null;
   let look = null;
   let now = { slice: null, moment: -1, marked: null, picked: -1, trails: false };
-  let ends = { size: 0 };
+  let ends = { size: -1 };
   let cases = { rows: null, at: -1, data: null, place: null };
   let way = { track: null, count: 0 };
 
