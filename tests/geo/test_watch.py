@@ -132,6 +132,11 @@ def test_an_outage_is_no_signal_and_never_off_post():
     assert opened[0].lon == pytest.approx(fix("a", NOON, *INSIDE["far"])["lon"], abs=0.001)
 
 
+def test_a_silence_of_nine_minutes_does_not_count_as_time_away():
+    fixes = frame(walk("a", "far", -10, 5), walk("a", "far", 14, 40), *OTHERS)
+    assert told(play(fixes, 30)[0])[0] == ("off_post", "a", 14, 24)
+
+
 def test_off_post_ends_where_knowledge_ends():
     opened, ended, _ = play(frame(walk("a", "far", -10, 20), *OTHERS), 59)
     assert [a.kind for a in opened] == ["off_post", "no_signal", "round_at_risk"][: len(opened)]
