@@ -9,7 +9,6 @@
   const k = w.workers;
   const r = k.replay;
   const d = r.draw;
-  const DAY_S = 86400;
   const SLOW_MS = 1000; // between frames where no motion is wanted
   const id = (name) => document.getElementById("replay-" + name);
   const page = () => id("bar");
@@ -88,7 +87,7 @@
     id("picked").hidden = true;
     if (!found.may) hidden();
     say_facts();
-    scrub();
+    r.scrub();
     r.list(true);
     r.loadCases().then(tick);
     d.loadStreets();
@@ -190,7 +189,7 @@
     const range = id("scrub-range");
     if (range && document.activeElement !== range) range.value = Math.round(r.t);
     if (range) range.setAttribute("aria-valuetext", text);
-    needle();
+    r.needle();
     const wall = performance.now();
     if (wall - asked < 250 && r.playing) return;
     asked = wall;
@@ -241,71 +240,6 @@
     id("open").textContent = n(r.openCases());
     const share = d.coveredShare();
     id("covered").textContent = share === null ? "–" : (share * 100).toFixed(1) + "%";
-  }
-
-  /* --- the scrub bar --------------------------------------------------------------------------------------------- */
-
-  function scrub() {
-    const place = id("scrub-place");
-    place.replaceChildren(h("input", {
-      type: "range", id: "replay-scrub-range", class: "rp-range", min: 0, max: Math.round(r.day.length), step: 60, value: Math.round(r.t), "aria-label": say("scrub"),
-      oninput: (event) => r.seek(Number(event.target.value)),
-    }), h("i", { id: "replay-needle", class: "rp-needle" }));
-    drawScrub();
-  }
-  function drawScrub() {
-    const canvas = id("scrub");
-    if (!canvas || !r.day) return;
-    const ratio = window.devicePixelRatio || 1;
-    const [width, height] = [canvas.clientWidth, canvas.clientHeight];
-    canvas.width = width * ratio;
-    canvas.height = height * ratio;
-    const g = canvas.getContext("2d");
-    g.scale(ratio, ratio);
-    const u = w.scale();
-    const top = 3 * u;
-    const floor = height - 16 * u;
-    const bars = Math.max(1, Math.min(288, Math.floor(width / (4 * u))));
-    const each = r.day.density.length / bars;
-    const sums = Array.from({ length: bars }, (_, i) => {
-      let sum = 0;
-      for (let j = Math.floor(i * each); j < Math.floor((i + 1) * each); j++) sum += r.day.density[j];
-      return sum;
-    });
-    const most = Math.max(1, ...sums);
-    g.fillStyle = w.colour("accent");
-    g.globalAlpha = 0.45;
-    sums.forEach((sum, i) => {
-      const high = (sum / most) * (floor - top);
-      g.fillRect((i * width) / bars + 0.5 * u, floor - high, width / bars - 1 * u, high);
-    });
-    g.globalAlpha = 1;
-    g.fillStyle = w.colour("soon");
-    for (const one of r.cases.rows) if (one.from >= 0) g.fillRect((one.from / r.day.length) * width - 0.75 * u, floor - 4 * u, 1.5 * u, 4 * u);
-    if (r.area && r.since) {
-      const [a, b] = [r.seconds(r.since), r.seconds(r.until)].map((t) => (t / r.day.length) * width);
-      g.fillStyle = w.colour("soon");
-      g.globalAlpha = 0.16;
-      g.fillRect(a, 0, b - a, floor);
-      g.globalAlpha = 1;
-    }
-    g.fillStyle = w.colour("line");
-    g.fillRect(0, floor, width, 1 * u);
-    g.fillStyle = w.colour("quiet");
-    g.font = 12 * u + "px " + getComputedStyle(document.body).fontFamily;
-    g.textAlign = "center";
-    g.textBaseline = "bottom";
-    for (let hour = 0; hour <= 24; hour += 2) {
-      const x = ((hour * 3600) / r.day.length) * width;
-      g.textAlign = hour === 0 ? "left" : hour === 24 ? "right" : "center";
-      g.fillText(two(hour) + ":00", x, height);
-      g.fillRect(x - (hour === 24 ? u : 0), floor, 1 * u, 3 * u);
-    }
-  }
-  r.drawScrub = drawScrub;
-  function needle() {
-    const line = id("needle");
-    if (line) line.style.left = ((r.t / r.day.length) * 100).toFixed(3) + "%";
   }
 
   /* --- pointer, keys, life ------------------------------------------------------------------------------------------------ */
@@ -406,24 +340,12 @@
       if (tab) r.side(tab.dataset.side);
     });
     id("list").addEventListener("scroll", () => r.lines());
-    const scrubPlace = document.querySelector(".rp-scrub");
-    scrubPlace.addEventListener("mousemove", (event) => {
-      if (!r.day) return;
-      const box = scrubPlace.getBoundingClientRect();
-      const t = ((event.clientX - box.left) / box.width) * r.day.length;
-      const place = id("scrub-tip");
-      const fixes = r.day.density[Math.min(Math.floor(t / 60), r.day.density.length - 1)] || 0;
-      place.hidden = false;
-      place.textContent = say("scrub.tip", { time: r.clock(t, true), n: fixes.toLocaleString("en-US") });
-      place.style.left = Math.min(Math.max(event.clientX - box.left, 60), box.width - 60) + "px";
-    });
-    scrubPlace.addEventListener("mouseleave", () => (id("scrub-tip").hidden = true));
     new ResizeObserver(() => {
       if (!page() || !r.day) return;
-      drawScrub();
+      r.drawScrub();
       tick();
       r.lines();
-    }).observe(scrubPlace);
+    }).observe(document.querySelector(".rp-scrub"));
   }
   r.side = function (name) {
     for (const one of ["people", "passed"]) {
@@ -437,7 +359,7 @@
   const loadCases = r.loadCases;
   r.loadCases = async () => {
     await loadCases();
-    drawScrub();
+    r.drawScrub();
   };
 
   /* The present day grows: what is new is asked for each minute, and streets that are being reckoned. */
@@ -453,7 +375,7 @@
     renewed = performance.now();
     if (await r.renew()) {
       say_facts();
-      drawScrub();
+      r.drawScrub();
       r.list(false);
       d.loadStreets();
       r.loadCases();
@@ -471,6 +393,7 @@
     r.since = choice.since;
     r.until = choice.until;
     listen();
+    r.listenScrub();
     r.beginAsking();
     w.map.onReady(onMap);
     w.map.onClick(clicked);
