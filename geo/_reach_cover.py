@@ -181,18 +181,16 @@ def _add(begin, stop, count, low, high):
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _reach_step(
-    cx, cy, ex, ey, r, far2, pieces, cell, first, last, items, begin, stop, number, spilled, spills
-):
-    """Cover the pieces near a short step; pieces that are full leave the list of the cell."""
-    k = first
-    while k < last[cell]:
+    cx, cy, ex, ey, r, far2, pieces, cell, start, items, full, done, begin, stop, number,
+    spilled, spills,
+):  # fmt: skip
+    """Cover the pieces near a short step; a cell all of whose pieces are full is done."""
+    is_done = True
+    for k in range(start[cell], start[cell + 1]):
         p = items[k]
-        count = number[p]
-        if count == 1 and begin[p, 0] <= 0.0 and stop[p, 0] >= 1.0:
-            last[cell] -= 1
-            items[k] = items[last[cell]]
+        if full[p]:
             continue
-        k += 1
+        is_done = False
         ax, ay, bx, by = pieces[p, 0], pieces[p, 1], pieces[p, 2], pieces[p, 3]
         # From twice the middle of the piece to twice that of the step.
         gx = ax + bx - cx - ex
@@ -202,9 +200,12 @@ def _reach_step(
         low, high = near_interval(ax, ay, bx, by, cx, cy, ex, ey, r)
         if low > high:
             continue
+        count = number[p]
         found = _add(begin[p], stop[p], count, low, high)
         if found >= 0:
             number[p] = found
+            if found == 1 and begin[p, 0] <= 0.0 and stop[p, 0] >= 1.0:
+                full[p] = 1
         else:
             if spills == len(spilled):
                 more = np.empty((2 * len(spilled), 3))
@@ -214,6 +215,8 @@ def _reach_step(
             spilled[spills, 1] = low
             spilled[spills, 2] = high
             spills += 1
+    if is_done:
+        done[cell] = 1
     return spilled, spills
 
 
@@ -225,10 +228,12 @@ def walk(
     """Walk through fixes and cover pieces and dots near each step.
 
     `which` are the fixes, by worker and time; `longest` is the longest piece; `begin`, `stop` and
-    `number` take the intervals of each piece and `bits` the dots; `items` is used up. Intervals
-    that found no room come back.
+    `number` take the intervals of each piece and `bits` the dots. Intervals that found no room come
+    back.
     """
-    last = start[1:].copy()
+    # Memory of zeros costs nothing where nobody looks: a short walk in a large city stays cheap.
+    full = np.zeros(len(pieces), np.uint8)
+    done = np.zeros(nx * ny, np.uint8)
     spilled = np.empty((16, 3))
     spills = 0
     was_joined = False
@@ -279,10 +284,10 @@ def walk(
             if not (u >= 0.0 and v >= 0.0 and u < nx and v < ny):
                 continue
             cell = int(v) * nx + int(u)
-            if last[cell] == start[cell]:
+            if done[cell] or start[cell] == start[cell + 1]:
                 continue
             spilled, spills = _reach_step(
-                fx, fy, tx, ty, r, far2, pieces, cell, start[cell], last, items,
+                fx, fy, tx, ty, r, far2, pieces, cell, start, items, full, done,
                 begin, stop, number, spilled, spills,
             )  # fmt: skip
     return spilled[:spills].copy()

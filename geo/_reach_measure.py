@@ -251,7 +251,7 @@ def _cover(
     spilled = walk(
         which, walks.who, walks.micro, walks.x, walks.y, int(walks.gap_s * 1e6),
         walks.most_kmh / 3.6, radius_m, cells.longest, pieces.ends, cells.x0, cells.y0,
-        cells.nx, cells.ny, cells.start, cells.items.copy(), begin, stop, number,
+        cells.nx, cells.ny, cells.start, cells.items, begin, stop, number,
         np.empty((0, 0), dtype=np.uint64) if bits is None else bits, *place,
     )  # fmt: skip
     return begin, stop, number, spilled
@@ -259,9 +259,10 @@ def _cover(
 
 def _street(covered: tuple[Any, ...]) -> Reach:
     begin, stop, number, spilled = covered
-    used = np.arange(SLOTS) < number[:, None]
-    piece = np.repeat(np.arange(len(number), dtype=np.int64), number)
-    low, high = begin[used], stop[used]
+    some = np.flatnonzero(number)
+    used = np.arange(SLOTS) < number[some, None]
+    piece = np.repeat(some, number[some])
+    low, high = begin[some][used], stop[some][used]
     if not len(spilled):
         return Reach(piece, low, high)
     return merge_intervals(
