@@ -56,13 +56,30 @@ def walk_forever(folder: str, people: int) -> None:
             heading += rng.normal(0, 0.2, len(ids))
             lon += np.cos(heading) * 1.2 / 95_000
             lat += np.sin(heading) * 1.2 / 110_574
-            frame = pd.DataFrame({"worker_id": ids, "time": pd.Timestamp(datetime.now(UTC))})
+            at = pd.Timestamp(datetime.now(UTC))
+            frame = pd.DataFrame({"worker_id": ids, "time": at})
             with workspace.writing() as conn:
                 workspace.append(
                     conn, "fixes", frame.assign(lon=lon, lat=lat, accuracy_m=8.0, mock=False)
                 )
-            print(f"{time.time():.3f}", flush=True)
+            print(int(at.timestamp()), f"{time.time():.3f}", flush=True)
             time.sleep(max(0.0, begun + 1 - time.monotonic()))
+
+
+LISTEN = """() => {
+  window.arrived = [];
+  wangge.live.on("positions", (told) => {
+    const t = wangge.map.people.unpack(told).t;
+    window.arrived.push([t.reduce((a, b) => Math.max(a, b), 0), Date.now() / 1000]);
+  });
+}"""
+
+
+def lags_s(page: Page, log: Path) -> list[float]:
+    """Seconds from each commit to the moment at which the page had the event with its fixes."""
+    commits = dict(line.split() for line in log.read_text("utf-8").splitlines() if " " in line)
+    arrived: list[tuple[float, float]] = page.evaluate("window.arrived")
+    return [at - float(commits[str(int(t))]) for t, at in arrived if str(int(t)) in commits]
 
 
 class Meter:
@@ -146,6 +163,10 @@ def measure_browser(preset: str, seconds: float) -> tuple[list[tuple[str, ...]],
                 _until(page, f"wangge.map.workers.size >= {PEOPLE * 0.99:.0f}")
                 page.wait_for_timeout(WARM_S * 1000)
                 results["all move, the city"] = meter.over(seconds, server)
+                # After the measuring, for listening costs the page something.
+                page.evaluate(LISTEN)
+                page.wait_for_timeout(WARM_S * 1000)
+                lags = lags_s(page, run / "walk.log")
                 page.evaluate(
                     """() => { const p = wangge.map.people;
                        const a = p.at(p.slots.values().next().value);
@@ -156,7 +177,7 @@ def measure_browser(preset: str, seconds: float) -> tuple[list[tuple[str, ...]],
                 page.screenshot(path=str(OUT / "live-near.png"))
                 sent = bytes_a_second(page, min(seconds, 10.0))
             browser.close()
-    return _table(results, sent), _broken(results)
+    return _table(results, sent, lags), _broken(results)
 
 
 def _chromium() -> str:
@@ -189,7 +210,9 @@ def _until(page: Page, script: str, patience_s: float = 120.0) -> None:
         page.wait_for_timeout(250)
 
 
-def _table(results: dict[str, dict[str, float]], sent: float) -> list[tuple[str, ...]]:
+def _table(
+    results: dict[str, dict[str, float]], sent: float, lags: list[float]
+) -> list[tuple[str, ...]]:
     def row(label: str, name: str, say: Callable[[float], str]) -> tuple[str, ...]:
         return (label, *(say(one[name]) for one in results.values()))
 
@@ -205,6 +228,12 @@ def _table(results: dict[str, dict[str, float]], sent: float) -> list[tuple[str,
         row("events lost", "missed", "{:.0f}".format),
         row("processor of the server (share of a core)", "server", "{:.0%}".format),
         ("bytes by /live to a screen", "", "", f"{sent:,.0f}"),
+        (
+            "from a commit to the page, median and most (s)",
+            "",
+            f"{np.median(lags):.2f}, {max(lags):.2f}" if lags else "",
+            "",
+        ),
     ]
 
 

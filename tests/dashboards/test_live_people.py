@@ -287,3 +287,42 @@ def test_what_explains_an_alarm_may_be_missing_or_broken(
     feed.store.refresh()
     found = {a["id"]: a["detail"] for a in client.get("/data/alarms.json").json["alarms"]}
     assert found == {"a": {}, "b": {"workers": 12}, "c": {}, "d": {}}
+
+
+# --- states and positions ------------------------------------------------------------------------
+
+
+def test_a_state_is_what_the_watch_says_else_the_age_and_a_call_before_all(feed: LiveFeed) -> None:
+    """w1 was heard two minutes ago, w2 forty; fifteen are on duty by age alone."""
+    snapshot = feed.store.snapshot()
+    at = pd.Timestamp(snapshot.at)
+
+    def states(told: dict[str, str], *calling: str) -> dict[str, str]:
+        codes = find_states(snapshot, told, frozenset(calling), at=at)
+        return dict(
+            zip(snapshot.workers.positions.index, [STATES[code] for code in codes], strict=True)
+        )
+
+    assert states({}) == {"w1": "on_duty", "w2": "no_signal"}
+    assert states({"w2": "off_post"}) == {"w1": "on_duty", "w2": "off_post"}
+    assert states({"w1": "standing", "w2": "nonsense"}) == {"w1": "standing", "w2": "no_signal"}
+    assert states({"w1": "off_duty"}, "w1") == {"w1": "sos", "w2": "no_signal"}
+
+
+def test_a_position_carries_accuracy_mock_and_a_number_that_stays(
+    feed: LiveFeed, now: list[datetime]
+) -> None:
+    first = feed.store.snapshot().workers.positions["slot"]
+    now[0] += timedelta(seconds=5)
+    rows = [("w3", 12.5, True), ("w1", None, None)]
+    frame = pd.DataFrame(rows, columns=["worker_id", "accuracy_m", "mock"]).assign(
+        time=pd.Timestamp(now[0]), lon=114.301, lat=30.501
+    )
+    with feed.store.workspace.writing() as conn:
+        feed.store.workspace.append(conn, "fixes", frame)
+    found = feed.store.refresh().workers.positions
+    assert found["slot"][first.index].to_dict() == first.to_dict()
+    assert found["slot"].is_unique
+    assert (found.at["w3", "accuracy_m"], bool(found.at["w3", "mock"])) == (12.5, True)
+    assert np.isnan(found.at["w1", "accuracy_m"])
+    assert not found.at["w1", "mock"]
