@@ -8,6 +8,7 @@ count by their content, so that another telephone number makes no month be judge
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 from pathlib import Path
@@ -22,6 +23,8 @@ from dashboards.shift_judge import HEARD_DAYS, REACH
 from dashboards.store import Store
 from geo.io.rules import read_rounds
 
+MOST_KNOWN = 50
+
 FORMAT = 1
 """Of the kept tables; count up when they change."""
 
@@ -35,6 +38,7 @@ class Prints:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._known: dict[tuple[str, str], str] = {}
         self._hot: tuple[tuple[object, ...], dict[str, str]] | None = None
 
     def of_day(self, day: date, city: City) -> str:
@@ -47,11 +51,19 @@ class Prints:
             day.isoformat(),
             store.settings.timezone,
             *self._fixes(day),
-            _borders(city),
-            _posts(people),
+            self._once(("borders", city.stamp), lambda: _borders(city)),
+            self._once(("posts", store.workspace.stamp("workers")), lambda: _posts(people)),
             self.of_rules(),
         ]
         return hashlib.blake2b("\n".join(parts).encode(), digest_size=16).hexdigest()
+
+    def _once(self, key: tuple[str, str], make: Callable[[], str]) -> str:
+        """A fingerprint that is worked out once for a state of its tables."""
+        if key not in self._known:
+            self._known[key] = make()
+            while len(self._known) > MOST_KNOWN:
+                self._known.pop(next(iter(self._known)))
+        return self._known[key]
 
     def of_rules(self) -> str:
         """The fingerprint of schedule and places."""
