@@ -19,9 +19,17 @@ from dash import Dash, dcc, html, set_props
 from dashboards.board_routes import add_board_routes
 from dashboards.case_routes import add_case_routes
 from dashboards.components.one_click import register_card
+from dashboards.coverage_routes import add_coverage_routes
 from dashboards.feeds import add_ingest_routes
 from dashboards.language import html_language, page_words
-from dashboards.pages import command, incidents, workers, workers_board, workers_sheet
+from dashboards.pages import (
+    command,
+    incidents,
+    workers,
+    workers_board,
+    workers_coverage,
+    workers_sheet,
+)
 from dashboards.replay_routes import add_replay_routes
 from dashboards.server import add_routes, new_reference
 from dashboards.settings import Settings
@@ -35,7 +43,7 @@ from layers.colours import css_variables
 log = logging.getLogger(__name__)
 
 ERROR = "app-error"
-PAGES = (command, incidents, workers, workers_board, workers_sheet)
+PAGES = (command, incidents, workers, workers_board, workers_coverage, workers_sheet)
 
 _INDEX = """<!DOCTYPE html>
 <html lang="{lang}">
@@ -104,6 +112,7 @@ def create_app(settings: Settings, store: Store) -> Dash:
     add_watch_routes(server, store, store.watching)
     add_replay_routes(server, store)
     add_board_routes(server, store)
+    add_coverage_routes(server, store)
 
     @server.get("/theme.css")
     def theme() -> flask.typing.ResponseReturnValue:
