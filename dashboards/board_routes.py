@@ -270,7 +270,8 @@ def _bounds(store: Store, day: date) -> tuple[datetime, datetime]:
 
 
 def _progress(found: Progress, words: Words) -> dict[str, Any]:
-    left = "" if found.left_s is None else words("board.left", span=words.span(found.left_s))
+    soon = found.left_s is None or found.left_s < 1
+    left = "" if soon else words("board.left", span=words.span(float(found.left_s or 0)))
     text = words("board.progress", done=found.done, total=found.total)
     return {
         "done": found.done,

@@ -30,6 +30,10 @@ from geo.io.shift_book import Column, Sheet
 from geo.rounds import STATUSES
 from geo.shifts import COUNTS, ENDED, add_shares, count_shifts, sum_counts
 
+MOST_COUNT_ROWS = 10_000
+"""A month of more units and days has the shares and sums alone: openpyxl takes about a second for ten
+thousand cells, and nobody reads so many rows. The level above has them."""
+
 TINTS = {
     "done": "DDF1E8", "partly": "FBE9CF", "missed": "F9D9E0", "unknown": "E3E6EB",
     "vacant": "F1EDF7",
@@ -310,6 +314,8 @@ def month_sheets(
         total=total,
         legend=_legend(words),
     )
+    if np.count_nonzero(cube.sum(axis=2)) > MOST_COUNT_ROWS:
+        return [first]
     return [first, _month_counts_sheet(cube, named, codes, dates, head, notes, words)]
 
 
