@@ -11,6 +11,9 @@ from 48 connections. Meanwhile a page, a figure of the map and /healthz are aske
 The time of an acknowledgement runs from the moment at which the request was due, so that a server
 that falls behind is not spared. At the end the table must hold every fix that was acknowledged.
 
+`Server-Timing` says how much of an acknowledgement was spent inside the server; on a busy machine
+the rest is the phones' own process waiting for a core.
+
 Exit code 1 if a fix is missing, an answer is not 200, less than 98 percent of the rate was reached,
 or the 99th percentile is 250 ms or more.
 """
@@ -31,15 +34,20 @@ from datetime import UTC, datetime
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+import numpy as np
 import psutil
 from soak import OUT, build, free_port, program, wait_for
 
 from geo.io.fixbook import read_counts
-from geo.io.workspace import open_workspace
+from geo.io.workspace import Workspace, open_workspace
 
 BATCH, BATCH_LINKS, SINGLE_LINKS = 100, 8, 48
 BOUND_MS = 250.0
 PAGES = ("/command", "/map/style.json", "/healthz")
+
+
+Person = tuple[str, float, float]
+"""Device, longitude, latitude: everyone stands in their own grid, so that nobody is alarmed."""
 
 
 @dataclass
@@ -57,6 +65,8 @@ class Heard:
     """What the phones heard."""
 
     ms: list[float] = field(default_factory=list)
+    app_ms: list[float] = field(default_factory=list)
+    """Of it, what the server's own clock says (`Server-Timing`): parsing, waiting, commit."""
     accepted: int = 0
     wrong: list[str] = field(default_factory=list)
 
@@ -64,7 +74,9 @@ class Heard:
 class Phone(threading.Thread):
     """One connection that sends a request each time one is due."""
 
-    def __init__(self, number: int, port: int, load: Load, people: list[str], end: float) -> None:
+    def __init__(
+        self, number: int, port: int, load: Load, people: list[Person], end: float
+    ) -> None:
         super().__init__(daemon=True)
         self.number, self.load, self.people, self.end = number, load, people, end
         self.link = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
@@ -84,23 +96,26 @@ class Phone(threading.Thread):
     def send(self, turn: int, due: float) -> None:
         first = turn * self.load.size
         who = [self.people[(first + k) % len(self.people)] for k in range(self.load.size)]
-        place = 1e-4 * (turn % 100)
+        step = 1e-5 * (turn % 10)
         if self.load.size == 1:
+            name, lon, lat = who[0]
             address = (
-                f"/ingest/osmand?id={who[0]}&timestamp={int(due * 1000)}&lat={35.9 + place:.5f}"
-                f"&lon={120.1 + place:.5f}&speed=2.1&bearing=0.0&accuracy=8.5&batt=80.0"
+                f"/ingest/osmand?id={name}&timestamp={int(due * 1000)}&lat={lat + step:.6f}"
+                f"&lon={lon + step:.6f}&speed=2.1&bearing=0.0&accuracy=8.5&batt=80.0"
             )
             self.link.request("POST", address)
         else:
             fixes = [
-                {"device_id": name, "time": round(due, 3), "lon": 120.1 + place,
-                 "lat": 35.9 + place, "accuracy_m": 8.5, "speed_kmh": 4.2, "mock": False}
-                for name in who
+                {"device_id": name, "time": round(due, 3), "lon": lon + step,
+                 "lat": lat + step, "accuracy_m": 8.5, "speed_kmh": 4.2, "mock": False}
+                for name, lon, lat in who
             ]  # fmt: skip
             self.link.request("POST", "/ingest/fixes", json.dumps({"fixes": fixes}))
         answer = self.link.getresponse()
         body = answer.read()
         self.heard.ms.append((time.time() - due) * 1000)
+        timing = answer.headers.get("Server-Timing", "")
+        self.heard.app_ms.append(float(timing.partition("dur=")[2] or "nan"))
         if answer.status != 200:
             self.heard.wrong.append(f"{answer.status} {body[:200]!r}")
         elif self.load.size > 1:
@@ -109,7 +124,7 @@ class Phone(threading.Thread):
             self.heard.accepted += answer.headers["X-Wangge-Reason"] == "accepted"
 
 
-def send_load(port: int, load: Load, people: list[str], seconds: float, out: Connection) -> None:
+def send_load(port: int, load: Load, people: list[Person], seconds: float, out: Connection) -> None:
     """The process of the phones."""
     end = time.time() + seconds
     phones = [Phone(k, port, load, people, end) for k in range(load.links)]
@@ -120,6 +135,7 @@ def send_load(port: int, load: Load, people: list[str], seconds: float, out: Con
     whole = Heard()
     for phone in phones:
         whole.ms += phone.heard.ms
+        whole.app_ms += phone.heard.app_ms
         whole.accepted += phone.heard.accepted
         whole.wrong += phone.heard.wrong
     out.send(whole)
@@ -147,7 +163,7 @@ def percentile(values: list[float], share: float) -> float:
 
 
 def measure(
-    port: int, server: psutil.Process, load: Load, people: list[str], seconds: float
+    port: int, server: psutil.Process, load: Load, people: list[Person], seconds: float
 ) -> bool:
     """One load; whether it kept the bounds."""
     is_over, spent = threading.Event(), {path: [] for path in PAGES}
@@ -170,11 +186,14 @@ def measure(
         f" acknowledged p50 {p50:.0f} ms, p99 {p99:.0f} ms, longest {max(heard.ms):.0f} ms;"
         f" server {used * 100:.0f} % of a core; load {os.getloadavg()[0]:.1f}"
     )
+    p50, p99 = (percentile(heard.app_ms, share) for share in (0.5, 0.99))
+    print(f"    of it inside the server: p50 {p50:.0f} ms, p99 {p99:.0f} ms")
     for path, ms in spent.items():
         print(f"    {path}: median {statistics.median(ms):.0f} ms, longest {max(ms):.0f} ms")
     for text in heard.wrong[:3]:
         print(f"    wrong: {text}")
-    return not heard.wrong and rate >= 0.98 * load.rate and p99 < BOUND_MS, heard.accepted
+    is_quick = percentile(heard.ms, 0.99) < BOUND_MS
+    return not heard.wrong and rate >= 0.98 * load.rate and is_quick, heard.accepted
 
 
 def main() -> None:
@@ -193,7 +212,7 @@ def main() -> None:
     )
     port = free_port()
     with open_workspace(folder) as workspace:
-        people = [str(k) for k in workspace.read("devices", columns=["worker_id"]).index][:5_000]
+        people = find_people(workspace)[:5_000]
         before = workspace.count("fixes")
     load_now = os.getloadavg()[0]
     print(f"{chosen.preset}: {len(people):,} phones, {os.cpu_count()} cores, load {load_now:.1f}")
@@ -203,11 +222,25 @@ def main() -> None:
         kept = [measure(port, server, load, people, chosen.seconds) for load in loads]
     with open_workspace(folder) as workspace:
         counts, rows = read_counts(workspace), workspace.count("fixes") - before
+        print(f"alarms of patrols meanwhile: {workspace.count('patrol_alarms'):,}")
     acknowledged = sum(n for _, n in kept)
     print(f"acknowledged {acknowledged:,} fixes, stored {rows:,}; {counts}")
     shutil.rmtree(folder)
     if not all(is_kept for is_kept, _ in kept) or rows != acknowledged:
         raise SystemExit(1)
+
+
+def find_people(workspace: Workspace) -> list[Person]:
+    """The phones of the city, each in its worker's grid, or in one of the others'."""
+    grids = workspace.grids()
+    points = grids.geometry.representative_point()
+    unit = workspace.read("workers", columns=["unit_code"])["unit_code"]
+    at = grids.index.get_indexer(unit)
+    at = np.where(at >= 0, at, np.arange(len(at)) % len(grids))
+    return [
+        (str(name), float(point.x), float(point.y))
+        for name, point in zip(unit.index, points.iloc[at], strict=True)
+    ]
 
 
 def _make_open(folder: Path) -> None:
