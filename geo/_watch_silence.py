@@ -23,10 +23,21 @@ class Feed:
         self._heard = np.array([NEVER], np.int64)
         self._backs = np.array([NEVER], np.int64)
 
-    @property
-    def heard(self) -> Ints:
-        """When anybody was heard since the look before, and last before that."""
-        return self._heard
+    def came_back(self, until: int) -> int | None:
+        """The first word since the look before and up to a moment; None if nobody said any."""
+        heard = self._heard[1:]
+        heard = heard[heard <= until]
+        return int(heard[0]) if len(heard) else None
+
+    def find_stops(self, start: int, until: int, delay: int) -> list[tuple[int, int]]:
+        """Silences of all for at least `delay` after `start`: begin, and the next word or `until`.
+
+        The time before anybody was ever heard is none.
+        """
+        heard = self._heard[self._heard <= until]
+        began, ends = np.maximum(heard, start), np.append(heard[1:], until)
+        long = (heard != NEVER) & (ends - began >= delay)
+        return [(int(b), int(e)) for b, e in zip(began[long], ends[long], strict=True)]
 
     @property
     def back_before(self) -> int:

@@ -28,7 +28,6 @@ import pandas as pd
 from geopandas import GeoDataFrame
 
 from geo._duty_tables import micro_of
-from geo._fixes_tracks import flags, micros
 from geo._rounds_kernels import measure_outside
 from geo._rounds_schedule import Schedule
 from geo._rounds_spans import ring_table
@@ -37,11 +36,12 @@ from geo._watch_alarms import Alarm as Alarm
 from geo._watch_alarms import Changes as Changes
 from geo._watch_alarms import Key
 from geo._watch_alarms import alarm_id as alarm_id
-from geo._watch_heard import Heard, to_metres
+from geo._watch_heard import Heard, People
 from geo._watch_plan import Plan, Round, RunningRound, moment_at
+from geo._watch_risk import find_risks
 from geo._watch_rules import AlarmRules as AlarmRules
 from geo._watch_rules import Duty as Duty
-from geo._watch_runs import NEVER, Bools, Ints, Runs, Slots, Spots, Told
+from geo._watch_runs import NEVER, Ints, Runs, Slots, Spots, Told
 from geo._watch_silence import Feed, find_silent
 from geo._working_time import WorkingCalendar
 from geo.datum import require_metres
@@ -89,9 +89,9 @@ class Watch:
     ) -> None:
         require_metres(grids=grids)
         self.rules = rules = rules if rules is not None else AlarmRules()
-        self._grids, self._posts, self._roles = grids.index, posts, roles
+        self._grids, self._roles = grids.index, roles
+        self._who = People(grids, posts)
         self._rings = ring_table(grids)
-        self._to_metres = to_metres(grids.crs)
         self._plan = Plan(schedule, duty, grids.index, units, calendar)
         gap = rules.gap_s
         self._off = Runs(rules.off_post_delay_s, rules.off_post_clear_s, gap)
@@ -107,13 +107,6 @@ class Watch:
         self._feed = Feed(gap)
         self._all_silent: int | None = None
         self._since = self._now = micro_of(since)
-        self._slots: dict[str, int] = {}
-        self._ids = np.empty(0, dtype=object)
-        self._home = np.empty(0, np.int64)
-        self._heard = np.empty(0, np.int64)
-        self._shown = np.empty(0, np.int64)
-        self._xy = np.empty((0, 2))
-        self._place = np.empty((0, 2))
         self._round = np.empty(0, np.int64)
         self._was_near = np.empty(0, bool)
         self._round_since = np.empty(0, np.int64)
@@ -121,7 +114,6 @@ class Watch:
         self._open: dict[Key, Alarm] = {}
         self._states: dict[str, str] = {}
         self._codes: tuple[bytes, frozenset[str]] = (b"", frozenset())
-        self._index: tuple[pd.Index, Slots] | None = None
         self._opened: list[Alarm] = []
         self._ended: list[Alarm] = []
         self._duty_since = NEVER
@@ -197,79 +189,35 @@ class Watch:
         if alarm.key == ("no_signal", "", "", ""):
             self._all_silent = micro_of(alarm.began_at) if self._running else None
             return self._all_silent is not None
-        slot, runs = self._slots.get(alarm.worker_id), self._kinds.get(alarm.kind)
+        slot, runs = self._who.slots.get(alarm.worker_id), self._kinds.get(alarm.kind)
         if slot is None or runs is None or self._duty_since == NEVER:
             return False
-        if self._home[slot] < 0 or (self._round[slot] < 0 and alarm.kind != "out_of_grid"):
+        if self._who.home[slot] < 0 or (self._round[slot] < 0 and alarm.kind != "out_of_grid"):
             return False
         runs.is_open[slot], runs.since[slot] = True, micro_of(alarm.began_at)
         if isinstance(runs, Spots):
-            runs.put(slot, *self._xy[slot])
+            runs.put(slot, *self._who.xy[slot])
         return True
 
     # --- reading -------------------------------------------------------------------------------
 
     def _read(self, positions: pd.DataFrame, now: int) -> Heard:
         """The new fixes in order of time, in metres."""
-        slot = self._find_slots(positions)
-        t = micros(positions["time"])
-        fresh = np.flatnonzero((t > self._heard[slot]) & (t <= now))
-        fresh = fresh[np.argsort(t[fresh], kind="stable")]
-        self._feed.take(t[fresh])
-        lon, lat = (positions[c].to_numpy(np.float64)[fresh] for c in ("lon", "lat"))
-        x, y = (np.asarray(v) for v in self._to_metres.transform(lon, lat))
-        old = t[fresh] < self._since
-        # Rows lie by time, so of several the last one of a worker stays.
-        self._heard[slot[fresh[old]]] = t[fresh[old]]
-        self._place[slot[fresh[old]]] = np.column_stack([lon[old], lat[old]])
-        self._xy[slot[fresh[old]]] = np.column_stack([x[old], y[old]])
-        usable = self._find_usable(positions.iloc[fresh], lon, lat)
-        found = Heard(slot[fresh], t[fresh], x, y, lon, lat, usable)
-        return found.pick(~old)
-
-    def _find_usable(
-        self, rows: pd.DataFrame, lon: npt.NDArray[np.float64], lat: npt.NDArray[np.float64]
-    ) -> Bools:
-        """Which fixes prove where somebody is: not made up, and not too vague."""
-        usable = np.isfinite(lon) & np.isfinite(lat)
-        if "accuracy_m" in rows:
-            accuracy = rows["accuracy_m"].to_numpy(np.float64, na_value=np.nan)
-            usable &= ~(accuracy > self.rules.most_accuracy_m)
-        if "mock" in rows:
-            usable &= ~flags(rows, "mock")
-        return np.asarray(usable)
-
-    def _find_slots(self, positions: pd.DataFrame) -> Slots:
-        if "worker_id" in positions:
-            index = pd.Index(positions["worker_id"], dtype=object)
-        else:
-            index = positions.index
-            if self._index is not None and self._index[0] is index:
-                return self._index[1]
-        codes, names = pd.factorize(index)
-        for name in names:
-            self._slots.setdefault(str(name), len(self._slots))
+        slot = self._who.find_slots(positions)
         self._grow()
-        places = np.array([self._slots[str(name)] for name in names], dtype=np.intp)
-        slots: Slots = places[codes]
-        if "worker_id" not in positions:
-            self._index = (index, slots)
-        return slots
+        heard, times = self._who.read(positions, slot, self._since, now, self.rules.most_accuracy_m)
+        self._feed.take(times)
+        return heard
 
     def _grow(self) -> None:
-        count, had = len(self._slots), len(self._ids)
-        if count == had:
+        """Make room for workers who are new."""
+        count = len(self._who.ids)
+        more = count - len(self._round)
+        if not more:
             return
-        more = count - had
-        self._ids = np.array(list(self._slots), dtype=object)
-        post = self._posts.reindex(self._ids[had:]).to_numpy(dtype=object)
-        self._home = np.append(self._home, self._grids.get_indexer(pd.Index(post, dtype=object)))
-        for name in ("_heard", "_shown", "_round_since"):
-            setattr(self, name, np.append(getattr(self, name), np.full(more, NEVER)))
+        self._round_since = np.append(self._round_since, np.full(more, NEVER))
         self._round = np.append(self._round, np.full(more, -1))
         self._was_near = np.append(self._was_near, np.zeros(more, bool))
-        self._xy = np.vstack([self._xy, np.full((more, 2), np.nan)])
-        self._place = np.vstack([self._place, np.full((more, 2), np.nan)])
         for runs in self._kinds.values():
             runs.grow(count)
         self._find_rounds(self._now, keep=True)
@@ -280,11 +228,11 @@ class Watch:
         """What holds from a moment on: duty and rounds; end what no longer applies."""
         begin = self._plan.duty_begin(at)
         if begin == NEVER and self._duty_since != NEVER:
-            everybody = np.ones(len(self._ids), bool)
+            everybody = np.ones(len(self._who.ids), bool)
             for kind, runs in self._kinds.items():
                 self._end(kind, runs.end(everybody, at))
         if begin != self._duty_since:
-            self._out.forget(np.ones(len(self._ids), bool))
+            self._out.forget(np.ones(len(self._who.ids), bool))
         self._duty_since = begin
         self._find_rounds(at, keep=False)
         if begin == NEVER or not self._running:
@@ -301,15 +249,15 @@ class Watch:
             if old is not None and len(old.slots) == len(slots):
                 running.append(old)
                 continue
-            new = RunningRound(plan, slots, self._home, len(self._grids))
+            new = RunningRound(plan, slots, self._who.home, len(self._grids))
             if old is not None:
                 new.take_over(old)
             running.append(new)
         for gone in known.values():
             self._end_round(gone, at)
         self._running = running
-        now_on = np.full(len(self._ids), -1)
-        since = np.full(len(self._ids), NEVER)
+        now_on = np.full(len(self._who.ids), -1)
+        since = np.full(len(self._who.ids), NEVER)
         for number, one in enumerate(running):
             now_on[one.slots] = number
             since[one.slots] = one.plan.start
@@ -328,12 +276,12 @@ class Watch:
     def _on_round(self, plan: Round) -> Slots:
         there = np.zeros(len(self._grids), bool)
         there[plan.rows] = True
-        mine = (
-            (self._home >= 0) & there[np.maximum(self._home, 0)] if len(there) else self._home > 0
-        )
-        if plan.role and len(self._ids):
-            roles = self._roles.reindex(self._ids) if self._roles is not None else None
-            has = np.zeros(len(self._ids), bool) if roles is None else (roles == plan.role)
+        home = self._who.home
+        mine = home >= 0
+        mine[mine] = there[home[mine]]
+        if plan.role and len(self._who.ids):
+            roles = self._roles.reindex(self._who.ids) if self._roles is not None else None
+            has = np.zeros(len(self._who.ids), bool) if roles is None else (roles == plan.role)
             mine = mine & np.asarray(has, dtype=bool)
         return np.flatnonzero(mine)
 
@@ -344,7 +292,7 @@ class Watch:
         for wave in heard.waves():
             self._fall_silent(wave.slot, wave.t)
             self._take(wave)
-        everybody = np.arange(len(self._ids), dtype=np.intp)
+        everybody = np.arange(len(self._who.ids), dtype=np.intp)
         self._fall_silent(everybody, np.full(len(everybody), until))
         self._watch_feed(until)
         self._judge_rounds(until)
@@ -358,14 +306,14 @@ class Watch:
         slot, t = used.slot, used.t
         if not len(slot):
             return
-        before = self._shown[slot]
-        self._shown[slot] = t
+        before = self._who.shown[slot]
+        self._who.shown[slot] = t
         weight = 1.0 - np.exp(-np.maximum(t - before, 0) / (SMOOTH_S * 1e6))
         raw = np.column_stack([used.x, used.y])
-        anew = np.isnan(self._xy[slot, :1]) | (t - before > self.rules.gap_s * 1e6)[:, None]
-        self._xy[slot] += np.nan_to_num((raw - self._xy[slot]) * weight[:, None])
-        self._xy[slot] = np.where(anew, raw, self._xy[slot])
-        self._place[slot] = np.column_stack([used.lon, used.lat])
+        anew = np.isnan(self._who.xy[slot, :1]) | (t - before > self.rules.gap_s * 1e6)[:, None]
+        self._who.xy[slot] += np.nan_to_num((raw - self._who.xy[slot]) * weight[:, None])
+        self._who.xy[slot] = np.where(anew, raw, self._who.xy[slot])
+        self._who.place[slot] = np.column_stack([used.lon, used.lat])
         if self._duty_since == NEVER:
             return
         self._check_places(slot, t, before, used.x, used.y)
@@ -374,11 +322,11 @@ class Watch:
         self, slot: Slots, t: Ints, before: Ints, x: npt.NDArray[np.float64],
         y: npt.NDArray[np.float64],
     ) -> None:  # fmt: skip
-        placed = self._home[slot] >= 0
+        placed = self._who.home[slot] >= 0
         slot, t, before, x, y = slot[placed], t[placed], before[placed], x[placed], y[placed]
-        sx, sy = self._xy[slot, 0].copy(), self._xy[slot, 1].copy()
-        far = measure_outside(sx, sy, self._home[slot], *self._rings)
-        raw_far = measure_outside(x, y, self._home[slot], *self._rings)
+        sx, sy = self._who.xy[slot, 0].copy(), self._who.xy[slot, 1].copy()
+        far = measure_outside(sx, sy, self._who.home[slot], *self._rings)
+        raw_far = measure_outside(x, y, self._who.home[slot], *self._rings)
         near = raw_far <= self.rules.near_m
         same = (near == self._was_near[slot]) & (t - before <= self.rules.gap_s * 1e6)
         self._was_near[slot] = near
@@ -388,9 +336,9 @@ class Watch:
         opened, ended = self._off.see(slot, t, before, far > self.rules.near_m, on_round)
         self._end("off_post", ended)
         self._open_places("off_post", opened, slot, far)
-        gone = np.zeros(len(self._ids), bool)
+        gone = np.zeros(len(self._who.ids), bool)
         gone[opened.slot] = True
-        when = np.full(len(self._ids), NEVER)
+        when = np.full(len(self._who.ids), NEVER)
         when[opened.slot] = opened.at
         self._end("out_of_grid", self._out.end(gone, when))
         between = (self._round[slot] < 0) & (t >= self._duty_since)
@@ -415,8 +363,8 @@ class Watch:
 
     def _hear(self, slot: Slots, t: Ints) -> None:
         """A phone said something: after a while its silence is over."""
-        before = self._heard[slot]
-        self._heard[slot] = t
+        before = self._who.heard[slot]
+        self._who.heard[slot] = t
         quiet = np.zeros(len(slot), bool)
         _, ended = self._silent.see(slot, t, before, quiet, quiet)
         self._end("no_signal", ended)
@@ -424,22 +372,22 @@ class Watch:
     def _fall_silent(self, slot: Slots, until: Ints) -> None:
         """What silence up to a moment does: it opens an alarm, and ends what nobody knows of."""
         delay = int(self.rules.no_signal_delay_s * 1e6)
-        heard = self._heard[slot]
+        heard = self._who.heard[slot]
         long = (heard != NEVER) & (until - heard >= delay)
         if not long.any():
             return
         slot, until = slot[long], until[long]
-        which = np.zeros(len(self._ids), bool)
+        which = np.zeros(len(self._who.ids), bool)
         which[slot] = True
         for kind in ("off_post", "out_of_grid", "standing"):
-            self._end(kind, self._kinds[kind].end(which, self._heard + delay))
+            self._end(kind, self._kinds[kind].end(which, self._who.heard + delay))
         on = (self._round[slot] >= 0) & ~self._silent.is_open[slot]
         slot, until = slot[on], until[on]
-        base = np.maximum(self._heard[slot], self._round_since[slot])
+        base = np.maximum(self._who.heard[slot], self._round_since[slot])
         base = np.maximum(base, self._feed.back_before)
         due = self._feed.find_due(base, delay)
         fires = (due != NEVER) & (due <= until)
-        began = np.maximum(self._heard[slot], self._round_since[slot])[fires]
+        began = np.maximum(self._who.heard[slot], self._round_since[slot])[fires]
         for k, b, at in zip(slot[fires], began, due[fires], strict=True):
             self._silent.is_open[k], self._silent.since[k] = True, b
             self._silent.over[k] = NEVER
@@ -447,28 +395,25 @@ class Watch:
 
     def _watch_feed(self, until: int) -> None:
         """One alarm when all phones are silent on a round, over with the first word."""
-        if not self._running or not (self._heard != NEVER).any():
+        if not self._running or not (self._who.heard != NEVER).any():
             return
-        delay = int(self.rules.no_signal_delay_s * 1e6)
         start = min(one.plan.start for one in self._running)
-        heard = self._feed.heard[self._feed.heard <= until]
-        ends = np.append(heard[1:], until)
-        if self._all_silent is not None and len(heard) > 1:
-            self._end_all_silent(int(heard[1]))
-        for before, after in zip(heard, ends, strict=True):
-            began = max(int(before), start)
-            is_told = self._all_silent is not None or began + delay <= self._now
-            if before == NEVER or after - began < delay or is_told:
+        delay = int(self.rules.no_signal_delay_s * 1e6)
+        back = self._feed.came_back(until)
+        if self._all_silent is not None and back is not None:
+            self._end_all_silent(back)
+        for began, after in self._feed.find_stops(start, until, delay):
+            if self._all_silent is not None or began + delay <= self._now:
                 continue
             self._all_silent = began
             alarm = Alarm(
                 "no_signal", "", "", "", moment_at(began), moment_at(began + delay),
-                detail={"workers": int((self._heard != NEVER).sum())},
+                detail={"workers": int((self._who.heard != NEVER).sum())},
             )  # fmt: skip
             self._open[alarm.key] = alarm
             self._opened.append(alarm)
             if after < until:
-                self._end_all_silent(int(after))
+                self._end_all_silent(after)
 
     def _end_all_silent(self, at: int) -> None:
         if self._all_silent is not None:
@@ -479,63 +424,34 @@ class Watch:
 
     def _judge_rounds(self, until: int) -> None:
         """Which rounds can soon no longer be done, at each full minute."""
-        waits = self._heard != NEVER
+        waits = self._who.heard != NEVER
         for one in self._running:
-            minute = (until - one.plan.start) // 60_000_000
-            if one.judged >= minute:
-                continue
-            one.judged = minute
-            here, away = one.judge(until, waits)
-            if not here.shape[1]:
-                continue
-            minutes, need = one.plan.minutes, one.plan.need
-            slack = np.minimum(self.rules.risk_slack_min, (minutes - need) / 2)
-            lost = np.cumsum(away, axis=1) > (minutes - need - slack)[:, None]
-            made = np.cumsum(here, axis=1) >= need[:, None]
-            for g in np.flatnonzero(lost.any(axis=1) & ~one.is_open & ~one.was_open):
-                first = int(np.argmax(lost[g]))
-                one.was_open[g] = True
-                if made[g, first]:
+            for risk in find_risks(one, until, waits, self.rules.risk_slack_min):
+                key = self._key_of_round(one, risk.row)
+                if risk.is_over:
+                    self._close(key, risk.at)
                     continue
-                one.is_open[g] = True
-                self._open_round(one, int(g), int(np.argmax(away[g])), first, here[g], away[g])
-            for g in np.flatnonzero(one.is_open & made.any(axis=1)):
-                one.is_open[g] = False
-                end = one.plan.start + (int(np.argmax(made[g])) + 1) * 60_000_000
-                self._close(self._key_of_round(one, int(g)), end)
+                kind, worker, grid, shift = key
+                began, at = moment_at(risk.began), moment_at(risk.at)
+                alarm = Alarm(kind, worker, grid, shift, began, at, detail=risk.detail)
+                self._open[alarm.key] = alarm
+                self._opened.append(alarm)
 
-    def _key_of_round(self, one: RunningRound, g: int) -> Key:
+    def _key_of_round(self, one: RunningRound, row: int) -> Key:
         shift = one.plan.shift if not one.plan.role else f"{one.plan.shift}/{one.plan.role}"
-        return ("round_at_risk", "", str(self._grids[one.plan.rows[g]]), shift)
-
-    def _open_round(
-        self, one: RunningRound, g: int, began: int, at: int, here: Bools, away: Bools
-    ) -> None:
-        kind, worker, grid, shift = self._key_of_round(one, g)
-        start = one.plan.start
-        gone, seen = int(away[: at + 1].sum()), int(here[: at + 1].sum())
-        alarm = Alarm(
-            kind, worker, grid, shift, moment_at(start + began * 60_000_000),
-            moment_at(start + (at + 1) * 60_000_000),
-            detail={
-                "here_min": seen, "away_min": gone, "unknown_min": at + 1 - seen - gone,
-                "need_min": float(one.plan.need[g]), "left_min": one.plan.minutes - at - 1,
-            },
-        )  # fmt: skip
-        self._open[alarm.key] = alarm
-        self._opened.append(alarm)
+        return ("round_at_risk", "", str(self._grids[one.plan.rows[row]]), shift)
 
     def _end_round(self, one: RunningRound, at: int) -> None:
-        for g in np.flatnonzero(one.is_open):
-            self._close(self._key_of_round(one, int(g)), min(at, one.plan.end))
+        for row in np.flatnonzero(one.is_open):
+            self._close(self._key_of_round(one, int(row)), min(at, one.plan.end))
 
     # --- alarms and states ---------------------------------------------------------------------
 
     def _open_one(self, kind: str, slot: int, began: int, at: int, detail: dict[str, Any]) -> None:
-        home, number = int(self._home[slot]), int(self._round[slot])
-        lon, lat = (float(v) for v in self._place[slot])
+        home, number = int(self._who.home[slot]), int(self._round[slot])
+        lon, lat = (float(v) for v in self._who.place[slot])
         alarm = Alarm(
-            kind, str(self._ids[slot]), str(self._grids[home]) if home >= 0 else "",
+            kind, str(self._who.ids[slot]), str(self._grids[home]) if home >= 0 else "",
             self._running[number].plan.shift if number >= 0 else "",
             moment_at(began), moment_at(at), None, lon, lat, detail,
         )  # fmt: skip
@@ -544,7 +460,7 @@ class Watch:
 
     def _end(self, kind: str, told: Told) -> None:
         for slot, at in zip(told.slot, told.at, strict=True):
-            self._close((kind, str(self._ids[slot]), "", ""), int(at))
+            self._close((kind, str(self._who.ids[slot]), "", ""), int(at))
 
     def _close(self, key: Key, at: int) -> None:
         alarm = self._open.pop(key, None)
@@ -553,25 +469,25 @@ class Watch:
             self._ended.append(replace(alarm, ended_at=ended))
 
     def _find_states(self, sos: Collection[str]) -> dict[str, str]:
-        code = np.full(len(self._ids), STATES.index("on_duty"), np.int8)
+        code = np.full(len(self._who.ids), STATES.index("on_duty"), np.int8)
         silent = find_silent(
-            self._heard, self._duty_since, self._now, int(self.rules.no_signal_delay_s * 1e6)
+            self._who.heard, self._duty_since, self._now, int(self.rules.no_signal_delay_s * 1e6)
         )
         code[self._stand.is_open] = STATES.index("standing")
         code[self._off.is_open | self._out.is_open] = STATES.index("off_post")
         code[silent | self._silent.is_open] = STATES.index("no_signal")
         if self._duty_since == NEVER:
             code[:] = STATES.index("off_duty")
-        heard = self._heard != NEVER
+        heard = self._who.heard != NEVER
         code[~heard] = -1
         for worker in sos:
-            if worker in self._slots:
-                code[self._slots[worker]] = STATES.index("sos")
+            if worker in self._who.slots:
+                code[self._who.slots[worker]] = STATES.index("sos")
         same = (code.tobytes(), frozenset(sos))
         if same == self._codes:
             return self._states
         self._codes = same
         names = np.array(STATES, dtype=object)[code[heard]]
-        found = dict(zip(self._ids[heard].tolist(), names.tolist(), strict=True))
+        found = dict(zip(self._who.ids[heard].tolist(), names.tolist(), strict=True))
         self._states = found | dict.fromkeys(sos, "sos")
         return self._states
