@@ -31,8 +31,8 @@ from geo.rounds import STATUSES
 from geo.shifts import COUNTS, ENDED, add_shares, count_shifts, sum_counts
 
 MOST_COUNT_ROWS = 10_000
-"""A month of more units and days has the shares and sums alone: openpyxl takes about a second for ten
-thousand cells, and nobody reads so many rows. The level above has them."""
+"""A month of more units and days has the shares and sums alone: openpyxl takes about a second for
+ten thousand cells, and nobody reads so many rows. The level above has them."""
 
 TINTS = {
     "done": "DDF1E8", "partly": "FBE9CF", "missed": "F9D9E0", "unknown": "E3E6EB",

@@ -18,7 +18,7 @@ from dashboards.store import Store
 from dashboards.track_rights import role_of
 from dashboards.words import Words
 from geo.rounds import REASONS, STATUSES
-from geo.shifts import COUNTS, NO_UNIT, add_shares, count_shifts, share_people, sum_counts
+from geo.shifts import COUNTS, NO_UNIT, count_shifts, share_people, sum_counts
 
 LEVELS = ("district", "street", "community")
 """Divisions that rounds are counted for, the widest first; the whole city is the total."""
@@ -199,17 +199,24 @@ def schedule_note(store: Store, words: Words) -> str:
 
 def month_counts(days: dict[date, ShiftDay | None], level: str) -> pd.DataFrame:
     """Counts by unit and date of the days that are known, each by the borders of its day."""
-    parts = []
-    for board in days.values():
-        if board is None or not len(board.rounds):
-            continue
-        units = None if level == "grid" else units_of(board.city, level)
-        named = board.rounds if level == "grid" else board.rounds.assign(unit="")
-        column = "grid_id" if level == "grid" else "unit"
-        found = count_shifts(named, [column, "date"], units=units)
-        parts.append(found.reset_index().rename(columns={column: "code"}))
+    boards = [board for board in days.values() if board is not None and len(board.rounds)]
+    # Counted once a day and level: a page asks again every second while the month grows.
+    parts = [
+        board.memo.get(("counts", level), lambda board=board: _count_day(board, level))  # type: ignore[misc]
+        for board in boards
+    ]
     names = ["code", "date", *COUNTS]
     return pd.concat(parts, ignore_index=True)[names] if parts else pd.DataFrame(columns=names)
+
+
+def _count_day(board: ShiftDay, level: str) -> pd.DataFrame:
+    """Counts by `code` and `date` of one day."""
+    if level == "grid":
+        found, column = count_shifts(board.rounds, ["grid_id", "date"]), "grid_id"
+    else:
+        units = units_of(board.city, level)
+        found, column = count_shifts(board.rounds, ["unit", "date"], units=units), "unit"
+    return found.reset_index().rename(columns={column: "code"})
 
 
 def month_json(
@@ -293,8 +300,3 @@ def people_json(
         }
         for worker, row in zip(shares.index, shares.itertuples(index=False), strict=True)
     ]
-
-
-def share_texts(counts: pd.DataFrame) -> pd.DataFrame:
-    """Counts with shares, for files."""
-    return add_shares(counts)
