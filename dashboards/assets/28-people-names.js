@@ -34,12 +34,13 @@
   function placeNames() {
     if (held) return held;
     held = [];
-    const layers = ["grid", "community", "street", "district"].map((level) => "w-names-" + level).filter((id) => s.map.getLayer(id));
+    const layers = ["w-values", ...["grid", "community", "street", "district"].map((level) => "w-names-" + level)].filter((id) => s.map.getLayer(id));
     const k = w.scale();
     for (const f of s.map.queryRenderedFeatures({ layers })) {
       const q = s.map.project(f.geometry.coordinates);
       const half = (measure(f.properties.name) / 2 + 4) * k * 1.15;
-      held.push([q.x - half, q.y - 10 * k, q.x + half, q.y + 10 * k]);
+      const high = (f.layer.id === "w-values" ? 22 : 10) * k; // a name and its value stand in two lines
+      held.push([q.x - half, q.y - high, q.x + half, q.y + high]);
     }
     return held;
   }
