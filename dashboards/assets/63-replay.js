@@ -159,7 +159,7 @@
 
   function step(at) {
     if (!r.playing || !page()) return;
-    const gone = Math.min((at - last) / 1000, 0.25); // a page that was away goes on from where it was
+    const gone = Math.min((at - last) / 1000, 1); // a page that was away goes on from where it was
     if (w.still() && at - last < SLOW_MS) return void window.requestAnimationFrame(step);
     last = at;
     // Time waits for the positions that belong to it.
