@@ -223,17 +223,15 @@ def _reach_step(
 @njit(cache=True, nogil=True, error_model="numpy")
 def walk(
     which, who, micro, x, y, gap_us, most_ms, r, longest, pieces, x0, y0, nx, ny, start, items,
-    begin, stop, number, bits, west, south, line_m, dot_m,
+    full, done, begin, stop, number, bits, west, south, line_m, dot_m,
 ):  # fmt: skip
     """Walk through fixes and cover pieces and dots near each step.
 
-    `which` are the fixes, by worker and time; `longest` is the longest piece; `begin`, `stop` and
-    `number` take the intervals of each piece and `bits` the dots. Intervals that found no room come
-    back.
+    `which` are the fixes, by worker and time; `longest` is the longest piece; `full` and `done`
+    tell which pieces are covered from end to end, and cells that have only such; `begin`, `stop`
+    and `number` take the intervals of each piece and `bits` the dots. Intervals that found no room
+    come back.
     """
-    # Memory of zeros costs nothing where nobody looks: a short walk in a large city stays cheap.
-    full = np.zeros(len(pieces), np.uint8)
-    done = np.zeros(nx * ny, np.uint8)
     spilled = np.empty((16, 3))
     spills = 0
     was_joined = False

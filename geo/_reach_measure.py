@@ -245,13 +245,15 @@ def _cover(
     n = len(pieces)
     begin, stop = np.empty((n, SLOTS)), np.empty((n, SLOTS))
     number = np.zeros(n, dtype=np.int32)
+    # Zeros of numpy cost nothing where nobody looks: a short walk in a large city stays cheap.
+    full, done = np.zeros(n, dtype=np.uint8), np.zeros(cells.nx * cells.ny, dtype=np.uint8)
     place = (0.0, 0.0, 1.0, 1.0)
     if lines is not None:
         place = (lines.west, lines.south, lines.line_m, lines.dot_m)
     spilled = walk(
         which, walks.who, walks.micro, walks.x, walks.y, int(walks.gap_s * 1e6),
         walks.most_kmh / 3.6, radius_m, cells.longest, pieces.ends, cells.x0, cells.y0,
-        cells.nx, cells.ny, cells.start, cells.items, begin, stop, number,
+        cells.nx, cells.ny, cells.start, cells.items, full, done, begin, stop, number,
         np.empty((0, 0), dtype=np.uint64) if bits is None else bits, *place,
     )  # fmt: skip
     return begin, stop, number, spilled
