@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geo.errors import ColumnError
@@ -115,6 +115,7 @@ GENERATED = st.lists(
 LEVELS = st.dictionaries(st.sampled_from("ABCDEF"), st.sampled_from(["x", "y", None]))
 
 
+@settings(max_examples=60, deadline=None)
 @given(GENERATED, LEVELS)
 def test_the_parts_add_up_to_what_is_required_at_every_level(
     rows: list[tuple[str, str, str, str]], units: dict[str, str | None]
@@ -135,6 +136,7 @@ def test_the_parts_add_up_to_what_is_required_at_every_level(
         assert ((known >= 0) & (known <= 1)).all()
 
 
+@settings(max_examples=60, deadline=None)
 @given(GENERATED, LEVELS)
 def test_a_unit_counts_what_its_grids_count(
     rows: list[tuple[str, str, str, str]], units: dict[str, str | None]
