@@ -31,6 +31,8 @@
   /* Nobody is drawn who is off duty: where they are then is theirs. */
   p.isDrawn = (state) => state !== CODE.off_duty;
   p.isShown = () => s.layers.includes("workers");
+  /* The command screen shows a call for help with the layer off, too; other maps are about something else. */
+  p.isLoud = () => p.isShown() || Boolean(document.getElementById("command-page"));
 
   /* --- programs ------------------------------------------------------------------------------------------- */
 
@@ -291,9 +293,9 @@
     const quiet = 0.55 + 0.45 * zoom;
     gl.uniform1fv(g.mark.u.u_alpha, [quiet + 0.1 * (1 - zoom), 1, quiet, 1, 1, 0, 1]);
     gl.bindVertexArray(g.markArray);
-    // With the layer switched off an SOS is still seen.
+    // With the layer switched off an SOS is still seen on the command screen.
     const first = p.isShown() ? 0 : g.calm;
-    if (g.count > first) gl.drawArrays(gl.POINTS, first, g.count - first);
+    if (g.count > first && p.isLoud()) gl.drawArrays(gl.POINTS, first, g.count - first);
     gl.bindVertexArray(null);
     p.frames = (p.frames || 0) + 1;
   }

@@ -54,7 +54,7 @@
       if (!p.here[slot]) continue;
       const state = p.seen(slot);
       if (!p.isDrawn(state)) continue;
-      const loud = state === CODE.sos || (slot === p.chosen && p.isShown());
+      const loud = (state === CODE.sos && p.isLoud()) || (slot === p.chosen && p.isShown());
       if (!loud && !isNear) continue;
       const x = place.x(p.lon[slot]);
       const y = place.y(p.lat[slot]);

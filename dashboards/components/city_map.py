@@ -258,11 +258,14 @@ def build_marks_legend(words: Words) -> list[Any]:
     """Shape and word of each state of an open incident, and of a worker."""
     states = ("late", "soon", "fine", "none")
     items = [html.Li([mark(state), words(f"state.{state}")]) for state in states]
-    people = [html.Li([worker_mark(state), words(f"js.worker.{state}")]) for state in DRAWN]
+    people = [
+        html.Li([worker_mark(state), words(f"js.worker.{state}")], className="of-people")
+        for state in DRAWN
+    ]
     return [
         html.Li(words("legend.incidents"), className="legend-title"),
         *items,
-        html.Li(words("live.legend"), className="legend-title"),
+        html.Li(words("live.legend"), className="legend-title of-people"),
         *people,
     ]
 
