@@ -206,9 +206,9 @@ def _add_tracks(routes: flask.Blueprint, store: Store, days: Days) -> None:
         if (until - since).total_seconds() > LONGEST_S:
             raise _AskedError("span")
         step, box = _number("step", 0.5, 3600.0, 30.0), _box(store)
-        if viewer.by != worker:
-            whole = (day.replay.since, day.replay.until)
-            note_look(store, viewer, worker or "*", *whole, "follow" if worker else "replay")
+        whole = (day.replay.since, day.replay.until)
+        # Who says to be the worker himself is noted as well: nobody signs in, so it is a claim.
+        note_look(store, viewer, worker or "*", *whole, "follow" if worker else "replay")
         rows = np.array([k for k in (day.replay.row_of(worker),) if k >= 0]) if worker else None
         found = day.replay.slice(since, until, box, step, MOST_PLACES, rows=rows)
         packed = squeeze(pack_slice(found, box))
@@ -230,9 +230,8 @@ def _add_tracks(routes: flask.Blueprint, store: Store, days: Days) -> None:
         viewer, worker = viewer_of(flask.request.args), flask.request.args.get("worker", "")
         require_tracks(store, viewer, worker)
         day = _loaded(store, days)
-        if viewer.by != worker:
-            screen = "passed" if flask.request.args.get("for") == "passed" else "follow"
-            note_look(store, viewer, worker, day.replay.since, day.replay.until, screen)
+        screen = "passed" if flask.request.args.get("for") == "passed" else "follow"
+        note_look(store, viewer, worker, day.replay.since, day.replay.until, screen)
         return _json(store, replay_json.track_json(store, day, worker))
 
     @routes.get("/at")

@@ -1,10 +1,11 @@
 """What patrols, cameras and assets reach: parts of streets, ground, things, and what nobody does.
 
 Streets are cut into straight pieces of at most 25 m and where grids meet; each belongs to the grid
-of its middle (on a border see `geo.locate`), so the metres of all grids add up to the city's. What is within a distance of
-a walk or an asset, or in a camera's view, is a set of intervals of pieces (`Reach`), exact up to
-rounding (`geo._reach_cover`); joining and inverting such sets answers what both, either or neither
-reaches. Ground is counted in dots on level lines (`geo._reach_area`), each dot of at most one grid.
+of its middle (on a border see `geo.locate`), so the metres of all grids add up to the city's. What
+is within a distance of a walk or an asset, or in a camera's view, is a set of intervals of pieces
+(`Reach`), exact up to rounding (`geo._reach_cover`); joining and inverting such sets answers what
+both, either or neither reaches. Ground is counted in dots on level lines (`geo._reach_area`), each
+dot of at most one grid.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geo.errors import InputError
@@ -118,6 +118,7 @@ def test_an_unknown_zone_is_refused() -> None:
         find_zone("Mars/Base")
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.datetimes(pd.Timestamp("1971-01-01"), pd.Timestamp("2068-12-31")), min_size=1),
     st.sampled_from(
