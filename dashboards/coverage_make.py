@@ -147,10 +147,10 @@ def make_cover(
     blind = invert_reach(ground.pieces, join_reach(covered, maybe, outside))
     unknown = invert_reach(ground.pieces, join_reach(covered, blind, outside))
     table = _table(ground, covered, unknown, blind).assign(**extra)
+    not_blind = invert_reach(ground.pieces, blind)
     stretches = find_stretches(
-        ground.pieces, ground.roads, ground.grids, join_reach(covered, unknown),
-        most=MOST_STRETCHES,
-    )  # fmt: skip
+        ground.pieces, ground.roads, ground.grids, not_blind, most=MOST_STRETCHES
+    )
     worst = stretches.dropna(subset="grid_id").drop_duplicates("grid_id").set_index("grid_id")
     table["worst_m"] = worst["length_m"].reindex(table.index).fillna(0.0)
     if not len(ground.pieces):

@@ -19,7 +19,12 @@
     return text;
   };
   v.number = (n, digits) => n.toLocaleString("en-US", { minimumFractionDigits: digits || 0, maximumFractionDigits: digits || 0 });
-  v.percent = (share) => (share === null || !Number.isFinite(share) ? "–" : v.number(share * 100, 1) + "%");
+  /* What is not quite all or not quite nothing is never told as all or nothing. */
+  v.percent = function (share) {
+    if (share === null || !Number.isFinite(share)) return "–";
+    if (share > 0 && share < 0.0005) return v.say("percent.least");
+    return v.number(share < 1 ? Math.min(share * 100, 99.9) : 100, 1) + "%";
+  };
   /* Metres as people read them: kilometres from one on. */
   v.length = (m) => (m >= 1000 ? v.say("km", { n: v.number(m / 1000, m >= 100000 ? 0 : 1) }) : v.say("m", { n: v.number(m) }));
 

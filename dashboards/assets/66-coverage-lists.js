@@ -11,8 +11,8 @@
 
   /* --- lists ------------------------------------------------------------------------------------------ */
 
-  function line(rank, title, where, value, run, id) {
-    return h("li", {}, h("button", { type: "button", class: "cv-line", id, onclick: run },
+  function line(rank, title, where, value, run, id, hint) {
+    return h("li", {}, h("button", { type: "button", class: "cv-line", id, title: hint, onclick: run },
       h("span", { class: "cv-rank" }, String(rank)), h("b", {}, title), h("span", { class: "cv-where" }, where), h("span", { class: "cv-value" }, value)));
   }
   const gridName = (id) => (id ? l.names.get(id) || id : v.say("stretch.outside"));
@@ -37,9 +37,9 @@
     if (!told.list.length) return [h("p", { class: "empty-line cv-none" }, v.say("spot.none"))];
     const lines = told.list.map((one) => {
       const near = one.street ? v.say("spot.near", { street: one.street }) : v.say("spot.nowhere");
-      const where = gridName(one.grid) + " · " + (one.kind === "pole" ? v.say("spot.pole", { id: one.id }) : v.say("spot.corner"));
+      const where = gridName(one.grid) + " · " + v.say("spot." + one.kind);
       const value = h("span", { class: "cv-two" }, h("b", {}, v.say("spot.gain", { n: v.number(one.gain) })), h("span", { class: "inc-quiet" }, v.say("spot.total", { n: v.number(one.total) })));
-      return line(one.rank, near, where, value, () => v.map.spot(one.at), "coverage-spot-" + one.rank);
+      return line(one.rank, near, where, value, () => v.map.spot(one.at), "coverage-spot-" + one.rank, one.id ? v.say("spot.pole.id", { id: one.id }) : null);
     });
     const last = told.list[told.list.length - 1];
     const bound = v.say("spot.bound", {
@@ -92,10 +92,11 @@
   }
   const size = (px) => Math.round(px * w.scale());
   const figureOf = (name, draw, value, px) => ({
-    colId: name, headerName: v.say("column." + name), headerTooltip: v.say("column." + name), width: size(px || 72), minWidth: size(52),
+    colId: name, headerName: v.say("column." + name), headerTooltip: v.say("column." + name), flex: px || 60, minWidth: size(px || 60),
     type: "rightAligned", headerClass: "ag-right-aligned-header", cellClass: "inc-td cv-n", sortable: true, resizable: true, wrapHeaderText: true, autoHeaderHeight: true,
-    valueGetter: (params) => (params.data ? value(params.data) : null), cellRenderer: cell((row) => h("span", {}, draw(row))),
+    valueGetter: (params) => (params.data ? value(params.data) : null), cellRenderer: cell((row) => [draw(row)].flat().map((text) => (text instanceof Node ? text : h("span", {}, text)))),
   });
+  const ofAll = (some, all) => [v.number(some), h("span", { class: "inc-two" }, v.say("column.of", { n: v.number(all) }))];
 
   /* Covered, not covered and unknown as parts of a bar: the three are the whole street. */
   function bar(row) {
@@ -112,25 +113,25 @@
   function columns() {
     const has = (name) => v.body.columns.includes(name);
     const metres = (name) => (row) => v.number(row[name]);
-    const unseen = (name) => figureOf(name, (row) => v.number(row[name + "_blind"]) + " / " + v.number(row[name]), (row) => row[name + "_blind"], 88);
+    const unseen = (name) => figureOf(name, (row) => ofAll(row[name + "_blind"], row[name]), (row) => row[name + "_blind"], 68);
     return [
       {
-        colId: "name", headerName: v.say("column.name"), width: size(136), minWidth: size(90), pinned: "left", sortable: true, resizable: true, cellClass: "inc-td inc-td-what",
+        colId: "name", headerName: v.say("column.name"), width: size(146), minWidth: size(90), pinned: "left", sortable: true, resizable: true, cellClass: "inc-td inc-td-what",
         valueGetter: (params) => (params.data ? params.data.name : null),
         comparator: (a, z) => String(a).localeCompare(String(z), "zh-Hans-CN", { numeric: true }),
         cellRenderer: cell((row) => [h("span", { class: "inc-one", title: row.name }, row.name), h("span", { class: "inc-two", title: row.place }, row.place)]),
       },
       {
-        colId: "share", headerName: v.say("column.share"), width: size(126), minWidth: size(110), sortable: true, resizable: true, cellClass: "inc-td",
+        colId: "share", headerName: v.say("column.share"), flex: 126, minWidth: size(120), sortable: true, resizable: true, cellClass: "inc-td",
         valueGetter: (params) => (params.data ? shareOf(params.data) : null), cellRenderer: cell(bar),
       },
-      figureOf("blind", metres("blind_m"), (row) => row.blind_m),
-      figureOf("worst", (row) => (row.worst_m === undefined ? "" : v.number(row.worst_m)), (row) => row.worst_m),
-      figureOf("unknown", metres("unknown_m"), (row) => row.unknown_m),
+      figureOf("blind", metres("blind_m"), (row) => row.blind_m, 76),
+      figureOf("worst", (row) => (row.worst_m === undefined ? "" : v.number(row.worst_m)), (row) => row.worst_m, 72),
+      figureOf("unknown", metres("unknown_m"), (row) => row.unknown_m, 66),
       has("area_share") ? figureOf("area", (row) => (row.id === TOTAL ? "" : v.percent(row.area_share)), (row) => row.area_share, 64) : null,
       has("incidents") ? unseen("incidents") : null,
       has("assets") ? unseen("assets") : null,
-      has("households") ? figureOf("homes", (row) => v.number(row.served) + " / " + v.number(row.households), (row) => (row.households ? row.served / row.households : null), 112) : null,
+      has("households") ? figureOf("homes", (row) => ofAll(row.served, row.households), (row) => (row.households ? row.served / row.households : null), 72) : null,
     ].filter(Boolean);
   }
 

@@ -90,8 +90,9 @@
       values: encode(Float32Array.from(values)),
       palette: byGrid ? v.config.palette : v.config.palette.map(() => CLEAR),
     });
-    for (const state of Object.keys(COLOURS)) {
-      s.map.setLayoutProperty("cv-street-" + state, "visibility", byGrid ? "none" : "visible");
+    // Views and streets would muddy the shades of grids.
+    for (const id of ["cv-view", ...Object.keys(COLOURS).map((state) => "cv-street-" + state)]) {
+      s.map.setLayoutProperty(id, "visibility", byGrid ? "none" : "visible");
     }
   };
 
@@ -114,9 +115,9 @@
     }
     parts.push(item("swatch swatch-hatch", v.say("legend.nodata")));
     if (v.hasCameras()) {
-      parts.push(item("cv-key is-spot", v.say("legend.spot")), item("cv-key is-view", v.say("legend.view")), item("cv-key is-nowhere", v.say("legend.nowhere")));
+      parts.push(item("cv-key is-spot", v.say("legend.spot")), v.by() === "streets" ? item("cv-key is-view", v.say("legend.view")) : null, item("cv-key is-nowhere", v.say("legend.nowhere")));
     }
-    place.replaceChildren(h("ul", { class: "cv-legend" }, parts));
+    place.replaceChildren(h("ul", { class: "cv-legend" }, parts.filter(Boolean)));
   }
 
   /* --- going to a place ----------------------------------------------------------------------------------- */

@@ -202,6 +202,8 @@ def notes(store: Store, cover: Cover, words: Words) -> list[str]:
         walls = cover.seen is not None and cover.seen.buildings_m is not None
         found.append(words("coverage.note.walls" if walls else "coverage.note.nowalls"))
         found.append(words("coverage.note.history", n=choice.days))
+        if facts.get("incidents_unclear"):
+            found.append(words("coverage.note.unclear", n=n["incidents_unclear"]))
     if choice.what == "assets" and "class_total" in facts:
         name = _class(choice.class_code, words)
         found.append(words("coverage.note.class", name=name, n=n["class_total"]))
