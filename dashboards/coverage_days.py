@@ -17,7 +17,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from dashboards.components.coverage_shapes import pack_shapes
 from dashboards.coverage_ground import (
     WEEK,
     CityGround,
@@ -84,6 +83,8 @@ class Coverage:
 
     Parameters
     ----------
+    prepare
+        Makes what pages will ask of an answer, before anybody is told of it.
     threaded
         Whether to work in a thread; without one a request works out what it asks for (tests).
     tick
@@ -91,9 +92,15 @@ class Coverage:
     """
 
     def __init__(
-        self, store: Store, *, threaded: bool = True, tick: Callable[[], float] = time.monotonic
+        self,
+        store: Store,
+        *,
+        prepare: Callable[[Cover], object] = lambda _: None,
+        threaded: bool = True,
+        tick: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
+        self._prepare = prepare
         self._threaded = threaded
         self._tick = tick
         self._known: OrderedDict[Choice, _Known] = OrderedDict()
@@ -211,7 +218,7 @@ class Coverage:
                 seen=seen, tell=tell,
             )  # fmt: skip
             tell("shapes", 0.95)
-            pack_shapes(cover)
+            self._prepare(cover)
         with self._lock:
             known.cover, known.no_grids = cover, ground is None
             known.checked, known.trouble = self._tick(), ""

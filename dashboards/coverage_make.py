@@ -57,6 +57,9 @@ HISTORY_DAYS = (30, 90, 365)
 MOST_STRETCHES = 1000
 """So many stretches are told, so that each grid has its worst; the page shows ten."""
 
+LEAST_M = 1.0
+"""A shorter stretch is no place to go to; its metres count all the same."""
+
 SPOTS = 10
 
 
@@ -151,6 +154,7 @@ def make_cover(
     stretches = find_stretches(
         ground.pieces, ground.roads, ground.grids, not_blind, most=MOST_STRETCHES
     )
+    stretches = stretches[stretches["length_m"] >= LEAST_M]
     worst = stretches.dropna(subset="grid_id").drop_duplicates("grid_id").set_index("grid_id")
     table["worst_m"] = worst["length_m"].reindex(table.index).fillna(0.0)
     if not len(ground.pieces):

@@ -20,6 +20,7 @@ from werkzeug.exceptions import NotFound
 from dashboards.components.coverage_export import sheets
 from dashboards.components.coverage_rows import progress_json, state_json, title
 from dashboards.components.coverage_shapes import (
+    pack_shapes,
     spot_shapes,
     street_shapes,
     stretch_lines,
@@ -49,7 +50,16 @@ Answer = flask.typing.ResponseReturnValue
 
 def add_coverage_routes(server: flask.Flask, store: Store, *, threaded: bool = True) -> Coverage:
     """Add the routes of `/workers/coverage` to the server of an app."""
-    coverage = Coverage(store, threaded=threaded)
+
+    def state_bytes(cover: Cover, words: Words) -> bytes:
+        key = ("state", words.language)
+        return cover.memo.get(key, lambda: _dump(state_json(store, cover, words)))
+
+    def prepare(cover: Cover) -> None:
+        pack_shapes(cover)
+        state_bytes(cover, Words(store.settings.language))
+
+    coverage = Coverage(store, prepare=prepare, threaded=threaded)
     server.extensions[COVERAGE] = coverage
     routes = flask.Blueprint("coverage", __name__, url_prefix="/coverage")
 
@@ -59,19 +69,15 @@ def add_coverage_routes(server: flask.Flask, store: Store, *, threaded: bool = T
         found = coverage.get(choice)
         if found.cover is None:
             return _waiting(found, words)
-        may = _may(store, choice)
-        packed = found.cover.memo.get(
-            ("state", words.language, may),
-            lambda: _dump(state_json(store, found.cover, words, may=may)),  # type: ignore[arg-type]
-        )
         # What changes from one asking to the next is put before the rest, which stays as it is.
         more = {
             "title": title(choice, words),
+            "lines": _may(store, choice),
             "age_s": max(0.0, (store.clock() - found.cover.at).total_seconds()),
             "working": None if found.working is None else progress_json(found.working, words),
             "trouble": words("coverage.trouble") if found.trouble else "",
         }
-        body = _dump(more)[:-1] + b"," + packed[1:]
+        body = _dump(more)[:-1] + b"," + state_bytes(found.cover, words)[1:]
         return send(pack(body), "application/json", "no-store")
 
     @routes.get("/<kind>.geojson")

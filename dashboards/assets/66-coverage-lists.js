@@ -113,7 +113,7 @@
   function columns() {
     const has = (name) => v.body.columns.includes(name);
     const metres = (name) => (row) => v.number(row[name]);
-    const unseen = (name) => figureOf(name, (row) => ofAll(row[name + "_blind"], row[name]), (row) => row[name + "_blind"], 68);
+    const unseen = (name) => figureOf(name, (row) => ofAll(row[name + "_blind"], row[name]), (row) => row[name + "_blind"], 76);
     return [
       {
         colId: "name", headerName: v.say("column.name"), width: size(146), minWidth: size(90), pinned: "left", sortable: true, resizable: true, cellClass: "inc-td inc-td-what",
@@ -125,7 +125,7 @@
         colId: "share", headerName: v.say("column.share"), flex: 126, minWidth: size(120), sortable: true, resizable: true, cellClass: "inc-td",
         valueGetter: (params) => (params.data ? shareOf(params.data) : null), cellRenderer: cell(bar),
       },
-      figureOf("blind", metres("blind_m"), (row) => row.blind_m, 76),
+      figureOf("blind", metres("blind_m"), (row) => row.blind_m, 82),
       figureOf("worst", (row) => (row.worst_m === undefined ? "" : v.number(row.worst_m)), (row) => row.worst_m, 72),
       figureOf("unknown", metres("unknown_m"), (row) => row.unknown_m, 66),
       has("area_share") ? figureOf("area", (row) => (row.id === TOTAL ? "" : v.percent(row.area_share)), (row) => row.area_share, 64) : null,
@@ -147,7 +147,7 @@
       id, name, place, ...Object.fromEntries(v.body.columns.map((column, number) => [column, values[number]])),
     }));
     l.api.setGridOption("rowData", rows);
-    l.api.setGridOption("pinnedBottomRowData", [{ id: TOTAL, name: v.say("total", { n: v.number(rows.length) }), place: "", ...v.body.totals }]);
+    l.api.setGridOption("pinnedBottomRowData", [{ id: TOTAL, name: v.say("total"), place: "", ...v.body.totals }]);
     l.api.refreshCells({ force: true });
     document.getElementById("coverage-count").textContent = v.say("count", { n: v.number(rows.length) });
     l.chosen();
@@ -190,6 +190,11 @@
     }
     l.api = api;
     api.setGridOption("getRowClass", (params) => (params.data && params.data.id === TOTAL ? "cv-total" : ""));
+    // The component forgets the selection once it hears of new rows; it hears after we told the grid.
+    api.addEventListener("rowDataUpdated", () => window.setTimeout(l.chosen, 0));
+    api.addEventListener("selectionChanged", (event) => {
+      if (event.source !== "rowClicked" && v.choice.grid && !api.getSelectedRows().length) window.setTimeout(l.chosen, 0);
+    });
     api.addEventListener("cellClicked", open);
     api.addEventListener("cellKeyDown", (event) => {
       if (event.event.key !== "Enter") return;

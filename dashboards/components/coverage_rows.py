@@ -35,8 +35,8 @@ def columns_of(cover: Cover) -> list[str]:
     return [name for name in COLUMNS if name in cover.table]
 
 
-def state_json(store: Store, cover: Cover, words: Words, *, may: bool) -> dict[str, Any]:
-    """The whole answer; `may` says whether its streets may be drawn."""
+def state_json(store: Store, cover: Cover, words: Words) -> dict[str, Any]:
+    """The whole answer, the same for everybody."""
     at = cover.at.astimezone(store.zone)
     columns = columns_of(cover)
     rows = cover.table[columns]
@@ -62,7 +62,6 @@ def state_json(store: Store, cover: Cover, words: Words, *, may: bool) -> dict[s
         "facts": cover.facts,
         "reason": words(f"coverage.reason.{cover.reason}") if cover.reason else "",
         "notes": notes(store, cover, words),
-        "lines": may,
     }
 
 

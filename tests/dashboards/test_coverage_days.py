@@ -369,7 +369,7 @@ def test_a_city_without_grids_says_why(make_store: Callable[..., Store]) -> None
 @pytest.mark.parametrize("language", ["zh", "en"])
 def test_every_choice_has_its_words(store: Store, language: str) -> None:
     for choice in choices():
-        body = state_json(store, answer(store, choice), Words(language), may=True)
+        body = state_json(store, answer(store, choice), Words(language))
         assert body["notes"]
         assert all(len(row) == 3 + len(body["columns"]) for row in body["rows"])
 
