@@ -54,8 +54,8 @@ WITH_CAMERAS = ("cameras", "both")
 HISTORY_DAYS = (30, 90, 365)
 """How long back incidents may count."""
 
-MOST_STRETCHES = 1000
-"""So many stretches are told, so that each grid has its worst; the page shows ten."""
+MOST_STRETCHES = 50_000
+"""All of them in any city that we name, so that each grid has its worst; the page shows ten."""
 
 LEAST_M = 1.0
 """A shorter stretch is no place to go to; its metres count all the same."""

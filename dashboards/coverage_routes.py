@@ -18,7 +18,12 @@ import pandas as pd
 from werkzeug.exceptions import NotFound
 
 from dashboards.components.coverage_export import sheets
-from dashboards.components.coverage_rows import progress_json, state_json, title
+from dashboards.components.coverage_rows import (
+    progress_json,
+    state_json,
+    stretches_json,
+    title,
+)
 from dashboards.components.coverage_shapes import (
     pack_shapes,
     spot_shapes,
@@ -107,6 +112,14 @@ def add_coverage_routes(server: flask.Flask, store: Store, *, threaded: bool = T
         if not lines:
             raise NotFound
         return _json({"geometry": next(iter(lines.values())), "mark": cover.version})
+
+    @routes.get("/stretches")
+    def stretches() -> Answer:
+        cover = _kept(coverage, _choice(store))
+        if cover is None:
+            raise NotFound
+        found = stretches_json(cover, flask.request.args.get("grid", ""))
+        return _json({"stretches": found, "mark": cover.version})
 
     @routes.get("/grids.<kind>")
     def file(kind: str) -> Answer:

@@ -210,6 +210,7 @@
   k.onBegin(async (config) => {
     if (!config.coverage) return;
     v.config = config.coverage;
+    v.config.palette = v.config.palettes[c.kept("night") === true ? "night" : "day"];
     v.choice = {};
     for (const name of FIELDS) if (config.coverage.choice[name]) v.choice[name] = config.coverage.choice[name];
     v.body = null;

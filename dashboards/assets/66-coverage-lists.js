@@ -5,9 +5,8 @@
   const c = w.cases;
   const h = c.h;
   const v = w.coverage;
-  const l = (v.lists = { api: null, names: new Map(), columnsOf: "" });
+  const l = (v.lists = { api: null, names: new Map(), columnsOf: "", mark: "", ofGrid: {} });
   const TOTAL = " total";
-  const TEN = 10;
 
   /* --- lists ------------------------------------------------------------------------------------------ */
 
@@ -19,11 +18,12 @@
 
   function stretches() {
     const grid = v.choice.grid;
-    const mine = v.body.stretches.filter((one) => !grid || one[2] === grid).slice(0, TEN);
+    const mine = grid ? l.ofGrid[grid] : v.body.stretches;
     const head = grid
       ? h("div", { class: "cv-list-head" }, h("span", {}, v.say("stretch.of", { name: gridName(grid) })),
           h("button", { type: "button", class: "inc-link", id: "coverage-all", onclick: () => v.choose({ grid: "" }) }, v.say("stretch.all")))
       : null;
+    if (!mine) return [head];
     if (!mine.length) return [head, h("p", { class: "empty-line cv-none" }, v.say(grid ? "stretch.none.grid" : "stretch.none"))];
     const lines = mine.map(([rank, street, of, metres, box], place) =>
       line(place + 1, street || v.say("stretch.noname"), gridName(of), v.say("list.metres", { n: v.number(metres) }),
@@ -49,8 +49,22 @@
     return [h("ol", {}, lines), h("p", { class: "cv-note" }, bound)];
   }
 
+  /* The stretches of the chosen grid, asked for once an answer. */
+  async function fetchGrid() {
+    const [grid, mark] = [v.choice.grid, v.body.mark];
+    const answer = await window.wangge.workers.get("/coverage/stretches", { ...v.query(), grid });
+    if (!answer.ok || !v.body || v.body.mark !== mark || answer.body.mark !== mark) return;
+    l.ofGrid[grid] = answer.body.stretches;
+    if (v.choice.grid === grid) l.show();
+  }
+
   l.show = function () {
     if (!v.body) return;
+    if (l.mark !== v.body.mark) {
+      l.mark = v.body.mark;
+      l.ofGrid = {};
+    }
+    if (v.choice.grid && !l.ofGrid[v.choice.grid]) fetchGrid();
     l.names = new Map(v.body.rows.map((row) => [row[0], row[1]]));
     const list = v.list();
     for (const name of ["stretches", "spots"]) {

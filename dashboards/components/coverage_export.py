@@ -62,7 +62,7 @@ def _kind(name: str) -> Kind:
 
 def _stretches(cover: Cover, told: list[str], words: Words) -> Sheet:
     names = ["rank", "street", "grid_id", "length_m", "box"]
-    rows = pd.DataFrame(stretches_json(cover)[:MOST_STRETCHES], columns=names)
+    rows = pd.DataFrame(stretches_json(cover, most=MOST_STRETCHES), columns=names)
     boxes = rows.pop("box")
     for number, name in enumerate(("west", "south", "east", "north")):
         rows[name] = [f"{box[number]:.6f}" for box in boxes]

@@ -86,9 +86,13 @@ def _sum(column: pd.Series) -> float:
     return round(float(column.sum()), 1)
 
 
-def stretches_json(cover: Cover) -> list[list[Any]]:
-    """`[rank, street, grid_id, metres, box]` of each stretch, the longest first."""
+SHOWN = 10
+
+
+def stretches_json(cover: Cover, grid: str = "", most: int = SHOWN) -> list[list[Any]]:
+    """`[rank, street, grid_id, metres, box]` of stretches, the longest first; those of a grid."""
     table = cover.stretches
+    table = (table[table["grid_id"] == grid] if grid else table).head(most)
     boxes = table.geometry.to_crs(4326).bounds.to_numpy().round(6).tolist() if len(table) else []
     return [
         [

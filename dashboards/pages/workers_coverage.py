@@ -31,7 +31,7 @@ from dashboards.words import Words
 from geo.codes import class_name
 from geo.errors import CodeError
 from geo.served import service_distance
-from layers.colours import sequential
+from layers.colours import MOODS, sequential
 
 NAME = "workers_coverage"
 PATH = "/workers/coverage"
@@ -82,7 +82,7 @@ def build_page(store: Store, query: dict[str, str]) -> Any:
             "whats": list(WHATS),
             "days": list(HISTORY_DAYS),
             "classes": class_options(store, words),
-            "palette": list(sequential("day", CLASSES, "teal")),
+            "palettes": {mood: list(sequential(mood, CLASSES, "teal")) for mood in MOODS},
             "empty": not len(snapshot.city.grids),
             "choice": {
                 "what": choice.what,

@@ -327,6 +327,18 @@ def test_streets_that_are_drawn_have_the_lengths_that_are_told(client: FlaskClie
     assert client.get("/coverage/stretch?what=assets&m=100&rank=99").status_code == 404
 
 
+def test_each_grid_has_its_own_longest_stretch(client: FlaskClient, drawing: Any) -> None:
+    told = client.get("/coverage/state?what=assets&m=100").get_json()
+    at = 3 + told["columns"].index("worst_m")
+    worst = {row[0]: row[at] for row in told["rows"]}
+    for grid in drawing.ids:
+        path = f"/coverage/stretches?what=assets&m=100&grid={grid}"
+        found = client.get(path).get_json()["stretches"]
+        assert worst[grid] == (found[0][3] if found else 0)
+    assert max(worst.values()) == told["stretches"][0][3] > 300
+    assert client.get("/coverage/stretches?what=both").status_code == 404
+
+
 def test_files_have_the_same_sums_as_the_page(client: FlaskClient) -> None:
     told = client.get("/coverage/state?what=cameras").get_json()
     whole = client.get("/coverage/grids.csv?what=cameras").get_data().decode("utf-8-sig")
