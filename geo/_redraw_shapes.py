@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -285,16 +286,27 @@ def _vertices_of(ground: Ground, block: int) -> dict[tuple[float, float], int]:
 def _to_rings(
     part: shapely.Polygon, vertex_of: dict[tuple[float, float], int], places: list[Floats]
 ) -> list[Ints]:
-    """The rings of a part as vertex numbers; places that nobody has yet are added."""
+    """The rings of a part as vertex numbers; places that nobody has yet are added.
+
+    A cut that passes a vertex goes through it: where a neighbour was cut by the same line, rounding
+    puts the crossing a hair beside the vertex that the two already share.
+    """
     found = []
     for ring in (part.exterior, *part.interiors):
-        numbers = []
+        numbers: list[int] = []
         for place in shapely.get_coordinates(ring)[:-1]:
             key = tuple(place.tolist())
             if key not in vertex_of:
-                vertex_of[key] = len(places)
-                places.append(place)
-            numbers.append(vertex_of[key])
+                near = min(vertex_of, key=lambda known: math.dist(known, key))
+                if math.dist(near, key) <= ON_LINE_M:
+                    vertex_of[key] = vertex_of[near]
+                else:
+                    vertex_of[key] = len(places)
+                    places.append(place)
+            if not numbers or numbers[-1] != vertex_of[key]:
+                numbers.append(vertex_of[key])
+        if len(numbers) > 1 and numbers[0] == numbers[-1]:
+            numbers.pop()
         found.append(np.array(numbers, dtype=np.int64))
     return found
 
@@ -334,7 +346,8 @@ def _require_sound(plan: Plan, ground: Ground, near: Ints) -> None:
     for block in near.tolist():
         name = plan.blocks.ids[block] if block < len(plan.blocks) else "the new part"
         rings = [ground.rings.rings[k] for k in ground.rings.rings_of(block)]
-        areas = [signed_area(ground.xy[ring]) for ring in rings if len(ring)]
+        rings = [ring for ring in rings if len(ring)]
+        areas = [signed_area(ground.xy[ring]) for ring in rings]
         old = (
             [
                 signed_area(plan.ground.xy[plan.ground.rings.rings[k]])

@@ -140,7 +140,7 @@
     const here = d.placeOf(r.followed.row);
     if (!here) return;
     const at = performance.now();
-    if (at - told > 500) {
+    if (!r.playing || at - told > 500) {
       told = at;
       card(true);
     }
