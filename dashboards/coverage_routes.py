@@ -48,7 +48,7 @@ COVERAGE = "wangge-coverage"
 POLE = "0118"
 """The class that is shown first: streetlights."""
 
-MOST_M = 2000.0
+MOST_M = 300.0
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 Answer = flask.typing.ResponseReturnValue
 

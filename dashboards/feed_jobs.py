@@ -12,12 +12,16 @@ import logging
 import sys
 import threading
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
 
 from dashboards.mqtt_feed import MqttFeed
 from dashboards.store import Store
 from geo.io.fixbook import FixBook
 from geo.io.seal import delete_old, seal_past_days
+from geo.io.shift_cache import drop_days
+from geo.io.workspace import Workspace
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +66,8 @@ class FixJobs:
                     "deleted %d sealed days and %d fixes that are older than %d days",
                     len(gone.days), gone.deleted, settings.keep_fixes_days,
                 )  # fmt: skip
+            if settings.keep_fixes_days:
+                forget_places(workspace, at - timedelta(days=settings.keep_fixes_days))
         wait = timedelta(hours=settings.position_hours)
         done = seal_past_days(workspace, at, wait=wait, is_over=self._stop.is_set)
         if done.days:
@@ -77,6 +83,17 @@ class FixJobs:
             # The end of a thread: whatever comes is told in the log, and tried again in an hour.
             except Exception:
                 log.exception("past days could not be sealed")
+
+
+def forget_places(workspace: Workspace, before: datetime) -> None:
+    """Delete what else tells where somebody was: judged days, and the places of alarms."""
+    drop_days(workspace.path, before.astimezone(workspace.zone).date())
+    alarms = workspace.table("patrol_alarms")
+    old = (alarms.c.fired_at < before) & alarms.c.lon.is_not(None)
+    if workspace.count("patrol_alarms", old):
+        with workspace.writing() as conn:
+            conn.execute(sa.update(alarms).where(old).values(lon=None, lat=None, detail=None))
+            workspace.touch(conn, "patrol_alarms")
 
 
 class FeedJobs:

@@ -141,7 +141,9 @@ class Days:
         now = self._store.clock()
         if not known.is_whole:
             wait = max(FRESH, timedelta(seconds=SHARE * known.took_s))
-            return now - known.made >= wait and self._stamp(known.date) != known.version
+            if now - known.made < wait:
+                return False
+        # To ask costs a count of the day, which no request should pay twice.
         if clock.monotonic() - self._checked.get(known.date, 0.0) < CHECK_S:
             return False
         self._checked[known.date] = clock.monotonic()

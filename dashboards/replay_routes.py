@@ -43,7 +43,8 @@ SHARES_S = 1800.0
 """Half an hour: shorter spans of few workers would be tracks."""
 
 BINARY = "application/octet-stream"
-_FOR_GOOD = "private, max-age=86400, immutable"
+_FOR_GOOD = "private, max-age=600"
+"""As long as a look is one look; after that it is noted again."""
 
 Answer = flask.typing.ResponseReturnValue
 
@@ -217,8 +218,10 @@ def _add_tracks(routes: flask.Blueprint, store: Store, days: Days) -> None:
 
     @routes.get("/streets")
     def streets() -> Answer:
-        require_tracks(store, viewer_of(flask.request.args))
+        viewer = viewer_of(flask.request.args)
+        require_tracks(store, viewer)
         day = _loaded(store, days)
+        note_look(store, viewer, "*", day.replay.since, day.replay.until, "replay")
         if day.streets is None:
             return _json(store, {"streets": None})
         body = replay_json.streets_body(store, day)

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -179,7 +179,9 @@ class Store:
 
     def _tell(self, change: Change) -> None:
         for listener in self._listeners:
-            listener(change)
+            # One that fails must not take the change from the others: it is gone after this.
+            name = getattr(listener, "__qualname__", "listener")
+            self._try(name, partial(listener, change))
 
     def _look(self, at: datetime) -> tuple[_Parts, frozenset[int] | None]:
         """The parts as they are now, and which cases changed."""

@@ -275,8 +275,9 @@ class Watching:
             self._news.clear()
             try:
                 self.write()
-            except (WanggeError, sa.exc.SQLAlchemyError):
-                # The wishes are kept; the table was busy or the disk full.
+            # The end of a thread: the wishes are kept, whatever came, or no alarm would be written
+            # any more and nobody would know.
+            except Exception:
                 log.exception("alarms about patrols could not be written, tried again")
                 if not self._stop:
                     threading.Timer(RETRY_S, self._news.set).start()

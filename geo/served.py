@@ -143,8 +143,10 @@ def find_stretches(
     sizes = table.groupby("part")["length_m"].sum()
     worst = sizes.sort_values(ascending=False, kind="stable").head(most)
     records = []
+    order = np.argsort(part, kind="stable")
     for number, size in worst.items():
-        rows = table.index[part == number].to_numpy()
+        first_row, last_row = np.searchsorted(part[order], [number, number + 1])
+        rows = order[first_row:last_row]
         lines = shapely.line_merge(
             shapely.multilinestrings(shapely.linestrings(np.stack([low[rows], high[rows]], axis=1)))
         )

@@ -186,8 +186,10 @@ def best_spots(
         raise InputError("weights must be one a point and not negative")
     views = _Viewer(candidates.to_numpy(), points.to_numpy(), range_m, buildings)
     chosen, gains = _choose(views, value, count)
-    left = _gains_left(views, value, chosen)
-    most = np.cumsum(gains) + [left[:k].sum() for k in range(1, len(chosen) + 1)]
+    # What any k spots see is at most what the first k see and the k largest gains behind them.
+    most = np.cumsum(gains) + [
+        _gains_left(views, value, chosen[:k])[:k].sum() for k in range(1, len(chosen) + 1)
+    ]
     table = GeoDataFrame(
         {
             "spot": candidates.index[chosen] if chosen else candidates.index[:0],

@@ -58,7 +58,9 @@ def serve(path: Path, host: str | None = None, port: int | None = None) -> None:
             from waitress.server import create_server
 
             from dashboards.app import create_app
+            from dashboards.board_routes import SHIFT_DAYS
             from dashboards.clock import city_clock
+            from dashboards.coverage_routes import COVERAGE
             from dashboards.feed_jobs import FeedJobs
             from dashboards.feeds import INGEST, INGEST_THREADS
             from dashboards.server import LIVE
@@ -75,6 +77,8 @@ def serve(path: Path, host: str | None = None, port: int | None = None) -> None:
                 jobs = FeedJobs(store, app.server.extensions[INGEST])
                 ends.callback(store.watching.stop)
                 ends.callback(jobs.stop)
+                for name in (SHIFT_DAYS, COVERAGE):
+                    ends.callback(app.server.extensions[name].stop)
                 store.watching.start()
                 jobs.start()
                 server = create_server(

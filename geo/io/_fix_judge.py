@@ -136,7 +136,9 @@ def judge(reading: Reading, devices: KnownDevices, rules: FixRules, now: datetim
     if not reason and not rules.is_on_duty(reading.time):
         reason = "off_duty"
     alarm = None
-    if reading.alarm and is_sos(reading.alarm) and reason != "ended_device":
+    # Whoever carried it then, or carries it now where the phone's clock cannot be.
+    is_theirs = device.carries(now if bad_time else reading.time)
+    if reading.alarm and is_sos(reading.alarm) and is_theirs:
         alarm = _call_for_help(reading, device.worker_id, now, bad_time, bad_place)
     if reason:
         return Verdict(reading.source, reason, alarm=alarm)

@@ -10,6 +10,7 @@ fix that comes late, a moved border or another schedule is never overlooked.
 from __future__ import annotations
 
 import logging
+import shutil
 import uuid
 from collections.abc import Iterable, Mapping
 from datetime import date
@@ -69,6 +70,18 @@ def read_day(
             return None
         found[name] = table.to_pandas()
     return found
+
+
+def drop_days(folder: Path, before: date) -> int:
+    """Delete what is kept of the days before a date, and count them."""
+    gone = [
+        path
+        for path in (folder / FOLDER).glob("date=*")
+        if path.name.removeprefix("date=") < before.isoformat()
+    ]
+    for path in gone:
+        shutil.rmtree(path)
+    return len(gone)
 
 
 def _target(folder: Path, day: date) -> Path:

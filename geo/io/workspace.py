@@ -463,12 +463,13 @@ class Workspace:
     ) -> tuple[pd.DataFrame, int]:
         """Fixes of the hot table behind a row number, and the number of the last row that it has.
 
-        Who follows a day asks with the number of the last answer and reads only what is new. Rows
-        come in the order they were stored; few at a time are held as rows, so that a day of
-        millions takes the memory of its columns.
+        Who follows a day asks with the number of the last answer and reads only what is new, in the
+        order it was stored. Few at a time are held as rows, so that a day of millions takes the
+        memory of its columns.
         """
         table = self.table("fixes")
-        clauses: list[sa.ColumnElement[bool]] = [table.c.fid > after]
+        # By number only where something was read before: else a span would be looked for by number.
+        clauses: list[sa.ColumnElement[bool]] = [table.c.fid > after] if after else [sa.true()]
         if since is not None:
             clauses.append(table.c.time >= since)
         if until is not None:
@@ -480,7 +481,9 @@ class Workspace:
             sa.type_coerce(table.c[name], sa.Text) if name == "time" else table.c[name]
             for name in names
         ]
-        query = sa.select(*columns).where(*clauses).order_by(table.c.fid)
+        query = sa.select(*columns).where(*clauses)
+        if after:
+            query = query.order_by(table.c.fid)
         known: dict[str, str] = {}
         with self.reading() as conn:
             last = conn.execute(sa.select(sa.func.max(table.c.fid))).scalar_one() or 0
