@@ -108,7 +108,7 @@ def add_coverage_routes(server: flask.Flask, store: Store, *, threaded: bool = T
         if choice.what in PATROLS:
             require_tracks(store, viewer_of(flask.request.args))
         told = flask.request.args.get("rank", "")
-        lines = stretch_lines(cover, [int(told)] if told.isdigit() else [])
+        lines = stretch_lines(cover, [int(told)] if told.isdecimal() else [])
         if not lines:
             raise NotFound
         return _json({"geometry": next(iter(lines.values())), "mark": cover.version})
@@ -138,7 +138,7 @@ def read_choice(store: Store, query: dict[str, str]) -> Choice:
     what = query.get("what", "")
     what = what if what in WHATS else WHATS[0]
     days = query.get("days", "")
-    history = int(days) if days.isdigit() and int(days) in HISTORY_DAYS else 90
+    history = int(days) if days.isdecimal() and int(days) in HISTORY_DAYS else 90
     if what != "assets":
         return Choice(what, days=history if what in ("cameras", "both") else 90)
     known = class_list(store)

@@ -368,7 +368,7 @@ _EDITS = {
 def new_grid_id(plan: Plan, like: str) -> str:
     """An id that no grid of this plan has or had: the next number of its kind."""
     taken = {row.grid_id for row in plan.grids}
-    if like.isdigit():
+    if like.isdecimal():
         # 12 digits of the community and a sequence; the next free one of that community.
         head, width = like[:12], len(like) - 12
         if width > 0:

@@ -65,7 +65,7 @@ def read_choice(query: dict[str, str], store: Store) -> Choice:
     return Choice(
         day=day,
         t=moment,
-        speed=int(speed) if speed.isdigit() and int(speed) in SPEEDS else 60,
+        speed=int(speed) if speed.isdecimal() and int(speed) in SPEEDS else 60,
         worker=query.get("worker", "")[:100],
         area=query.get("area", "")[:4000],
         since=_time(query.get("from", "")) or "08:00",
