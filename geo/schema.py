@@ -34,6 +34,16 @@ SPEED_UNITS = ("knots", "ms", "kmh")
 ALARM_KINDS = ("off_post", "no_signal", "round_at_risk", "sos", "standing", "out_of_grid")
 """What a worker's phone may alarm about; `geo.watch` says when."""
 
+PLAN_STATES = ("draft", "review", "approved", "in_force", "past", "dropped")
+"""States of a plan of the planner; `geo.io.planbook` says which follows which."""
+
+EDIT_STATES = ("applied", "conflict", "taken", "dropped")
+"""What became of an edit: done, waiting because somebody else changed the same, done after all, or
+let go."""
+
+PARENT_CHANGES = ("kept", "changed", "split_from", "merged_from", "made_from")
+"""How a published grid comes from one before it."""
+
 
 @dataclass(frozen=True)
 class Column:
@@ -403,6 +413,96 @@ TABLES: dict[str, Table] = {
             False,
             "who looked at whose track, never edited; shown to that worker",
         ),
+        Table(
+            "plans",
+            ("plan_id",),
+            (
+                Column("plan_id", "text", "identifier of the plan", True),
+                Column("name", "text", "what people call it", True),
+                Column("state", "text", "state", True, PLAN_STATES),
+                Column("author", "text", "who began it", True),
+                Column("base", "text", "name of the file in `plans/` that it begins from", True),
+                Column("base_version", "integer", "boundary version that it began from"),
+                Column("began_as", "text", "what it began as: present, division, file, copy"),
+                Column("seq", "integer", "number of its newest edit", True),
+                Column("created_at", "time", "begun", True),
+                Column("changed_at", "time", "last edit, comment or move", True),
+                Column("from_day", "time", "asked to be in force from; empty: not said yet"),
+                Column("version", "integer", "boundary version that it was published as"),
+            ),
+            None,
+            False,
+            "drafts and plans of the planner",
+        ),
+        Table(
+            "plan_edits",
+            ("plan_id", "seq"),
+            (
+                Column("plan_id", "text", "the plan", True, refers="plans.plan_id"),
+                Column("seq", "integer", "number of the edit, from 1", True),
+                Column("edit_id", "text", "identifier that the screen gave it", True),
+                Column("at", "time", "when", True),
+                Column("by", "text", "who", True),
+                Column("on_seq", "integer", "newest edit that its author had seen", True),
+                Column("state", "text", "what became of it", True, EDIT_STATES),
+                Column("edit", "text", "the edit as `geo.redraw.replay` takes it, JSON", True),
+            ),
+            None,
+            False,
+            "every edit of every plan, in order; none is ever deleted",
+        ),
+        Table(
+            "plan_moves",
+            ("plan_id", "seq"),
+            (
+                Column("plan_id", "text", "the plan", True, refers="plans.plan_id"),
+                Column("seq", "integer", "number of the move, from 1", True),
+                Column("at", "time", "when", True),
+                Column("by", "text", "who", True),
+                Column("state", "text", "state after it", True, PLAN_STATES),
+                Column("note", "text", "why"),
+                Column("verdict", "text", "what the rules said, JSON"),
+            ),
+            None,
+            False,
+            "who submitted, approved, returned and published which plan",
+        ),
+        Table(
+            "plan_comments",
+            ("comment_id",),
+            (
+                Column("comment_id", "text", "identifier of the comment", True),
+                Column("plan_id", "text", "the plan", True, refers="plans.plan_id"),
+                Column("at", "time", "when", True),
+                Column("by", "text", "who", True),
+                Column("text", "text", "what they say", True),
+                Column("grid_id", "text", "the grid it is about"),
+                Column("reply_to", "text", "the comment it answers"),
+                Column("lon", "real", "longitude, degrees; empty: about the whole plan"),
+                Column("lat", "real", "latitude, degrees; empty: about the whole plan"),
+                Column("done_at", "time", "settled"),
+                Column("done_by", "text", "who settled it"),
+            ),
+            None,
+            False,
+            "comments pinned on the map of a plan",
+        ),
+        Table(
+            "grid_parents",
+            ("grid_id", "version", "from_grid_id"),
+            (
+                Column("grid_id", "text", "the grid", True),
+                Column("version", "integer", "its boundary version", True),
+                Column("from_grid_id", "text", "the grid that it comes from", True),
+                Column("from_version", "integer", "boundary version of that one", True),
+                Column("change", "text", "how it comes from it", True, PARENT_CHANGES),
+                Column("households", "integer", "households that came along", True),
+                Column("share", "real", "of the households of the one it comes from, 0 to 1"),
+            ),
+            None,
+            False,
+            "parentage of grids: split from, merged from, changed",
+        ),
     )
 }
 
@@ -412,6 +512,11 @@ KEPT_BY_SERVER = (
     "ingest_counts",
     "patrol_alarms",
     "track_views",
+    "plans",
+    "plan_edits",
+    "plan_moves",
+    "plan_comments",
+    "grid_parents",
 )
 """Tables that only the program writes."""
 

@@ -127,6 +127,8 @@ INDEXES: dict[str, tuple[tuple[str, ...], ...]] = {
     "devices": (("worker_id",),),
     "patrol_alarms": (("ended_at",), ("fired_at",)),
     "track_views": (("worker_id", "at"),),
+    "plan_edits": (("plan_id", "edit_id"),),
+    "plan_comments": (("plan_id",),),
     "incidents": (
         ("reported_at",),
         ("closed_at", "deadline"),

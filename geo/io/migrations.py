@@ -102,5 +102,61 @@ def add_patrol_tables(conn: sa.Connection) -> None:
     gpkg.guard_views(conn)
 
 
-MIGRATIONS: Mapping[int, Migration] = {1: add_case_columns, 2: add_patrol_tables}
+def add_plan_tables(conn: sa.Connection) -> None:
+    """From 3 to 4: plans of the planner, their edits, moves and comments; parentage of grids."""
+    for name, text, columns in (
+        (
+            "plans",
+            "drafts and plans of the planner",
+            "plan_id TEXT NOT NULL, name TEXT NOT NULL, state TEXT NOT NULL, author TEXT NOT NULL,"
+            " base TEXT NOT NULL, base_version INTEGER, began_as TEXT, seq INTEGER NOT NULL,"
+            " created_at DATETIME NOT NULL, changed_at DATETIME NOT NULL, from_day DATETIME,"
+            " version INTEGER, UNIQUE (plan_id)",
+        ),
+        (
+            "plan_edits",
+            "every edit of every plan",
+            "plan_id TEXT NOT NULL, seq INTEGER NOT NULL, edit_id TEXT NOT NULL,"
+            ' at DATETIME NOT NULL, "by" TEXT NOT NULL, on_seq INTEGER NOT NULL,'
+            " state TEXT NOT NULL, edit TEXT NOT NULL, UNIQUE (plan_id, seq),"
+            " FOREIGN KEY(plan_id) REFERENCES plans (plan_id) DEFERRABLE INITIALLY DEFERRED",
+        ),
+        (
+            "plan_moves",
+            "who submitted, approved, returned and published which plan",
+            'plan_id TEXT NOT NULL, seq INTEGER NOT NULL, at DATETIME NOT NULL, "by" TEXT NOT NULL,'
+            " state TEXT NOT NULL, note TEXT, verdict TEXT, UNIQUE (plan_id, seq),"
+            " FOREIGN KEY(plan_id) REFERENCES plans (plan_id) DEFERRABLE INITIALLY DEFERRED",
+        ),
+        (
+            "plan_comments",
+            "comments pinned on the map of a plan",
+            "comment_id TEXT NOT NULL, plan_id TEXT NOT NULL, at DATETIME NOT NULL,"
+            ' "by" TEXT NOT NULL, text TEXT NOT NULL, grid_id TEXT, reply_to TEXT, lon REAL,'
+            " lat REAL, done_at DATETIME, done_by TEXT, UNIQUE (comment_id),"
+            " FOREIGN KEY(plan_id) REFERENCES plans (plan_id) DEFERRABLE INITIALLY DEFERRED",
+        ),
+        (
+            "grid_parents",
+            "parentage of grids",
+            "grid_id TEXT NOT NULL, version INTEGER NOT NULL, from_grid_id TEXT NOT NULL,"
+            " from_version INTEGER NOT NULL, change TEXT NOT NULL, households INTEGER NOT NULL,"
+            " share REAL, UNIQUE (grid_id, version, from_grid_id)",
+        ),
+    ):
+        conn.exec_driver_sql(
+            f"CREATE TABLE {name} (fid INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, {columns})"
+        )
+        gpkg.register_layer(conn, name, text, None)
+    conn.exec_driver_sql(
+        "CREATE INDEX ix_plan_edits_plan_id_edit_id ON plan_edits (plan_id, edit_id)"
+    )
+    conn.exec_driver_sql("CREATE INDEX ix_plan_comments_plan_id ON plan_comments (plan_id)")
+
+
+MIGRATIONS: Mapping[int, Migration] = {
+    1: add_case_columns,
+    2: add_patrol_tables,
+    3: add_plan_tables,
+}
 """From each older version, the step to the next; run in one transaction, after a copy."""

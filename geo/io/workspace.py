@@ -48,7 +48,7 @@ from geo.io.migrations import MIGRATIONS, Migration
 from geo.schema import TABLES
 
 FILE = "city.gpkg"
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """Number of the layout of `city.gpkg`; raise it with every change of `geo.schema`."""
 
 DEFAULT_ZONE = "Asia/Shanghai"
