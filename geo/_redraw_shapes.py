@@ -43,6 +43,7 @@ def move_vertices(plan: Plan, vertices: Sequence[int], xy: Floats) -> Plan:
         raise RedrawError(
             "the vertex lies on the border of a community, which a plan of grids does not move",
             shapely.Point(plan.ground.xy[vertex]),
+            code="fixed_border",
         )
     ground = plan.ground.moved(rows, places)
     near = ground.rings.blocks_at(rows)
@@ -60,7 +61,9 @@ def border_vertices(plan: Plan, one: str, two: str) -> Ints:
     there = np.where(edges.other >= 0, plan.label[np.maximum(edges.other, 0)], -1)
     on_line = (here == first) & (there == second)
     if not on_line.any():
-        raise RedrawError(f"grids {one} and {two} share no border")
+        raise RedrawError(
+            f"grids {one} and {two} share no border", code="no_border", one=one, two=two
+        )
     line = np.union1d(edges.tail[on_line], edges.head[on_line])
     others = ~np.isin(here, (first, second))
     ends = np.union1d(edges.tail[others], edges.head[others])
@@ -79,7 +82,10 @@ def move_border(plan: Plan, one: str, two: str, dx: float, dy: float) -> Plan:
     line = border_vertices(plan, one, two)
     if not len(line):
         raise RedrawError(
-            f"the border between {one} and {two} has no vertex of its own: insert one first"
+            f"the border between {one} and {two} has no vertex of its own: insert one first",
+            code="bare_border",
+            one=one,
+            two=two,
         )
     return move_vertices(plan, line.tolist(), plan.ground.xy[line] + (dx, dy))
 
@@ -98,12 +104,13 @@ def insert_vertex(plan: Plan, tail: int, head: int, xy: Sequence[float] | None =
     back = np.flatnonzero((edges.tail == head) & (edges.head == tail))
     both = np.concatenate([forth, back])
     if not len(both):
-        raise RedrawError(f"there is no border from vertex {tail} to vertex {head}")
+        raise RedrawError(f"there is no border from vertex {tail} to vertex {head}", code="no_edge")
     near = np.unique(edges.block[both])
     if len(both) < 2 or len(np.unique(ground.community[near])) > 1:
         raise RedrawError(
             "that is the border of a community, which a plan of grids does not move",
             shapely.LineString(ground.xy[[tail, head]]),
+            code="fixed_border",
         )
     require_unlocked(plan, np.unique(plan.label[near]))
     place = ground.xy[[tail, head]].mean(axis=0) if xy is None else np.asarray(xy, dtype=float)
@@ -136,10 +143,15 @@ def remove_vertex(plan: Plan, vertex: int) -> Plan:
     around = np.union1d(edges.head[edges.tail == vertex], edges.tail[edges.head == vertex])
     place = shapely.Point(ground.xy[vertex])
     if ground.is_fixed[vertex]:
-        raise RedrawError("the vertex lies on the border of a community and stays", place)
+        raise RedrawError(
+            "the vertex lies on the border of a community and stays", place, code="fixed_border"
+        )
     if len(around) != 2:
         raise RedrawError(
-            f"{len(around)} borders meet at the vertex: it holds them together", place
+            f"{len(around)} borders meet at the vertex: it holds them together",
+            place,
+            code="holds_borders",
+            n=len(around),
         )
     changed = {}
     for ring in np.unique(edges.ring[edges.tail == vertex]).tolist():
@@ -148,7 +160,7 @@ def remove_vertex(plan: Plan, vertex: int) -> Plan:
     near = ground.rings.blocks_at(rows)
     require_unlocked(plan, np.unique(plan.label[near]))
     if min(len(ring) for ring in changed.values()) < 3:
-        raise RedrawError("a block would have only two corners left", place)
+        raise RedrawError("a block would have only two corners left", place, code="two_corners")
     moved = replace(ground, rings=ground.rings.replace(changed))
     _require_sound(plan, moved, near)
     return plan.changed({"do": "remove", "vertex": int(vertex)}, Swap(parts={"ground": moved}))
@@ -198,6 +210,9 @@ def cut_block(
             f"the line cuts a part of {small.area:.2f} m2 off block {plan.blocks.ids[block]}:"
             " draw it along the border, or farther inside",
             small.representative_point(),
+            code="tiny_part",
+            block=plan.blocks.ids[block],
+            m2=round(float(small.area), 2),
         )
     places, vertex_of = list(ground.xy), _vertices_of(ground, block)
     rings_of = [_to_rings(part, vertex_of, places) for part in parts]
@@ -365,11 +380,15 @@ def _require_sound(plan: Plan, ground: Ground, near: Ints) -> None:
             raise RedrawError(
                 f"block {name} would fold over itself: move less far",
                 shapely.Point(ground.xy[rings[0][0]]),
+                code="folds",
+                block=name,
             )
         if shape.area < LEAST_M2:
             raise RedrawError(
                 f"block {name} would have only {shape.area:.2f} m2 left: move less far",
                 shape.representative_point(),
+                code="vanishes",
+                block=name,
             )
 
 
@@ -377,11 +396,15 @@ def _read_vertices(plan: Plan, vertices: Sequence[int], xy: Floats) -> tuple[Int
     rows = np.asarray(vertices, dtype=np.int64).reshape(-1)
     places = np.asarray(xy, dtype=np.float64).reshape(-1, 2)
     if len(rows) != len(places) or not len(rows):
-        raise RedrawError(f"{len(rows)} vertices and {len(places)} places: give one for each")
+        raise RedrawError(
+            f"{len(rows)} vertices and {len(places)} places: give one for each", code="bad_places"
+        )
     if not np.isfinite(places).all():
-        raise RedrawError("a place is not a number: nothing was moved")
+        raise RedrawError("a place is not a number: nothing was moved", code="bad_places")
     if rows.min() < 0 or rows.max() >= len(plan.ground.xy):
-        raise RedrawError(f"the plan has no vertex {int(rows.max())}: load it again")
+        raise RedrawError(
+            f"the plan has no vertex {int(rows.max())}: load it again", code="no_vertex"
+        )
     return rows, places
 
 
@@ -390,7 +413,10 @@ def require_unlocked(plan: Plan, grids: Ints) -> None:
     for grid in grids.tolist():
         if plan.grids[grid].grid_id in plan.locked:
             raise RedrawError(
-                f"grid {plan.grids[grid].grid_id} is locked: unlock it first", plan.outline(grid)
+                f"grid {plan.grids[grid].grid_id} is locked: unlock it first",
+                plan.outline(grid),
+                code="locked",
+                grid=plan.grids[grid].grid_id,
             )
 
 
@@ -404,5 +430,9 @@ def grid_row(plan: Plan, grid_id: str) -> int:
     """
     row = plan.grid_rows.get(grid_id)
     if row is None:
-        raise RedrawError(f"the plan has no grid {grid_id}: it may have been merged away")
+        raise RedrawError(
+            f"the plan has no grid {grid_id}: it may have been merged away",
+            code="no_grid",
+            grid=grid_id,
+        )
     return row

@@ -26,20 +26,40 @@ from geo._plan_rings import Floats, Ints, read_rings
 from geo.datum import require_metres
 from geo.errors import ColumnError, InputError, RuleError
 
+REASONS = (
+    "bad_area", "bad_places", "bare_border", "changes_nothing", "cut_off", "empty_area",
+    "falls_apart", "fixed_border", "folds", "has_them_already", "holds_borders", "in_pieces",
+    "left_empty", "line_crosses_itself", "line_misses", "line_misses_block", "locked",
+    "many_parts", "no_block", "no_border", "no_edge", "no_grid", "no_line", "no_name",
+    "no_vertex", "no_whole_block", "not_among", "nothing_chosen", "nothing_to_redo",
+    "nothing_to_undo", "one_grid_alone", "other_community", "over_community", "tiny_part",
+    "two_communities", "two_corners", "unlock_all", "vanishes",
+)  # fmt: skip
+"""Codes of `RedrawError`: why an edit is refused."""
+
 
 class RedrawError(RuleError):
     """An edit would break a rule; nothing was changed.
 
     `place` is where, in the CRS of the plan; `offer` has the blocks that would have to go along for
-    the edit to hold, empty if nothing so small would help.
+    the edit to hold, empty if nothing so small would help. `code` and `parts` say the reason in a
+    form that a screen can put into its own words; `REASONS` lists the codes.
     """
 
     def __init__(
-        self, text: str, place: shapely.Geometry | None = None, offer: Iterable[str] = ()
+        self,
+        text: str,
+        place: shapely.Geometry | None = None,
+        offer: Iterable[str] = (),
+        *,
+        code: str = "refused",
+        **parts: str | float,
     ) -> None:
         super().__init__(text)
         self.place = place
         self.offer = tuple(offer)
+        self.code = code
+        self.parts = parts
 
 
 @dataclass(frozen=True)
@@ -248,7 +268,9 @@ class Plan:
             If nothing was changed yet.
         """
         if self.past is None:
-            raise RedrawError("there is nothing to undo: this is the first plan")
+            raise RedrawError(
+                "there is nothing to undo: this is the first plan", code="nothing_to_undo"
+            )
         change = self.past.change
         parts, forth = change.back.apply(self)
         undone = Past(Change(change.edit, forth), self.undone)
@@ -263,7 +285,10 @@ class Plan:
             If nothing was undone, or something was changed since.
         """
         if self.undone is None:
-            raise RedrawError("there is nothing to redo: nothing was undone since the last edit")
+            raise RedrawError(
+                "there is nothing to redo: nothing was undone since the last edit",
+                code="nothing_to_redo",
+            )
         change = self.undone.change
         parts, back = change.back.apply(self)
         past = Past(Change(change.edit, back), self.past)
@@ -323,7 +348,11 @@ class Brush:
         touched = np.union1d(self.label[moved], self.plan.label[moved])
         if self._locked[touched].any():
             name = self.plan.grids[int(touched[self._locked[touched]][0])].grid_id
-            raise RedrawError(f"grid {name} is locked: unlock it first, or paint elsewhere")
+            raise RedrawError(
+                f"grid {name} is locked: unlock it first, or paint elsewhere",
+                code="locked",
+                grid=name,
+            )
         to = self.label[moved]
         edit = {
             "do": "assign",
@@ -391,7 +420,9 @@ def read_plan(blocks: gpd.GeoDataFrame, grids: pd.DataFrame | None = None) -> Pl
     if (home["min"] != home["max"]).any():
         row = int(home.index[home["min"] != home["max"]][0])
         raise RedrawError(
-            f"grid {names[row]} lies in two communities: divide it along their border"
+            f"grid {names[row]} lies in two communities: divide it along their border",
+            code="two_communities",
+            grid=str(names[row]),
         )
     known = pd.DataFrame(index=pd.Index(names)) if grids is None else grids.reindex(names)
     rows = tuple(
@@ -426,6 +457,8 @@ def read_plan(blocks: gpd.GeoDataFrame, grids: pd.DataFrame | None = None) -> Pl
             raise RedrawError(
                 f"grid {name} lies in several pieces: give the smaller ones to their neighbours",
                 plan.outline(grid),
+                code="in_pieces",
+                grid=name,
             )
     return plan
 

@@ -52,7 +52,9 @@ def paint(plan: Plan, blocks: Iterable[str], grid: str, *, along: bool = False) 
     rows = _block_rows(plan, blocks)
     rows = rows[plan.label[rows] != to]
     if not len(rows):
-        raise RedrawError(f"all of these blocks are in grid {grid} already")
+        raise RedrawError(
+            f"all of these blocks are in grid {grid} already", code="has_them_already", grid=grid
+        )
     label = plan.label.copy()
     label[rows] = to
     cut_off = _cut_off(plan, label, np.unique(plan.label[rows]))
@@ -65,6 +67,8 @@ def paint(plan: Plan, blocks: Iterable[str], grid: str, *, along: bool = False) 
             " elsewhere",
             shapely.coverage_union_all(plan.ground.polygons(cut_off)),
             names,
+            code="cut_off",
+            n=len(names),
         )
     edit = {
         "do": "paint",
@@ -99,9 +103,11 @@ def merge(plan: Plan, grids: Collection[str], *, into: str | None = None) -> Pla
     """
     rows = [grid_row(plan, name) for name in dict.fromkeys(grids)]
     if len(rows) < 2:
-        raise RedrawError("one grid alone cannot be merged: choose two or more")
+        raise RedrawError(
+            "one grid alone cannot be merged: choose two or more", code="one_grid_alone"
+        )
     if into is not None and into not in grids:
-        raise RedrawError(f"grid {into} is not among those to merge")
+        raise RedrawError(f"grid {into} is not among those to merge", code="not_among", grid=into)
     table = plan.table()
     names = [plan.grids[row].grid_id for row in rows]
     kept = into or str(table.loc[names, "households"].idxmax())
@@ -156,6 +162,8 @@ def split(
             f"the line leaves no whole block of grid {grid} on one of its sides: draw it farther"
             " inside, or cut through blocks",
             line,
+            code="no_whole_block",
+            grid=grid,
         )
     households = after.blocks.households[members]
     moved = (
@@ -201,7 +209,10 @@ def cut_out(
         leaves a grid empty or in pieces.
     """
     if not isinstance(area, shapely.Polygon) or not area.is_valid or area.is_empty:
-        raise RedrawError("the area is not a polygon, or its border crosses itself: draw it again")
+        raise RedrawError(
+            "the area is not a polygon, or its border crosses itself: draw it again",
+            code="bad_area",
+        )
     shapes = plan.ground.polygons(range(len(plan.blocks)))
     near = np.flatnonzero(shapely.intersects(shapes, area))
     after = plan
@@ -215,11 +226,20 @@ def cut_out(
     inside = shapely.area(shapely.intersection(parts, area)) > shapely.area(parts) / 2
     rows = near[inside]
     if not len(rows):
-        raise RedrawError("no block lies in the area: draw it larger, or cut through blocks", area)
+        raise RedrawError(
+            "no block lies in the area: draw it larger, or cut through blocks",
+            area,
+            code="empty_area",
+        )
     communities = np.unique(after.ground.community[rows])
     if len(communities) > 1:
         names = ", ".join(plan.communities[k] for k in communities.tolist())
-        raise RedrawError(f"the area reaches over the border of communities {names}", area)
+        raise RedrawError(
+            f"the area reaches over the border of communities {names}",
+            area,
+            code="over_community",
+            names=names,
+        )
     made = new_grid_id(plan, plan.grids[int(after.label[rows[0]])].grid_id)
     label = after.label.copy()
     label[rows] = len(plan.grids)
@@ -241,7 +261,7 @@ def rename(plan: Plan, grid: str, name: str) -> Plan:
     row = grid_row(plan, grid)
     require_unlocked(plan, np.array([row]))
     if not name.strip():
-        raise RedrawError(f"grid {grid} needs a name that can be read")
+        raise RedrawError(f"grid {grid} needs a name that can be read", code="no_name", grid=grid)
     grids = list(plan.grids)
     grids[row] = replace(grids[row], name=name.strip())
     edit = {"do": "rename", "grid": grid, "name": name.strip()}
@@ -254,7 +274,11 @@ def renumber(plan: Plan, *, digits: int = 3) -> Plan:
     The order of DB11 and of Xi'an's DB6101/T 3185-2024; see `geo.hierarchy.number_grids`.
     """
     if plan.locked:
-        raise RedrawError(f"{len(plan.locked)} grids are locked: unlock them before numbering anew")
+        raise RedrawError(
+            f"{len(plan.locked)} grids are locked: unlock them before numbering anew",
+            code="unlock_all",
+            n=len(plan.locked),
+        )
     frame = plan.to_frame()
     numbers = number_grids(frame, digits=digits)
     grids = list(plan.grids)
@@ -289,7 +313,12 @@ def cut(
     _require_line(line)
     after, rows = cut_block(plan, row, line, homes=homes)
     if len(rows) < 2:
-        raise RedrawError(f"the line does not cross block {block} from border to border", line)
+        raise RedrawError(
+            f"the line does not cross block {block} from border to border",
+            line,
+            code="line_misses_block",
+            block=block,
+        )
     return after
 
 
@@ -336,7 +365,9 @@ def replay(first: Plan, script: Iterable[Mapping[str, Any]]) -> Plan:
         try:
             plan = run(plan, edit)
         except RedrawError as error:
-            raise RedrawError(f"edit {number}: {error}", error.place, error.offer) from error
+            raise RedrawError(
+                f"edit {number}: {error}", error.place, error.offer, code=error.code, **error.parts
+            ) from error
     return plan
 
 
@@ -396,16 +427,18 @@ def _relabel(
     old = shape.label
     moved = np.flatnonzero(label != old)
     if not len(moved):
-        raise RedrawError("that changes nothing")
+        raise RedrawError("that changes nothing", code="changes_nothing")
     touched = np.union1d(old[moved], label[moved])
     require_unlocked(plan, touched[touched < len(plan.grids)])
     home = np.array([row.community for row in known])
     strange = moved[home[label[moved]] != shape.ground.community[moved]]
     if len(strange):
+        name = shape.blocks.ids[int(strange[0])]
         raise RedrawError(
-            f"block {shape.blocks.ids[int(strange[0])]} lies in another community, and a grid never"
-            " crosses that border",
+            f"block {name} lies in another community, and a grid never crosses that border",
             shape.ground.polygon(int(strange[0])),
+            code="other_community",
+            block=name,
         )
     trial = replace(shape, label=label, grids=known)
     for grid in touched.tolist():
@@ -416,6 +449,8 @@ def _relabel(
             raise RedrawError(
                 f"grid {known[grid].grid_id} would be left without a block: merge it instead",
                 plan.outline(grid),
+                code="left_empty",
+                grid=known[grid].grid_id,
             )
         pieces = pieces_of(trial, members)
         if len(pieces) > 1:
@@ -424,6 +459,9 @@ def _relabel(
                 f"grid {known[grid].grid_id} would lie in {len(pieces)} pieces: paint what lies"
                 " between them, too",
                 shapely.coverage_union_all(trial.ground.polygons(small)),
+                code="falls_apart",
+                grid=known[grid].grid_id,
+                n=len(pieces),
             )
     if base is None and grids is None:
         return plan.changed(edit, Swap(blocks=moved, label=label[moved]))
@@ -453,28 +491,38 @@ def _sides(
         raise RedrawError(
             f"the line does not cross grid {grid} from border to border: begin and end outside",
             line,
+            code="line_misses",
+            grid=grid,
         )
     if len(parts) > 2:
         raise RedrawError(
-            f"the line would cut grid {grid} into {len(parts)} parts: cross it once", line
+            f"the line would cut grid {grid} into {len(parts)} parts: cross it once",
+            line,
+            code="many_parts",
+            grid=grid,
+            n=len(parts),
         )
     return parts
 
 
 def _require_line(line: shapely.LineString) -> None:
     if line.is_empty or not np.isfinite(shapely.get_coordinates(line)).all() or line.length == 0:
-        raise RedrawError("the line has no length: draw it again")
+        raise RedrawError("the line has no length: draw it again", code="no_line")
     if not line.is_simple:
-        raise RedrawError("the line crosses itself: draw it again", line)
+        raise RedrawError(
+            "the line crosses itself: draw it again", line, code="line_crosses_itself"
+        )
 
 
 def _block_rows(plan: Plan, blocks: Iterable[str]) -> Ints:
     names = list(blocks)
     unknown = [name for name in names if name not in plan.block_rows]
     if unknown:
-        raise RedrawError(f"the plan has no block {unknown[0]}: load it again")
+        raise RedrawError(
+            f"the plan has no block {unknown[0]}: load it again", code="no_block", block=unknown[0]
+        )
     if not names:
-        raise RedrawError("no block was chosen")
+        raise RedrawError("no block was chosen", code="nothing_chosen")
     return np.array([plan.block_rows[name] for name in names], dtype=np.int64)
 
 

@@ -348,9 +348,12 @@ DOWN_TO_1 = """
 DROP TRIGGER wangge_guard_update; DROP TRIGGER wangge_guard_delete;
 DROP TRIGGER wangge_watch_insert; DROP TRIGGER wangge_watch_update;
 DROP TRIGGER wangge_watch_delete;
+DROP TABLE plan_edits; DROP TABLE plan_moves; DROP TABLE plan_comments; DROP TABLE plans;
+DROP TABLE grid_parents;
 DROP TABLE devices; DROP TABLE ingest_counts; DROP TABLE patrol_alarms; DROP TABLE track_views;
 DELETE FROM gpkg_contents
-    WHERE table_name IN ('devices', 'ingest_counts', 'patrol_alarms', 'track_views');
+    WHERE table_name IN ('devices', 'ingest_counts', 'patrol_alarms', 'track_views', 'plans',
+        'plan_edits', 'plan_moves', 'plan_comments', 'grid_parents');
 DROP TABLE incident_changes; DROP TABLE calendar; DROP TABLE zones; DROP TABLE rtree_zones_geom;
 DELETE FROM gpkg_contents WHERE table_name IN ('incident_changes', 'calendar', 'zones');
 DELETE FROM gpkg_geometry_columns WHERE table_name = 'zones';
