@@ -5,12 +5,15 @@ holes clockwise. Every inner edge therefore stands in exactly two rings, once in
 Moving inner vertices changes no sum of windings, so if every ring around them is still simple and
 turns the same way, there is neither gap nor overlap (each place inside is wound around exactly
 once).
+
+Which rings a vertex or a block has is looked up in lists that are made once; what edits changed
+since stands beside them, so that an edit costs what it touches and not what the city has.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -23,6 +26,17 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
+MOST_CHANGES = 4000
+"""Changed places in the lists of rings after which they are made anew."""
+
+
+@dataclass(frozen=True, eq=False)
+class Lists:
+    """The rings of each vertex and block, as two arrays each: begin of a list, and rings."""
+
+    vertex: tuple[Ints, Ints]
+    block: tuple[Ints, Ints]
+
 
 @dataclass(frozen=True, eq=False)
 class Rings:
@@ -32,6 +46,12 @@ class Rings:
     """Vertex numbers, the first not repeated; an empty one belongs to no block any more."""
     block: Ints
     """Row of the block of each ring."""
+    known: Lists | None = field(default=None, repr=False)
+    """Lists of an older state of these rings; None: they are made when first asked for."""
+    at: Mapping[int, tuple[int, ...]] = field(default_factory=dict, repr=False)
+    """Rings of the vertices for which `known` is out of date."""
+    of: Mapping[int, tuple[int, ...]] = field(default_factory=dict, repr=False)
+    """Rings of the blocks for which `known` is out of date."""
 
     @cached_property
     def edges(self) -> Edges:
@@ -39,38 +59,105 @@ class Rings:
         return find_edges(self)
 
     @cached_property
-    def of_block(self) -> tuple[Ints, Ints]:
-        """Where the list of each block begins, and the rings in it."""
-        return _lists(self.block, int(self.block.max(initial=-1)) + 1)
-
-    @cached_property
-    def of_vertex(self) -> tuple[Ints, Ints]:
-        """Where the list of each vertex begins, and the rings that have it."""
+    def lists(self) -> Lists:
+        """The lists that `at` and `of` amend."""
+        if self.known is not None:
+            return self.known
         sizes = [len(ring) for ring in self.rings]
         vertex = np.concatenate(self.rings) if self.rings else np.empty(0, np.int64)
         start, order = _lists(vertex, int(vertex.max(initial=-1)) + 1)
-        return start, np.repeat(np.arange(len(sizes)), sizes)[order]
+        return Lists(
+            (start, np.repeat(np.arange(len(sizes)), sizes)[order]),
+            _lists(self.block, int(self.block.max(initial=-1)) + 1),
+        )
 
-    def rings_of(self, block: int) -> list[int]:
+    def rings_of(self, block: int) -> tuple[int, ...]:
         """Numbers of the rings of a block."""
-        start, order = self.of_block
-        return [int(number) for number in order[start[block] : start[block + 1]]]
+        found = self.of.get(block)
+        return _listed(self.lists.block, block) if found is None else found
+
+    def rings_at(self, vertex: int) -> tuple[int, ...]:
+        """Numbers of the rings that have a vertex."""
+        found = self.at.get(vertex)
+        return _listed(self.lists.vertex, vertex) if found is None else found
 
     def blocks_at(self, vertices: Iterable[int]) -> Ints:
-        """Rows of the blocks that have any of these vertices."""
-        start, ring = self.of_vertex
-        found = [ring[start[v] : start[v + 1]] for v in vertices]
-        return np.unique(self.block[np.concatenate(found)]) if found else np.empty(0, np.int64)
+        """Rows of the blocks that have any of these vertices, in order."""
+        found = {int(self.block[ring]) for v in vertices for ring in self.rings_at(int(v))}
+        return np.array(sorted(found), dtype=np.int64)
 
-    def replace(self, changed: Mapping[int, Ints], added: Iterable[tuple[Ints, int]] = ()) -> Rings:
-        """Other vertices for some rings, and further rings with their blocks."""
+    def across(self, tail: int, head: int) -> int:
+        """The ring on the other side of an edge, that is with its ends in turn; -1 if none."""
+        for number in self.rings_at(head):
+            ring = self.rings[number]
+            for at in np.flatnonzero(ring == head).tolist():
+                if ring[(at + 1) % len(ring)] == tail:
+                    return number
+        return -1
+
+    def around(self, vertex: int) -> set[int]:
+        """The vertices that an edge joins to this one."""
+        found = set()
+        for number in self.rings_at(vertex):
+            ring = self.rings[number]
+            for at in np.flatnonzero(ring == vertex).tolist():
+                found |= {int(ring[at - 1]), int(ring[(at + 1) % len(ring)])}
+        return found
+
+    def edges_of(self, blocks: Iterable[int]) -> Edges:
+        """The edges of some blocks, in order of blocks and rings."""
+        rows: list[tuple[int, int, int, int, int]] = []
+        for row in blocks:
+            for number in self.rings_of(int(row)):
+                ring = self.rings[number].tolist()
+                for tail, head in zip(ring, ring[1:] + ring[:1], strict=True):
+                    twin = self.across(tail, head)
+                    other = -1 if twin < 0 else int(self.block[twin])
+                    rows.append((tail, head, number, int(row), other))
+        table = np.array(rows, dtype=np.int64).reshape(-1, 5)
+        return Edges(*table.T)
+
+    def replace(
+        self,
+        changed: Mapping[int, Ints],
+        added: Iterable[tuple[Ints, int]] = (),
+        fewer: int = 0,
+    ) -> Rings:
+        """Other vertices for some rings, further rings with their blocks, or the last ones gone."""
+        count = len(self.rings) - fewer
         rings = list(self.rings)
+        at, of = dict(self.at), dict(self.of)
+        none = np.empty(0, dtype=np.int64)
+
+        def put(number: int, old: Ints, new: Ints) -> None:
+            before, after = set(old.tolist()), set(new.tolist())
+            for vertex in before - after:
+                have = at[vertex] if vertex in at else _listed(self.lists.vertex, vertex)
+                at[vertex] = tuple(ring for ring in have if ring != number)
+            for vertex in after - before:
+                have = at[vertex] if vertex in at else _listed(self.lists.vertex, vertex)
+                at[vertex] = (*have, number)
+
+        for number in range(count, len(self.rings)):
+            row = int(self.block[number])
+            put(number, rings[number], none)
+            of[row] = tuple(ring for ring in of.get(row, self.rings_of(row)) if ring != number)
+        del rings[count:]
         for number, ring in changed.items():
+            put(number, rings[number], ring)
             rings[number] = ring
+        block = self.block[:count]
         more = list(added)
-        rings += [ring for ring, _ in more]
-        block = np.concatenate([self.block, np.array([row for _, row in more], dtype=np.int64)])
-        return Rings(tuple(rings), block)
+        for ring, row in more:
+            number = len(rings)
+            put(number, none, ring)
+            of[row] = (*of.get(row, self.rings_of(row)), number)
+            rings.append(ring)
+        if more:
+            block = np.append(block, [row for _, row in more])
+        if len(at) > MOST_CHANGES:
+            return Rings(tuple(rings), block)
+        return Rings(tuple(rings), block, self.lists, at, of)
 
     def polygon(self, block: int, xy: Floats) -> shapely.Geometry:
         """The shape of a block, in the CRS of `xy`."""
@@ -93,16 +180,27 @@ class Rings:
         return whole[0] if len(whole) == 1 else shapely.multipolygons(whole)
 
     def polygons(self, blocks: Iterable[int], xy: Floats) -> NDArray[np.object_]:
-        """The shapes of some blocks."""
-        found = [self.polygon(int(block), xy) for block in blocks]
-        shapes = np.empty(len(found), dtype=object)
-        shapes[:] = found
+        """The shapes of some blocks; those of one ring are made all at once."""
+        rows = [int(block) for block in blocks]
+        shapes = np.empty(len(rows), dtype=object)
+        plain, lines = [], []
+        for place, row in enumerate(rows):
+            found = [ring for number in self.rings_of(row) if len(ring := self.rings[number])]
+            if len(found) == 1:
+                plain.append(place)
+                lines.append(found[0])
+            else:
+                shapes[place] = self.polygon(row, xy)
+        if plain:
+            number = np.repeat(np.arange(len(lines)), [len(line) for line in lines])
+            rings = shapely.linearrings(xy[np.concatenate(lines)], indices=number)
+            shapes[plain] = shapely.polygons(rings)
         return shapes
 
 
 @dataclass(frozen=True, eq=False)
 class Edges:
-    """Each edge of each ring, in ring order."""
+    """Edges of rings, in ring order."""
 
     tail: Ints
     head: Ints
@@ -118,15 +216,18 @@ class Edges:
 
 
 def find_edges(rings: Rings) -> Edges:
-    """List the edges and match each with the one that runs the other way."""
+    """List the edges of all rings and match each with the one that runs the other way."""
     used = [ring for ring in rings.rings if len(ring)]
     if not used:
         none = np.empty(0, dtype=np.int64)
         return Edges(none, none, none, none, none)
+    sizes = np.array([len(ring) for ring in used])
     tail = np.concatenate(used)
-    head = np.concatenate([np.roll(ring, -1) for ring in used])
+    ends = np.cumsum(sizes)
+    head = np.append(tail[1:], tail[0])
+    head[ends - 1] = tail[ends - sizes]
     number = np.flatnonzero([len(ring) > 0 for ring in rings.rings])
-    ring = np.repeat(number, [len(one) for one in used])
+    ring = np.repeat(number, sizes)
     block = rings.block[ring]
     span = np.int64(max(tail.max(), head.max()) + 1)
     forth, back = tail * span + head, head * span + tail
@@ -174,7 +275,7 @@ def read_rings(shapes: NDArray[np.object_]) -> tuple[Rings, Floats]:
 def signed_area(xy: Floats) -> float:
     """Area of a ring, positive if it runs counter-clockwise (shoelace formula), square metres."""
     x, y = xy[:, 0] - xy[0, 0], xy[:, 1] - xy[0, 1]
-    return float(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))) / 2
+    return float(np.dot(x[:-1], y[1:]) - np.dot(y[:-1], x[1:])) / 2
 
 
 def _lists(key: Ints, count: int) -> tuple[Ints, Ints]:
@@ -182,3 +283,10 @@ def _lists(key: Ints, count: int) -> tuple[Ints, Ints]:
     start = np.zeros(count + 1, dtype=np.int64)
     np.cumsum(np.bincount(key, minlength=count), out=start[1:])
     return start, order.astype(np.int64)
+
+
+def _listed(lists: tuple[Ints, Ints], key: int) -> tuple[int, ...]:
+    start, items = lists
+    if not 0 <= key < len(start) - 1:
+        return ()
+    return tuple(items[start[key] : start[key + 1]].tolist())

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import shapely
 import shapely.ops
 
-from geo._plan_ground import Ground
+from geo._plan_ground import Ground, Patch
+from geo._plan_history import Blocks, People, Swap
 from geo._plan_rings import Floats, Ints, signed_area
-from geo.plan import Blocks, Plan, RedrawError, Swap
+from geo.plan import Plan, RedrawError
 
 LEAST_M2 = 1.0
 """A block or part smaller than this is a slip of the hand; our assumption."""
@@ -45,9 +46,10 @@ def move_vertices(plan: Plan, vertices: Sequence[int], xy: Floats) -> Plan:
             shapely.Point(plan.ground.xy[vertex]),
             code="fixed_border",
         )
-    ground = plan.ground.moved(rows, places)
-    near = ground.rings.blocks_at(rows)
+    near = plan.ground.rings.blocks_at(rows.tolist())
     require_unlocked(plan, np.unique(plan.label[near]))
+    require_free_vertices(plan, rows.tolist())
+    ground = plan.ground.moved(rows, places)
     _require_sound(plan, ground, near)
     edit = {"do": "move", "vertices": rows.tolist(), "xy": places.tolist()}
     return plan.changed(edit, Swap(vertices=rows, xy=places))
@@ -55,20 +57,34 @@ def move_vertices(plan: Plan, vertices: Sequence[int], xy: Floats) -> Plan:
 
 def border_vertices(plan: Plan, one: str, two: str) -> Ints:
     """The vertices of the border between two grids that may move: not where a third one begins."""
+    tail, head = border_edges(plan, one, two).T
     first, second = grid_row(plan, one), grid_row(plan, two)
-    edges = plan.ground.rings.edges
-    here = plan.label[edges.block]
+    label, ground = plan.label, plan.ground
+    found = []
+    for vertex in np.union1d(tail, head).tolist():
+        here = set(label[ground.rings.blocks_at([vertex])].tolist())
+        if here == {first, second} and not ground.is_fixed[vertex]:
+            found.append(vertex)
+    return np.array(found, dtype=np.int64)
+
+
+def border_edges(plan: Plan, one: str, two: str) -> Ints:
+    """The edges between two grids, (n, 2) vertices with the first grid on the left.
+
+    Raises
+    ------
+    RedrawError
+        If the two share no border.
+    """
+    first, second = grid_row(plan, one), grid_row(plan, two)
+    edges = plan.ground.rings.edges_of(plan.members(first).tolist())
     there = np.where(edges.other >= 0, plan.label[np.maximum(edges.other, 0)], -1)
-    on_line = (here == first) & (there == second)
+    on_line = there == second
     if not on_line.any():
         raise RedrawError(
             f"grids {one} and {two} share no border", code="no_border", one=one, two=two
         )
-    line = np.union1d(edges.tail[on_line], edges.head[on_line])
-    others = ~np.isin(here, (first, second))
-    ends = np.union1d(edges.tail[others], edges.head[others])
-    line = line[~np.isin(line, ends)]
-    return np.asarray(line[~plan.ground.is_fixed[line]])
+    return np.column_stack([edges.tail[on_line], edges.head[on_line]])
 
 
 def move_border(plan: Plan, one: str, two: str, dx: float, dy: float) -> Plan:
@@ -99,34 +115,35 @@ def insert_vertex(plan: Plan, tail: int, head: int, xy: Sequence[float] | None =
         If there is no such edge, it is the border of a community, or a block would fold.
     """
     ground = plan.ground
-    edges = ground.rings.edges
-    forth = np.flatnonzero((edges.tail == tail) & (edges.head == head))
-    back = np.flatnonzero((edges.tail == head) & (edges.head == tail))
-    both = np.concatenate([forth, back])
-    if not len(both):
+    sides = {
+        ring: (start, end)
+        for start, end in ((tail, head), (head, tail))
+        if (ring := ground.rings.across(end, start)) >= 0
+    }
+    if not sides:
         raise RedrawError(f"there is no border from vertex {tail} to vertex {head}", code="no_edge")
-    near = np.unique(edges.block[both])
-    if len(both) < 2 or len(np.unique(ground.community[near])) > 1:
+    near = np.unique(ground.rings.block[list(sides)])
+    if len(sides) < 2 or len(np.unique(ground.community[near])) > 1:
         raise RedrawError(
             "that is the border of a community, which a plan of grids does not move",
             shapely.LineString(ground.xy[[tail, head]]),
             code="fixed_border",
         )
     require_unlocked(plan, np.unique(plan.label[near]))
+    if _edge(tail, head) in plan.locked_edges:
+        raise _locked_line(plan, tail, head)
     place = ground.xy[[tail, head]].mean(axis=0) if xy is None else np.asarray(xy, dtype=float)
     new = len(ground.xy)
-    changed = {
-        int(edges.ring[at]): insert_between(
-            ground.rings.rings[edges.ring[at]], int(edges.tail[at]), [new]
-        )
-        for at in both
-    }
-    moved = replace(
-        ground, rings=ground.rings.replace(changed), xy=np.vstack([ground.xy, place[None]])
+    patch = Patch(
+        rings={
+            ring: insert_between(ground.rings.rings[ring], start, [new])
+            for ring, (start, _) in sides.items()
+        },
+        xy=place[None],
     )
-    _require_sound(plan, moved, near)
+    _require_sound(plan, ground.patched(patch)[0], near)
     edit = {"do": "insert", "tail": int(tail), "head": int(head), "xy": place.tolist()}
-    return plan.changed(edit, Swap(parts={"ground": moved}))
+    return plan.changed(edit, Swap(ground=patch))
 
 
 def remove_vertex(plan: Plan, vertex: int) -> Plan:
@@ -139,8 +156,7 @@ def remove_vertex(plan: Plan, vertex: int) -> Plan:
     """
     ground = plan.ground
     rows, _ = _read_vertices(plan, [vertex], ground.xy[[vertex]])
-    edges = ground.rings.edges
-    around = np.union1d(edges.head[edges.tail == vertex], edges.tail[edges.head == vertex])
+    around = ground.rings.around(int(vertex))
     place = shapely.Point(ground.xy[vertex])
     if ground.is_fixed[vertex]:
         raise RedrawError(
@@ -153,17 +169,16 @@ def remove_vertex(plan: Plan, vertex: int) -> Plan:
             code="holds_borders",
             n=len(around),
         )
-    changed = {}
-    for ring in np.unique(edges.ring[edges.tail == vertex]).tolist():
-        left = ground.rings.rings[ring]
-        changed[ring] = left[left != vertex]
-    near = ground.rings.blocks_at(rows)
+    known = ground.rings.rings
+    changed = {k: known[k][known[k] != vertex] for k in ground.rings.rings_at(int(vertex))}
+    near = ground.rings.blocks_at(rows.tolist())
     require_unlocked(plan, np.unique(plan.label[near]))
+    require_free_vertices(plan, [int(vertex)])
     if min(len(ring) for ring in changed.values()) < 3:
         raise RedrawError("a block would have only two corners left", place, code="two_corners")
-    moved = replace(ground, rings=ground.rings.replace(changed))
-    _require_sound(plan, moved, near)
-    return plan.changed({"do": "remove", "vertex": int(vertex)}, Swap(parts={"ground": moved}))
+    patch = Patch(rings=changed)
+    _require_sound(plan, ground.patched(patch)[0], near)
+    return plan.changed({"do": "remove", "vertex": int(vertex)}, Swap(ground=patch))
 
 
 def cut_block(
@@ -173,7 +188,7 @@ def cut_block(
     *,
     homes: Mapping[str, Any] | None = None,
     keep_small: bool = False,
-) -> tuple[Plan, list[int]]:
+) -> tuple[Swap, list[float]] | None:
     """Cut a block along a line; its parts share its people by area, or by where people live.
 
     Parameters
@@ -191,20 +206,19 @@ def cut_block(
     Returns
     -------
     tuple
-        The plan as one change, and the rows of the parts; only the block itself if nothing is cut.
+        The swap that cuts, and the share of each part; None if the line cuts nothing off.
     """
     ground = plan.ground
-    shape = ground.polygon(block)
     parts = [
         shapely.orient_polygons(part)
-        for part in shapely.ops.split(shape, line).geoms
+        for part in shapely.ops.split(ground.polygon(block), line).geoms
         if isinstance(part, shapely.Polygon)
     ]
     if len(parts) < 2:
-        return plan, [block]
+        return None
     small = min(parts, key=lambda part: part.area)
     if small.area < LEAST_M2 and keep_small:
-        return plan, [block]
+        return None
     if small.area < LEAST_M2:
         raise RedrawError(
             f"the line cuts a part of {small.area:.2f} m2 off block {plan.blocks.ids[block]}:"
@@ -214,62 +228,59 @@ def cut_block(
             block=plan.blocks.ids[block],
             m2=round(float(small.area), 2),
         )
-    places, vertex_of = list(ground.xy), _vertices_of(ground, block)
-    rings_of = [_to_rings(part, vertex_of, places) for part in parts]
-    xy = np.array(places)
-    changed = _join_borders(ground, block, xy)
+    places: list[Floats] = []
+    vertex_of = _vertices_of(ground, block)
+    rings_of = [_to_rings(part, vertex_of, places, len(ground.xy)) for part in parts]
+    new = np.array(places).reshape(-1, 2)
+    changed, halved = _join_borders(ground, block, new)
     for number in ground.rings.rings_of(block):
         changed[number] = np.empty(0, dtype=np.int64)
     first = len(plan.blocks)
     rows = [block, *range(first, first + len(parts) - 1)]
     added = [(ring, row) for rings, row in zip(rings_of, rows, strict=True) for ring in rings]
-    share = _shares(parts, homes)
-    more = len(parts) - 1
-    moved = Ground(
-        ground.rings.replace(changed, added),
-        xy,
-        np.append(ground.community, np.repeat(ground.community[block], more)),
-    )
-    corners = np.unique(np.concatenate([ring for rings in rings_of for ring in rings]))
+    share, more = _shares(parts, homes), len(parts) - 1
+    home = ground.community[block]
+    patch = Patch(rings=changed, more=tuple(added), xy=new, community=np.repeat(home, more))
+    moved = ground.patched(patch)[0]
+    corners = {vertex for rings in rings_of for ring in rings for vertex in ring.tolist()}
     _require_sound(plan, moved, moved.rings.blocks_at(corners))
-    edit = {
-        "do": "cut",
-        "block": plan.blocks.ids[block],
-        "line": shapely.get_coordinates(line).tolist(),
-    }
-    if homes is not None:
-        edit["share"] = share.tolist()
-    label = np.append(plan.label, np.repeat(plan.label[block], more))
     swap = Swap(
-        parts={"ground": moved, "blocks": _cut_rows(plan.blocks, rows, share), "label": label}
+        ground=patch,
+        people=_cut_rows(plan.blocks, rows, share),
+        blocks=np.array(rows[1:], dtype=np.int64),
+        label=np.repeat(plan.label[block], more),
+        parts={"locked_edges": _halve_locks(plan.locked_edges, halved)} if halved else {},
     )
-    return plan.changed(edit, swap), rows
+    return swap, share.tolist()
 
 
-def _cut_rows(blocks: Blocks, rows: list[int], share: Floats) -> Blocks:
-    block, ids = rows[0], list(blocks.ids)
-    taken, old = set(ids), ids[block]
+def _halve_locks(
+    locked: frozenset[tuple[int, int]], halved: Mapping[tuple[int, int], list[int]]
+) -> frozenset[tuple[int, int]]:
+    """A locked edge that got vertices stays locked piece by piece."""
+    found = set(locked)
+    for (tail, head), between in halved.items():
+        if _edge(tail, head) in found:
+            found.remove(_edge(tail, head))
+            line = [tail, *between, head]
+            found |= {_edge(one, two) for one, two in itertools.pairwise(line)}
+    return frozenset(found)
+
+
+def _cut_rows(blocks: Blocks, rows: list[int], share: Floats) -> People:
+    block = rows[0]
+    old = blocks.ids[block]
     names: list[str] = []
     number = 0
     while len(names) < len(rows):
         number += 1
-        if (name := f"{old}-{number}") not in taken:
+        if (name := f"{old}-{number}") not in blocks.rows:
             names.append(name)
-    ids[block] = names[0]
     households = share_whole(int(blocks.households[block]), share)
     people = share_whole(int(blocks.people[block]), share)
-
-    def spread(column: Ints, parts: Ints) -> Ints:
-        whole = np.append(column, parts[1:])
-        whole[block] = parts[0]
-        return whole
-
-    return Blocks(
-        (*ids, *names[1:]),
-        spread(blocks.households, households),
-        spread(blocks.people, people),
-        np.append(blocks.origin, np.repeat(blocks.origin[block], len(rows) - 1)),
-    )
+    origin = np.repeat(blocks.origin[block], len(rows) - 1)
+    more = Blocks(tuple(names[1:]), households[1:], people[1:], origin)
+    return People(block, names[0], int(households[0]), int(people[0]), more)
 
 
 def share_whole(total: int, share: Floats) -> Ints:
@@ -299,7 +310,10 @@ def _vertices_of(ground: Ground, block: int) -> dict[tuple[float, float], int]:
 
 
 def _to_rings(
-    part: shapely.Polygon, vertex_of: dict[tuple[float, float], int], places: list[Floats]
+    part: shapely.Polygon,
+    vertex_of: dict[tuple[float, float], int],
+    places: list[Floats],
+    count: int,
 ) -> list[Ints]:
     """The rings of a part as vertex numbers; places that nobody has yet are added.
 
@@ -316,7 +330,7 @@ def _to_rings(
                 if math.dist(near, key) <= ON_LINE_M:
                     vertex_of[key] = vertex_of[near]
                 else:
-                    vertex_of[key] = len(places)
+                    vertex_of[key] = count + len(places)
                     places.append(place)
             if not numbers or numbers[-1] != vertex_of[key]:
                 numbers.append(vertex_of[key])
@@ -326,28 +340,36 @@ def _to_rings(
     return found
 
 
-def _join_borders(ground: Ground, block: int, xy: Floats) -> dict[int, Ints]:
-    """Let neighbours have the new vertices that lie on their border with the block."""
-    new = np.arange(len(ground.xy), len(xy))
-    edges = ground.rings.edges
-    mine = np.flatnonzero(edges.block == block)
+def _join_borders(
+    ground: Ground, block: int, new: Floats
+) -> tuple[dict[int, Ints], dict[tuple[int, int], list[int]]]:
+    """Let neighbours have the new vertices that lie on their border with the block.
+
+    Returns
+    -------
+    tuple
+        The neighbours' rings, and by edge (tail, head) of the block the vertices put into it.
+    """
     changed: dict[int, Ints] = {}
+    halved: dict[tuple[int, int], list[int]] = {}
     if not len(new):
-        return changed
-    start, end = ground.xy[edges.tail[mine]], ground.xy[edges.head[mine]]
+        return changed, halved
+    first, edges = len(ground.xy), ground.rings.edges_of([block])
+    start, end = ground.xy[edges.tail], ground.xy[edges.head]
     lines = shapely.linestrings(np.stack([start, end], axis=1))
-    away = shapely.distance(lines[:, None], shapely.points(xy[new])[None])
-    for k in range(len(mine)):
-        on = new[(away[k] <= ON_LINE_M) & (away[k] == away.min(axis=0))]
+    away = shapely.distance(lines[:, None], shapely.points(new)[None])
+    for k in range(len(edges.tail)):
+        on = np.flatnonzero((away[k] <= ON_LINE_M) & (away[k] == away.min(axis=0)))
         if not len(on):
             continue
-        tail, head = int(edges.tail[mine[k]]), int(edges.head[mine[k]])
-        order = np.argsort(np.hypot(*(xy[on] - xy[head]).T))
-        for other in np.flatnonzero((edges.tail == head) & (edges.head == tail)).tolist():
-            ring = int(edges.ring[other])
+        tail, head = int(edges.tail[k]), int(edges.head[k])
+        order = on[np.argsort(np.hypot(*(new[on] - ground.xy[head]).T))] + first
+        halved[tail, head] = order[::-1].tolist()
+        ring = ground.rings.across(tail, head)
+        if ring >= 0:
             known = changed.get(ring, ground.rings.rings[ring])
-            changed[ring] = insert_between(known, head, on[order].tolist())
-    return changed
+            changed[ring] = insert_between(known, head, order.tolist())
+    return changed, halved
 
 
 def insert_between(ring: Ints, tail: int, new: Iterable[int]) -> Ints:
@@ -436,3 +458,32 @@ def grid_row(plan: Plan, grid_id: str) -> int:
             grid=grid_id,
         )
     return row
+
+
+def require_free_vertices(plan: Plan, vertices: Iterable[int]) -> None:
+    """Refuse what would move an end of a locked border."""
+    for vertex in vertices if plan.locked_edges else ():
+        for near in plan.ground.rings.around(vertex):
+            if _edge(vertex, near) in plan.locked_edges:
+                raise _locked_line(plan, vertex, near)
+
+
+def require_borders(plan: Plan) -> None:
+    """Refuse a plan in which a locked edge has the same grid on both sides."""
+    rings = plan.ground.rings
+    for one, two in plan.locked_edges:
+        sides = [rings.block[k] for k in (rings.across(one, two), rings.across(two, one)) if k >= 0]
+        if len(sides) == 2 and plan.label[sides[0]] == plan.label[sides[1]]:
+            raise _locked_line(plan, one, two)
+
+
+def _edge(one: int, two: int) -> tuple[int, int]:
+    return (int(one), int(two)) if one < two else (int(two), int(one))
+
+
+def _locked_line(plan: Plan, one: int, two: int) -> RedrawError:
+    return RedrawError(
+        "the border is locked here: unlock it first",
+        shapely.LineString(plan.ground.xy[[one, two]]),
+        code="locked_border",
+    )

@@ -21,6 +21,7 @@ import pyproj
 import shapely
 
 from geo._plan_ground import Ground
+from geo._plan_history import Blocks, Change, Past, Swap
 from geo._plan_kernel import CUTS, DONE, LAST_BLOCK, NOT_BESIDE, OTHER_COMMUNITY, SAME, move_block
 from geo._plan_rings import Floats, Ints, read_rings
 from geo.datum import require_metres
@@ -74,67 +75,6 @@ class GridRow:
 
 
 @dataclass(frozen=True, eq=False)
-class Blocks:
-    """What is known of the blocks; rows are never taken away, and new ones come last."""
-
-    ids: tuple[str, ...]
-    households: Ints
-    people: Ints
-    origin: Ints
-    """Row of the block of the first plan that it is, or was cut from."""
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-
-@dataclass(frozen=True, eq=False)
-class Swap:
-    """What an edit replaces: other grids for some blocks, other places for some vertices, or parts.
-
-    Only what differs is kept, so that ten thousand edits of a large city fit into memory.
-    """
-
-    blocks: Ints | None = None
-    label: Ints | None = None
-    vertices: Ints | None = None
-    xy: Floats | None = None
-    parts: Mapping[str, Any] = field(default_factory=dict)
-
-    def apply(self, plan: Plan) -> tuple[dict[str, Any], Swap]:
-        """The parts of the plan after it, and the swap that leads back."""
-        parts = dict(self.parts)
-        back = {name: getattr(plan, name) for name in parts}
-        before = Swap(parts=back)
-        if self.blocks is not None:
-            label = parts.get("label", plan.label).copy()
-            before = replace(before, blocks=self.blocks, label=label[self.blocks])
-            label[self.blocks] = self.label
-            parts["label"] = label
-        if self.vertices is not None:
-            assert self.xy is not None
-            ground = parts.get("ground", plan.ground)
-            before = replace(before, vertices=self.vertices, xy=ground.xy[self.vertices])
-            parts["ground"] = ground.moved(self.vertices, self.xy)
-        return parts, before
-
-
-@dataclass(frozen=True, eq=False)
-class Change:
-    """One edit: as words that can be run again, and the swap that takes it back."""
-
-    edit: Mapping[str, Any]
-    back: Swap
-
-
-@dataclass(frozen=True, eq=False)
-class Past:
-    """Changes behind one another, the newest first."""
-
-    change: Change
-    older: Past | None
-
-
-@dataclass(frozen=True, eq=False)
 class Plan:
     """Blocks, grids and borders at one moment of drafting. Made by `read_plan` and `geo.redraw`."""
 
@@ -148,6 +88,8 @@ class Plan:
     """Grids ever made in this plan; one without blocks is no more."""
     locked: frozenset[str] = frozenset()
     """Ids of grids that no edit may touch."""
+    locked_edges: frozenset[tuple[int, int]] = frozenset()
+    """Edges (two vertices, the smaller first) that stay a border where they are."""
     past: Past | None = field(default=None, repr=False)
     undone: Past | None = field(default=None, repr=False)
 
@@ -171,10 +113,10 @@ class Plan:
         """Row of each living grid by its id."""
         return {self.grids[row].grid_id: row for row in self.living.tolist()}
 
-    @cached_property
+    @property
     def block_rows(self) -> dict[str, int]:
         """Row of each block by its id."""
-        return {label: row for row, label in enumerate(self.blocks.ids)}
+        return self.blocks.rows
 
     def members(self, grid: int) -> Ints:
         """Rows of the blocks of a grid."""
@@ -254,10 +196,19 @@ class Plan:
 
     # --- history -------------------------------------------------------------------------------
 
-    def changed(self, edit: Mapping[str, Any], swap: Swap) -> Plan:
-        """This plan after a swap, with the edit as its newest change."""
-        parts, back = swap.apply(self)
-        return replace(self, **parts, past=Past(Change(edit, back), self.past), undone=None)
+    def changed(self, edit: Mapping[str, Any], *swaps: Swap) -> Plan:
+        """This plan after some swaps, with the edit as its newest change."""
+        after, back = self.swapped(*swaps)
+        return replace(after, past=Past(Change(edit, back), self.past), undone=None)
+
+    def swapped(self, *swaps: Swap) -> tuple[Plan, tuple[Swap, ...]]:
+        """This plan after some swaps, with no word in its history, and the swaps that lead back."""
+        after, back = self, []
+        for swap in swaps:
+            parts, before = swap.apply(after)
+            after = replace(after, **parts)
+            back.append(before)
+        return after, tuple(reversed(back))
 
     def undo(self) -> Plan:
         """The plan before the newest change; it can be redone.
@@ -272,9 +223,9 @@ class Plan:
                 "there is nothing to undo: this is the first plan", code="nothing_to_undo"
             )
         change = self.past.change
-        parts, forth = change.back.apply(self)
+        before, forth = self.swapped(*change.back)
         undone = Past(Change(change.edit, forth), self.undone)
-        return replace(self, **parts, past=self.past.older, undone=undone)
+        return replace(before, past=self.past.older, undone=undone)
 
     def redo(self) -> Plan:
         """The plan before the newest undo.
@@ -290,9 +241,9 @@ class Plan:
                 code="nothing_to_redo",
             )
         change = self.undone.change
-        parts, back = change.back.apply(self)
+        after, back = self.swapped(*change.back)
         past = Past(Change(change.edit, back), self.past)
-        return replace(self, **parts, past=past, undone=self.undone.older)
+        return replace(after, past=past, undone=self.undone.older)
 
     @property
     def script(self) -> list[Mapping[str, Any]]:
@@ -465,7 +416,7 @@ def read_plan(blocks: gpd.GeoDataFrame, grids: pd.DataFrame | None = None) -> Pl
 
 def pieces_of(plan: Plan, members: Ints) -> list[Ints]:
     """Take a set of blocks apart into pieces that hang together along borders."""
-    pairs = plan.ground.pairs
+    near_of = plan.ground.pairs.near
     left = set(members.tolist())
     found = []
     while left:
@@ -473,7 +424,7 @@ def pieces_of(plan: Plan, members: Ints) -> list[Ints]:
         piece, stack = [first], [first]
         while stack:
             one = stack.pop()
-            for near in pairs.other[pairs.start[one] : pairs.start[one + 1]].tolist():
+            for near in near_of(one)[0].tolist():
                 if near in left:
                     left.remove(near)
                     piece.append(near)

@@ -17,16 +17,17 @@ import pandas as pd
 import shapely
 import shapely.ops
 
+from geo._plan_history import Swap
 from geo._plan_rings import Ints
+from geo._redraw_shapes import border_edges, cut_block, grid_row, require_borders, require_unlocked
 from geo._redraw_shapes import border_vertices as border_vertices
-from geo._redraw_shapes import cut_block, grid_row, require_unlocked
 from geo._redraw_shapes import insert_vertex as insert_vertex
 from geo._redraw_shapes import move_border as move_border
 from geo._redraw_shapes import move_vertices as move_vertices
 from geo._redraw_shapes import remove_vertex as remove_vertex
 from geo.errors import InputError
 from geo.hierarchy import number_grids
-from geo.plan import GridRow, Plan, RedrawError, Swap, pieces_of
+from geo.plan import GridRow, Plan, RedrawError, pieces_of
 
 MAIN_KIND = "base"
 DEDICATED = "dedicated"
@@ -108,9 +109,9 @@ def merge(plan: Plan, grids: Collection[str], *, into: str | None = None) -> Pla
         )
     if into is not None and into not in grids:
         raise RedrawError(f"grid {into} is not among those to merge", code="not_among", grid=into)
-    table = plan.table()
     names = [plan.grids[row].grid_id for row in rows]
-    kept = into or str(table.loc[names, "households"].idxmax())
+    homes = [int(plan.blocks.households[plan.members(row)].sum()) for row in rows]
+    kept = into or names[int(np.argmax(homes))]
     label = plan.label.copy()
     label[np.isin(label, rows)] = grid_row(plan, kept)
     edit = {"do": "merge", "grids": names, "into": kept}
@@ -149,11 +150,8 @@ def split(
     require_unlocked(plan, np.array([row]))
     outline = plan.outline(row)
     sides = _sides(outline, line, grid)
-    after, members = plan, plan.members(row)
-    if through:
-        for block in members.tolist():
-            after, _ = cut_block(after, block, line, homes=homes, keep_small=True)
-        members = after.members(row)
+    after, cuts = _cut_all(plan, plan.members(row), line, homes) if through else (plan, [])
+    members = after.members(row)
     shapes = after.ground.polygons(members)
     part = np.stack([shapely.area(shapely.intersection(shapes, side)) for side in sides])
     second = part[1] > part[0]
@@ -185,7 +183,7 @@ def split(
     if homes is not None:
         edit["homes"] = {key: np.asarray(value).tolist() for key, value in homes.items()}
     grids = (*plan.grids, GridRow(made, name or made, old.kind, old.community))
-    return _relabel(plan, label, edit, base=after, grids=grids)
+    return _relabel(plan, label, edit, base=after, cuts=cuts, grids=grids)
 
 
 def cut_out(
@@ -213,14 +211,11 @@ def cut_out(
             "the area is not a polygon, or its border crosses itself: draw it again",
             code="bad_area",
         )
-    shapes = plan.ground.polygons(range(len(plan.blocks)))
-    near = np.flatnonzero(shapely.intersects(shapes, area))
-    after = plan
+    near = plan.ground.blocks_in(area.bounds)
+    near = near[shapely.intersects(plan.ground.polygons(near), area)]
+    after, cuts = plan, list[Swap]()
     if through:
-        for block in near.tolist():
-            after, _ = cut_block(
-                after, block, shapely.LineString(area.exterior), homes=homes, keep_small=True
-            )
+        after, cuts = _cut_all(plan, near, shapely.LineString(area.exterior), homes)
         near = np.append(near, np.arange(len(plan.blocks), len(after.blocks)))
     parts = after.ground.polygons(near)
     inside = shapely.area(shapely.intersection(parts, area)) > shapely.area(parts) / 2
@@ -253,7 +248,20 @@ def cut_out(
     }
     if homes is not None:
         edit["homes"] = {key: np.asarray(value).tolist() for key, value in homes.items()}
-    return _relabel(plan, label, edit, base=after, grids=grids)
+    return _relabel(plan, label, edit, base=after, cuts=cuts, grids=grids)
+
+
+def _cut_all(
+    plan: Plan, blocks: Ints, line: shapely.Geometry, homes: Mapping[str, Any] | None
+) -> tuple[Plan, list[Swap]]:
+    """Cut each of some blocks where the line crosses it."""
+    after, cuts = plan, list[Swap]()
+    for block in blocks.tolist():
+        found = cut_block(after, block, line, homes=homes, keep_small=True)
+        if found is not None:
+            after, _ = after.swapped(found[0])
+            cuts.append(found[0])
+    return after, cuts
 
 
 def rename(plan: Plan, grid: str, name: str) -> Plan:
@@ -311,15 +319,35 @@ def cut(
     row = int(_block_rows(plan, [block])[0])
     require_unlocked(plan, np.array([plan.label[row]]))
     _require_line(line)
-    after, rows = cut_block(plan, row, line, homes=homes)
-    if len(rows) < 2:
+    found = cut_block(plan, row, line, homes=homes)
+    if found is None:
         raise RedrawError(
             f"the line does not cross block {block} from border to border",
             line,
             code="line_misses_block",
             block=block,
         )
-    return after
+    swap, share = found
+    edit = {"do": "cut", "block": block, "line": shapely.get_coordinates(line).tolist()}
+    return plan.changed(edit if homes is None else {**edit, "share": share}, swap)
+
+
+def lock_border(plan: Plan, one: str, two: str, *, on: bool = True) -> Plan:
+    """Lock the border between two grids where it runs now, or let it go.
+
+    A locked border stays a border: nothing is painted or merged over it, and its vertices do not
+    move. Grids may still be split or change on its sides.
+
+    Raises
+    ------
+    RedrawError
+        If the two share no border.
+    """
+    edges = border_edges(plan, one, two)
+    line = {(min(pair), max(pair)) for pair in edges.tolist()}
+    locked = plan.locked_edges | line if on else plan.locked_edges - line
+    edit = {"do": "lock_border", "one": one, "two": two, "on": on}
+    return plan.changed(edit, Swap(parts={"locked_edges": locked}))
 
 
 def diff(one: Plan, two: Plan) -> pd.DataFrame:
@@ -393,6 +421,7 @@ _EDITS = {
     "rename": lambda plan, e: rename(plan, e["grid"], e["name"]),
     "renumber": lambda plan, e: renumber(plan, digits=e["digits"]),
     "lock": lambda plan, e: lock(plan, e["grids"], on=e["on"]),
+    "lock_border": lambda plan, e: lock_border(plan, e["one"], e["two"], on=e["on"]),
 }  # fmt: skip
 
 
@@ -418,10 +447,11 @@ def _relabel(
     edit: Mapping[str, Any],
     *,
     base: Plan | None = None,
+    cuts: Iterable[Swap] = (),
     grids: tuple[GridRow, ...] | None = None,
     may_end: Collection[int] = (),
 ) -> Plan:
-    """`plan` with other labels, if every rule holds; `base` has its blocks after cuts."""
+    """`plan` with other labels, if every rule holds; `base` is the plan after `cuts` of blocks."""
     shape = plan if base is None else base
     known = plan.grids if grids is None else grids
     old = shape.label
@@ -463,12 +493,9 @@ def _relabel(
                 grid=known[grid].grid_id,
                 n=len(pieces),
             )
-    if base is None and grids is None:
-        return plan.changed(edit, Swap(blocks=moved, label=label[moved]))
-    parts: dict[str, Any] = {"label": label, "grids": known}
-    if base is not None and base is not plan:
-        parts |= {"ground": base.ground, "blocks": base.blocks}
-    return plan.changed(edit, Swap(parts=parts))
+    require_borders(trial)
+    parts = {} if grids is None else {"grids": known}
+    return plan.changed(edit, *cuts, Swap(blocks=moved, label=label[moved], parts=parts))
 
 
 def _cut_off(plan: Plan, label: Ints, grids: Ints) -> Ints:

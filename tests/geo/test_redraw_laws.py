@@ -21,6 +21,7 @@ from geo.redraw import (
     diff,
     insert_vertex,
     lock,
+    lock_border,
     merge,
     move_border,
     move_vertices,
@@ -68,10 +69,9 @@ def random_edit(plan: Plan, rng: np.random.Generator) -> Plan:
     row = plan.grid_rows[grid]
     members = plan.members(row)
     block = int(rng.choice(members))
-    pairs = plan.ground.pairs
-    near = pairs.other[pairs.start[block] : pairs.start[block + 1]]
+    near = plan.ground.pairs.near(block)[0]
     other = plan.grids[int(plan.label[rng.choice(near)])].grid_id if len(near) else grid
-    kind = int(rng.integers(0, 13))
+    kind = int(rng.integers(0, 14))
     if kind in (0, 1):
         return paint(plan, [plan.blocks.ids[block]], other, along=bool(rng.integers(0, 2)))
     if kind == 2:
@@ -96,7 +96,7 @@ def random_edit(plan: Plan, rng: np.random.Generator) -> Plan:
     if kind == 6:
         return move_border(plan, grid, other, *rng.uniform(-30, 30, 2))
     if kind == 7:
-        edges = plan.ground.rings.edges
+        edges = plan.ground.rings.edges_of([block])
         at = int(rng.integers(0, len(edges.tail)))
         tail, head = int(edges.tail[at]), int(edges.head[at])
         middle = plan.ground.xy[[tail, head]].mean(axis=0)
@@ -114,6 +114,8 @@ def random_edit(plan: Plan, rng: np.random.Generator) -> Plan:
         area = shapely.box(middle.x - 60, middle.y - 45, middle.x + 70, middle.y + 80)
         return cut_out(plan, area, name="公园", through=bool(rng.integers(0, 2)))
     if kind == 11:
+        return lock_border(plan, grid, other, on=bool(rng.integers(0, 3) == 0))
+    if kind == 12:
         return rename(plan, grid, f"网格{rng.integers(0, 99)}")
     return lock(plan, [grid], on=False)
 
@@ -319,6 +321,33 @@ def test_a_locked_grid_is_touched_by_no_edit() -> None:
     with pytest.raises(RedrawError, match="locked"):
         stroke.commit()
     assert paint(lock(plan, ["A0000"], on=False), ["b000002"], "A0001").table() is not None
+
+
+def test_a_locked_border_stays_where_it_is() -> None:
+    plan = lock_border(read_plan(town(6, 6)), "A0000", "A0001")
+    inner = int(border_vertices(plan, "A0000", "A0001")[0])
+    beside = next(
+        iter(plan.ground.rings.around(inner) - set(border_vertices(plan, "A0000", "A0001")))
+    )
+    tries = [
+        lambda: paint(plan, ["b000002"], "A0001"),
+        lambda: merge(plan, ["A0000", "A0001"]),
+        lambda: move_vertices(plan, [inner], plan.ground.xy[[inner]] + 1),
+        lambda: move_border(plan, "A0000", "A0001", 0, 5),
+        lambda: remove_vertex(insert_vertex(plan, inner, beside), inner),
+    ]
+    for attempt in tries:
+        with pytest.raises(RedrawError) as error:
+            attempt()
+        assert error.value.code in ("locked_border", "holds_borders")
+    # What leaves the line a border is free, and a cut across it locks both halves.
+    upper = split(plan, "A0001", shapely.LineString([(130, 250), (130, 700)]), through=True)
+    assert len(upper.locked_edges) > len(plan.locked_edges)
+    with pytest.raises(RedrawError, match="locked"):
+        merge(upper, ["A0000", "A0001"])
+    free = lock_border(plan, "A0000", "A0001", on=False)
+    assert len(merge(free, ["A0000", "A0001"]).living) == len(plan.living) - 1
+    assert same(replay(read_plan(town(6, 6)), upper.script), upper)
 
 
 def test_numbers_run_from_west_to_east_and_then_south() -> None:

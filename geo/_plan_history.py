@@ -1,0 +1,136 @@
+"""What an edit replaces in a plan, and what leads back: only what differs is kept.
+
+So ten thousand edits of a large city fit into memory, and undo costs what the edit did.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from geo._plan_ground import Patch
+from geo._plan_rings import Floats, Ints
+
+if TYPE_CHECKING:
+    from geo.plan import Plan
+
+
+@dataclass(frozen=True, eq=False)
+class Blocks:
+    """What is known of the blocks; new ones come last, and only undo takes them away."""
+
+    ids: tuple[str, ...]
+    households: Ints
+    people: Ints
+    origin: Ints
+    """Row of the block of the first plan that it is, or was cut from."""
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @cached_property
+    def rows(self) -> dict[str, int]:
+        """Row of each block by its id."""
+        return {label: row for row, label in enumerate(self.ids)}
+
+    def replaced(self, swap: People) -> tuple[Blocks, People]:
+        """The blocks after a swap, and the swap that leads back."""
+        count, row = len(self) - swap.fewer, swap.row
+        back = People(
+            row, self.ids[row], int(self.households[row]), int(self.people[row]),
+            more=Blocks(
+                self.ids[count:], self.households[count:].copy(), self.people[count:].copy(),
+                self.origin[count:].copy(),
+            ),
+            fewer=len(swap.more),
+        )  # fmt: skip
+        ids = [*self.ids[:count], *swap.more.ids]
+        households = np.append(self.households[:count], swap.more.households)
+        people = np.append(self.people[:count], swap.more.people)
+        ids[row], households[row], people[row] = swap.block_id, swap.households, swap.people
+        origin = np.append(self.origin[:count], swap.more.origin)
+        after = Blocks(tuple(ids), households, people, origin)
+        if "rows" in self.__dict__:
+            rows = dict(self.rows)
+            for gone in (self.ids[row], *self.ids[count:]):
+                del rows[gone]
+            rows |= {
+                swap.block_id: row,
+                **dict(zip(swap.more.ids, range(count, len(ids)), strict=True)),
+            }
+            after.__dict__["rows"] = rows
+        return after, back
+
+
+@dataclass(frozen=True, eq=False)
+class People:
+    """Another name and other people for one block, blocks added behind or gone from there."""
+
+    row: int
+    block_id: str
+    households: int
+    people: int
+    more: Blocks
+    fewer: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Swap:
+    """What an edit replaces: grids of blocks, places of vertices, rings, blocks, other parts."""
+
+    blocks: Ints | None = None
+    label: Ints | None = None
+    vertices: Ints | None = None
+    xy: Floats | None = None
+    ground: Patch | None = None
+    people: People | None = None
+    parts: Mapping[str, Any] = field(default_factory=dict)
+
+    def apply(self, plan: Plan) -> tuple[dict[str, Any], Swap]:
+        """The parts of the plan after it, and the swap that leads back."""
+        parts = dict(self.parts)
+        back = Swap(parts={name: getattr(plan, name) for name in parts})
+        if self.ground is not None:
+            parts["ground"], patch = plan.ground.patched(self.ground)
+            back = replace(back, ground=patch)
+        if self.people is not None:
+            parts["blocks"], people = plan.blocks.replaced(self.people)
+            back = replace(back, people=people)
+        if self.vertices is not None:
+            assert self.xy is not None
+            back = replace(back, vertices=self.vertices, xy=plan.ground.xy[self.vertices])
+            parts["ground"] = plan.ground.moved(self.vertices, self.xy)
+        count = len(parts["blocks"]) if "blocks" in parts else len(plan.label)
+        if self.blocks is not None or count != len(plan.label):
+            label = np.zeros(count, dtype=np.int64)
+            kept = min(count, len(plan.label))
+            label[:kept] = plan.label[:kept]
+            # Rows that go with this swap come back with the labels they had.
+            gone = np.arange(count, len(plan.label))
+            wanted = np.empty(0, np.int64) if self.blocks is None else self.blocks
+            old = np.append(wanted[wanted < len(plan.label)], gone)
+            back = replace(back, blocks=old, label=plan.label[old])
+            if self.blocks is not None and self.label is not None:
+                label[self.blocks] = self.label
+            parts["label"] = label
+        return parts, back
+
+
+@dataclass(frozen=True, eq=False)
+class Change:
+    """One edit: as words that can be run again, and the swaps that take it back, in order."""
+
+    edit: Mapping[str, Any]
+    back: tuple[Swap, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Past:
+    """Changes behind one another, the newest first."""
+
+    change: Change
+    older: Past | None
