@@ -104,6 +104,16 @@ class Settings:
     reach_m: float = _setting(
         20.0, "metres from a walked path within which a street counts as seen"
     )
+    grid_band: str = _setting(
+        "200-500", "households that a grid should have, least-most; plans are held against it"
+    )
+    workload_weights: str = _setting(
+        "households=0.4,incidents=0.3,patrol_m=0.2,assets=0.1",
+        "share of each figure in the workload index of a grid",
+    )
+    small_group: int = _setting(
+        5, "reports and exports for others show no figure of fewer people or cases than this"
+    )
     mqtt_host: str = _setting("", "MQTT broker that OwnTracks phones publish to; empty: none")
     mqtt_port: int = _setting(1883, "TCP port of the MQTT broker")
     mqtt_user: str = _setting("", "user at the MQTT broker")
@@ -131,6 +141,12 @@ class Settings:
         """The names in `track_roles`."""
         return frozenset(name.strip() for name in self.track_roles.split(",") if name.strip())
 
+    @property
+    def band(self) -> tuple[int, int]:
+        """Least and most households of `grid_band`."""
+        low, high = self.grid_band.split("-")
+        return int(low), int(high)
+
 
 _RANGES: dict[str, tuple[float, float]] = {
     "port": (1, 65535),
@@ -149,6 +165,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "card_days": (1, 3660),
     "keep_fixes_days": (0, 36_600),
     "reach_m": (1, 500),
+    "small_group": (0, 1000),
     "mqtt_port": (1, 65535),
 }
 CARD_RADII_M = (100, 300, 500, 1000)
@@ -179,6 +196,12 @@ def _require_ranges(settings: Settings) -> None:
         raise SettingsError(
             f"duty_hours is {settings.duty_hours!r}: that is no time at all, name two hours"
         )
+    try:
+        low, high = settings.band
+    except ValueError as error:
+        raise SettingsError(f"grid_band is {settings.grid_band!r}: write it as 200-500") from error
+    if not 0 <= low < high:
+        raise SettingsError(f"grid_band is {settings.grid_band!r}: give the smaller number first")
     if not settings.host:
         raise SettingsError("host is empty: name an address such as 127.0.0.1")
     try:
