@@ -13,8 +13,6 @@ here reads or writes a store; `geo.io.publish` does.
 
 from __future__ import annotations
 
-import re
-from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
@@ -25,17 +23,13 @@ import scipy.optimize
 import scipy.sparse
 import shapely
 
-from geo._plan_rings import Bools
+from geo._plan_rings import Bools, Ints
+from geo._publish_codes import DIGITS as DIGITS
+from geo._publish_codes import next_codes as next_codes
 from geo._publish_duties import DutyMoves as DutyMoves
 from geo._publish_duties import move_duties as move_duties
-from geo.errors import CodeError
 from geo.hierarchy import number_grids
 from geo.plan import Plan
-
-DIGITS = 3
-"""Digits of a grid's number after its community's code, by GB/T 31000 (see `number_grids`)."""
-
-_NUMBERED = re.compile(r"(.*?)([0-9]+)")
 
 
 @dataclass(frozen=True)
@@ -66,12 +60,35 @@ class Publication:
         return tuple(sorted({*same, *self.ended}))
 
 
+@dataclass(frozen=True, eq=False)
+class _Before:
+    """The grids in force on the blocks of the first plan."""
+
+    ids: tuple[str, ...]
+    label: Ints
+    """Row in `ids` for each block of the first plan, -1 where no grid has it."""
+    names: Mapping[str, str]
+    """Of the grids that have one."""
+    kinds: Mapping[str, str]
+
+    def homes(self, first: Plan) -> dict[str, str]:
+        """The community of each grid, by its blocks."""
+        held = np.flatnonzero(self.label >= 0)
+        rows, at = np.unique(self.label[held], return_index=True)
+        home = first.ground.community[held[at]]
+        return {
+            self.ids[row]: first.communities[place]
+            for row, place in zip(rows.tolist(), home.tolist(), strict=True)
+        }
+
+
 def publish(
     first: Plan,
     plan: Plan,
     *,
     taken: Collection[str],
-    standing: Collection[str] | None = None,
+    present: pd.Series | None = None,
+    grids: pd.DataFrame | None = None,
     redrawn: Collection[str] = (),
 ) -> Publication:
     """Work out what a plan becomes.
@@ -79,53 +96,58 @@ def publish(
     Parameters
     ----------
     first
-        The plan that the draft began from, with the grids in force.
+        The plan that the draft began from.
     plan
         The draft, made from `first` by edits.
     taken
         Every code that a grid ever had; none of them is given to a new grid.
-    standing
-        Ids of `first` that are grids in force; without it all of them. The others (ground that no
-        grid had) live on in nothing.
+    present
+        The grid in force of each block of `first`, by `block_id`, missing where there is none;
+        without it the grids of `first` are those in force.
+    grids
+        `name` and `kind` of the grids in force by `grid_id`; without it those of `first`.
     redrawn
-        Ids of `first` whose rows are written anew even if nobody changed them, for example
-        because their stored border does not follow the blocks.
+        Codes whose rows are written anew even if nobody changed them, for example because their
+        stored border does not follow the blocks.
 
     Raises
     ------
     CodeError
         If a community has no number left.
     """
-    shared = share_table(first, plan)
-    if standing is not None:
-        shared = shared[shared["from_grid"].isin(set(standing))]
-    before = _match(shared, plan)
+    before = _read_before(first, present, grids)
+    shared = _share(first, plan, before)
+    origin = _match(shared, plan)
     table = plan.table()
-    codes = before.copy()
-    codes.loc[before.isna()] = _new_codes(first, plan, before, {*taken, *before.dropna()})
+    codes = origin.copy()
+    codes.loc[origin.isna()] = _new_codes(first, before, plan, origin, {*taken, *before.ids})
     codes = codes.rename("code")
-    names = _names(first, plan, before)
-    is_same = _find_untouched(first, plan, before, names) & ~before.isin(set(redrawn)).to_numpy()
-    kept = tuple(sorted(codes[is_same]))
-    alive = set(before.dropna())
-    known = set(first.grid_rows) if standing is None else set(standing) & set(first.grid_rows)
-    ended = tuple(sorted(known - alive))
+    names = _names(first, before, plan, origin)
+    is_same = _find_untouched(first, before, plan, origin, names)
+    is_same &= ~origin.isin(set(redrawn)).to_numpy()
+    alive = set(origin.dropna())
+    ended = tuple(sorted(set(before.ids) - alive))
     changed = list(codes.index[~is_same])
-    shapes = [plan.outline(plan.grid_rows[name]) for name in changed]
     rows = table.loc[changed, ["kind", "community_code", "households", "population"]]
-    grids = gpd.GeoDataFrame(
+    found = gpd.GeoDataFrame(
         rows.assign(plan_grid=changed, name=names.loc[changed].to_numpy()).set_axis(
             pd.Index(codes.loc[changed].to_numpy(), name="grid_id", dtype="str")
         ),
-        geometry=shapes,
+        geometry=[plan.outline(plan.grid_rows[name]) for name in changed],
         crs=plan.crs,
     )
     shared = shared.assign(code=codes.reindex(shared["grid"]).to_numpy())
-    parents = _parents(shared, set(changed), alive)
-    return Publication(codes, grids, kept, ended, parents, _heirs(shared, ended))
+    return Publication(
+        codes=codes,
+        grids=found,
+        kept=tuple(sorted(codes[is_same])),
+        ended=ended,
+        parents=_parents(shared, set(changed), alive),
+        heirs=_heirs(shared, ended),
+    )
 
 
-def match_grids(first: Plan, plan: Plan, *, standing: Collection[str] | None = None) -> pd.Series:
+def match_grids(first: Plan, plan: Plan, *, present: pd.Series | None = None) -> pd.Series:
     """Find the grid that each grid of a plan is the same as: by largest shared households.
 
     One-to-one, with the largest sum of shared households over all grids (an assignment problem,
@@ -135,47 +157,66 @@ def match_grids(first: Plan, plan: Plan, *, standing: Collection[str] | None = N
 
     Parameters
     ----------
-    standing
+    first, plan, present
         See `publish`.
 
     Returns
     -------
     Series
-        `grid_id` of `first` by `grid_id` of the plan, one a living grid, missing for new ones.
+        `grid_id` in force by `grid_id` of the plan, one a living grid, missing for new ones.
     """
-    shared = share_table(first, plan)
-    if standing is not None:
-        shared = shared[shared["from_grid"].isin(set(standing))]
-    return _match(shared, plan)
+    return _match(_share(first, plan, _read_before(first, present, None)), plan)
 
 
-def share_table(first: Plan, plan: Plan) -> pd.DataFrame:
-    """Count what each grid of a plan has from each grid of the first one.
+def share_table(first: Plan, plan: Plan, *, present: pd.Series | None = None) -> pd.DataFrame:
+    """Count what each grid of a plan has from each grid in force.
 
     Returns
     -------
     DataFrame
-        `grid` (id in the plan), `from_grid` (id in `first`), `blocks`, `households`,
-        `population`, `area_m2`, and `share`: of the households of `from_grid`, missing where it has
-        none. A block that was cut counts with the part that lies in the grid. Sums over `from_grid`
-        are those of the first plan.
+        `grid` (id in the plan), `from_grid` (in force), `blocks`, `households`, `population`,
+        `area_m2`, and `share`: of the households of `from_grid`, missing where it has none. A block
+        that was cut counts with the part that lies in the grid. Sums over `from_grid` are those
+        before the plan.
     """
-    old = first.label[plan.blocks.origin]
-    key = plan.label * np.int64(len(first.grids)) + old
-    pair, at = np.unique(key, return_inverse=True)
-    area = plan.ground.measures[0]
-    one, two = pair // len(first.grids), pair % len(first.grids)
-    households = np.bincount(at, plan.blocks.households).astype(np.int64)
-    total = np.bincount(old, plan.blocks.households, minlength=len(first.grids))[two]
+    return _share(first, plan, _read_before(first, present, None))
+
+
+def _read_before(first: Plan, present: pd.Series | None, grids: pd.DataFrame | None) -> _Before:
+    label, ids = (
+        pd.factorize(first.assignment.to_numpy(), sort=True)
+        if present is None
+        else pd.factorize(present.reindex(first.blocks.ids), sort=True)
+    )
+    if grids is None:
+        names = {row.grid_id: row.name for row in first.grids}
+        kinds = {row.grid_id: row.kind for row in first.grids}
+    else:
+        names = {str(k): str(v) for k, v in grids["name"].dropna().items()}
+        kinds = {str(k): str(v) for k, v in grids["kind"].items()}
+    names = {grid: name for grid, name in names.items() if name != grid}
+    return _Before(tuple(map(str, ids)), label.astype(np.int64), names, kinds)
+
+
+def _share(first: Plan, plan: Plan, before: _Before) -> pd.DataFrame:
+    old = before.label[plan.blocks.origin]
+    held = np.flatnonzero(old >= 0)
+    count = max(len(before.ids), 1)
+    pair, at = np.unique(plan.label[held] * np.int64(count) + old[held], return_inverse=True)
+    area = plan.ground.measures[0][held]
+    one, two = pair // count, pair % count
+    homes, people = plan.blocks.households[held], plan.blocks.people[held]
+    households = np.bincount(at, homes, minlength=len(pair)).astype(np.int64)
+    total = np.bincount(old[held], homes, minlength=count)[two]
     share = np.divide(households, total, out=np.full(len(pair), np.nan), where=total > 0)
     return pd.DataFrame(
         {
             "grid": pd.array([plan.grids[row].grid_id for row in one.tolist()], dtype="str"),
-            "from_grid": pd.array([first.grids[row].grid_id for row in two.tolist()], dtype="str"),
-            "blocks": np.bincount(at).astype(np.int64),
+            "from_grid": pd.array([before.ids[row] for row in two.tolist()], dtype="str"),
+            "blocks": np.bincount(at, minlength=len(pair)).astype(np.int64),
             "households": households,
-            "population": np.bincount(at, plan.blocks.people).astype(np.int64),
-            "area_m2": np.bincount(at, area),
+            "population": np.bincount(at, people, minlength=len(pair)).astype(np.int64),
+            "area_m2": np.bincount(at, area, minlength=len(pair)),
             "share": share,
         }
     )
@@ -208,44 +249,49 @@ def _match(shared: pd.DataFrame, plan: Plan) -> pd.Series:
     return found
 
 
-def _names(first: Plan, plan: Plan, before: pd.Series) -> pd.Series:
+def _names(first: Plan, before: _Before, plan: Plan, origin: pd.Series) -> pd.Series:
     """What each grid is called: as the draft says, else as before; missing where nobody said."""
-    earlier = {row.grid_id: row.name for row in first.grids}
+    begun = {row.grid_id: row.name for row in first.grids}
     found = []
-    for grid, old in before.items():
+    for grid, old in origin.items():
         row = plan.grids[plan.grid_rows[str(grid)]]
         said: str | None = row.name
-        if row.name in (row.grid_id, earlier.get(row.grid_id)) and old != row.grid_id:
+        if row.name in (row.grid_id, begun.get(row.grid_id)) and old != row.grid_id:
             # The name came with the id, not from the planner; it goes where the grid went.
-            said = None if pd.isna(old) else earlier[str(old)]
+            named = begun.get(row.grid_id, row.grid_id) != row.grid_id
+            is_draft = row.grid_id not in before.ids and named
+            said = row.name if is_draft else before.names.get(str(old))
         found.append(None if said in (row.grid_id, old) else said)
-    return pd.Series(found, index=before.index, dtype="str")
+    return pd.Series(found, index=origin.index, dtype="str")
 
 
-def _find_untouched(first: Plan, plan: Plan, before: pd.Series, names: pd.Series) -> Bools:
+def _find_untouched(
+    first: Plan, before: _Before, plan: Plan, origin: pd.Series, names: pd.Series
+) -> Bools:
     """Which grids have the blocks, the border, the name and the kind that they had."""
     redrawn = _changed_blocks(first, plan)
-    old = first.label[plan.blocks.origin]
-    earlier = {row.grid_id: row for row in first.grids}
-    same = np.zeros(len(before), dtype=bool)
+    old = before.label[plan.blocks.origin]
+    rows = {grid: row for row, grid in enumerate(before.ids)}
     members = pd.Series(range(len(plan.blocks))).groupby(plan.label).indices
-    sizes = np.bincount(old, minlength=len(first.grids))
-    for at, (grid, was) in enumerate(before.items()):
+    sizes = np.bincount(old[old >= 0], minlength=len(before.ids))
+    same = np.zeros(len(origin), dtype=bool)
+    for at, (grid, was) in enumerate(origin.items()):
         if pd.isna(was):
             continue
-        row, old_row = plan.grid_rows[str(grid)], first.grid_rows[str(was)]
+        row, old_row = plan.grid_rows[str(grid)], rows[str(was)]
         blocks = members[row]
-        told = None if earlier[str(was)].name == was else earlier[str(was)].name
         name = None if pd.isna(names.iloc[at]) else names.iloc[at]
         if (
             (old[blocks] != old_row).any()
             or len(blocks) != sizes[old_row]
-            or told != name
-            or plan.grids[row].kind != earlier[str(was)].kind
+            or before.names.get(str(was)) != name
+            or before.kinds.get(str(was), plan.grids[row].kind) != plan.grids[row].kind
         ):
             continue
         if redrawn[blocks].any():
-            now, then = plan.outline(row), first.outline(old_row)
+            held = np.flatnonzero(before.label == old_row)
+            then = shapely.coverage_union_all(first.ground.polygons(held))
+            now = plan.outline(row)
             if not shapely.equals_exact(now, then, tolerance=0.0, normalize=True):
                 continue
         same[at] = True
@@ -253,7 +299,7 @@ def _find_untouched(first: Plan, plan: Plan, before: pd.Series, names: pd.Series
 
 
 def _changed_blocks(first: Plan, plan: Plan) -> Bools:
-    """Blocks that another shape than in the first plan, or were cut."""
+    """Blocks with another shape than in the first plan, and parts of those that were cut."""
     found = np.zeros(len(plan.blocks), dtype=bool)
     found[len(first.blocks) :] = True
     one, two = first.ground, plan.ground
@@ -264,16 +310,18 @@ def _changed_blocks(first: Plan, plan: Plan) -> Bools:
     if len(moved):
         found[two.rings.blocks_at(moved.tolist())] = True
     pairs = zip(one.rings.rings, two.rings.rings, strict=False)
-    for number, (before, after) in enumerate(pairs):
-        if before is not after and not np.array_equal(before, after):
+    for number, (ring, now) in enumerate(pairs):
+        if ring is not now and not np.array_equal(ring, now):
             found[two.rings.block[number]] = True
     found[two.rings.block[len(one.rings.rings) :]] = True
     return found
 
 
-def _new_codes(first: Plan, plan: Plan, before: pd.Series, taken: set[str]) -> list[str]:
-    """Codes of the grids that live on from none, in the order of `before`."""
-    new = list(before.index[before.isna()])
+def _new_codes(
+    first: Plan, before: _Before, plan: Plan, origin: pd.Series, taken: set[str]
+) -> list[str]:
+    """Codes of the grids that live on from none, in the order of `origin`."""
+    new = list(origin.index[origin.isna()])
     if not new:
         return []
     table = plan.table()
@@ -289,9 +337,8 @@ def _new_codes(first: Plan, plan: Plan, before: pd.Series, taken: set[str]) -> l
     for name in order.index:
         by_home.setdefault(str(homes[name]), []).append(str(name))
     like: dict[str, list[str]] = {}
-    for row in first.grids:
-        if row.grid_id in taken:
-            like.setdefault(first.communities[row.community], []).append(row.grid_id)
+    for grid, old in before.homes(first).items():
+        like.setdefault(old, []).append(grid)
     found: dict[str, str] = {}
     used = set(taken)
     for home in sorted(by_home):
@@ -303,53 +350,6 @@ def _new_codes(first: Plan, plan: Plan, before: pd.Series, taken: set[str]) -> l
             found[name] = code
             used.add(code)
     return [found[str(name)] for name in new]
-
-
-def next_codes(
-    community: str, count: int, *, like: Collection[str], taken: Collection[str]
-) -> list[str]:
-    """Give the next codes of a community, in order.
-
-    They are written as most of its grids are (`like`): the community's code or another beginning,
-    then a number of as many digits; else the community's code and three digits. They go on from the
-    highest number that such a code ever had (`taken`); once its digits are full, from the lowest
-    number that no grid ever had.
-
-    Raises
-    ------
-    CodeError
-        If no number is left.
-    """
-    head, width = _pattern(community, like)
-    used = {
-        int(code[len(head) :])
-        for code in taken
-        if code.startswith(head) and re.fullmatch("[0-9]+", code[len(head) :])
-    }
-    last = max(used, default=0)
-    numbers = list(range(last + 1, min(last + count + 1, 10**width)))
-    if len(numbers) < count:
-        numbers += [n for n in range(1, 10**width) if n not in used][: count - len(numbers)]
-    if len(numbers) < count:
-        raise CodeError(
-            f"community {community} has no number left for {count} new grids: {width} digits count"
-            f" to {10**width - 1}, and no code is given twice"
-        )
-    return [f"{head}{number:0{width}d}" for number in numbers]
-
-
-def _pattern(community: str, like: Collection[str]) -> tuple[str, int]:
-    """How the codes of a community are written: what they begin with, and the number's digits."""
-    seen: Counter[tuple[str, int]] = Counter()
-    for code in like:
-        rest = code[len(community) :]
-        if code.startswith(community) and re.fullmatch("[0-9]+", rest):
-            seen[community, len(rest)] += 1
-        elif not code.isdecimal() and (match := _NUMBERED.fullmatch(code)):
-            seen[match[1], len(match[2])] += 1
-    if not seen:
-        return community, DIGITS
-    return min(seen, key=lambda pattern: (-seen[pattern], pattern))
 
 
 def _parents(shared: pd.DataFrame, changed: set[str], alive: set[str]) -> pd.DataFrame:
