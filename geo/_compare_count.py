@@ -1,0 +1,185 @@
+"""Counts of a comparison: by unit in both periods, by day and by week around them.
+
+Cases are columns and never rows: a year of a million cases is a few passes over arrays.
+Public names are handed on by `geo.compare`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from geo._compare_days import day_kinds, fit_day_weights
+from geo._compare_periods import Days, Floats, Period, day_starts
+from geo._compare_rates import LEAST_WEEKS
+from geo._working_time import WorkingCalendar
+
+REFERENCE_WEEKS = 53
+"""Weeks to the end of the later period from which scatter and weights of days are taken."""
+SURE_CASES = 20.0
+"""A run of days without any case, on which a city usually has so many, means that records are
+missing: by chance it would happen once in 485 million such runs, exp(-20). Our threshold."""
+
+Counts = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Window:
+    """The local days that matter to a comparison, and which of them have records."""
+
+    now: Period
+    then: Period
+    days: Days
+    """All days from the earlier of the reference and the periods to the end of the later."""
+    starts: Counts
+    """Seconds at the midnight of each, and of the day after the last."""
+    kinds: npt.NDArray[np.int8]
+    known_s: int | None
+    """Seconds of the first record; None: there is none."""
+    last_s: int
+    """Seconds before which the window ends: the end of the later period."""
+
+    @staticmethod
+    def around(
+        now: Period,
+        then: Period,
+        calendar: WorkingCalendar,
+        reported: Counts,
+        known_since: datetime | None,
+    ) -> Window:
+        """Lay the window around two periods."""
+        later = max(now, then, key=lambda p: p.end_s)
+        end = np.datetime64(later.days[-1] if len(later.days) else later.first, "D") + 1
+        begin = min(np.datetime64(now.first), np.datetime64(then.first), end - 7 * REFERENCE_WEEKS)
+        days = np.arange(begin, end)
+        known: int | None = None
+        if known_since is not None:
+            known = int(known_since.timestamp())
+        elif len(reported):
+            known = int(reported.min())
+        starts = day_starts(np.append(days, end), now.zone)
+        return Window(now, then, days, starts, day_kinds(days, calendar), known, later.end_s)
+
+    def lacks_records(self, period: Period) -> bool:
+        """Whether a period begins on a day before that of the first record."""
+        if self.known_s is None:
+            return True
+        after = period.begin_s + timedelta(days=1).total_seconds()
+        return self.known_s >= after
+
+    def whole(self, all_days: Counts) -> npt.NDArray[np.bool_]:
+        """Days of the window that are over and have their records."""
+        if self.known_s is None:
+            return np.zeros(len(self.days), dtype=bool)
+        inside = (self.starts[:-1] >= self.known_s) & (self.starts[1:] <= self.last_s)
+        return inside & ~self.gaps(all_days)
+
+    def gaps(self, all_days: Counts) -> npt.NDArray[np.bool_]:
+        """Days in a run of days without any case that is too long for chance."""
+        filled = all_days[all_days > 0]
+        usual = filled.mean() if len(filled) else 0.0
+        empty = all_days == 0
+        run = np.cumsum(np.diff(empty, prepend=False) & empty)
+        length = np.bincount(run[empty], minlength=int(run.max(initial=0)) + 1)
+        return np.asarray(empty & (length[run] * usual >= SURE_CASES))
+
+    def weights(self, day_counts: Counts, all_days: Counts) -> tuple[Floats, npt.NDArray[np.bool_]]:
+        """What days of each kind count, from all whole days; see `fit_day_weights`."""
+        whole = self.whole(all_days)
+        if not whole.any():
+            return np.ones(3), np.zeros(3, dtype=bool)
+        months = self.days.astype("datetime64[M]").astype(np.int64)
+        return fit_day_weights(
+            day_counts[whole].astype(np.float64), self.kinds[whole], months[whole]
+        )
+
+    def week_days(self, weights: Floats, all_days: Counts) -> Floats:
+        """Workdays in each week of the reference; 0 for one without all of its records."""
+        size = REFERENCE_WEEKS * 7
+        worth = weights[self.kinds[-size:]].reshape(REFERENCE_WEEKS, 7).sum(axis=1)
+        told = self.whole(all_days)[-size:].reshape(REFERENCE_WEEKS, 7).all(axis=1)
+        return np.asarray(np.where(told, worth, 0.0))
+
+
+@dataclass(frozen=True, eq=False)
+class Counted:
+    """Cases by unit and time."""
+
+    now: Counts
+    then: Counts
+    days: Counts
+    """Of the chosen cases, on each day of the window."""
+    all_days: Counts
+    """Of all cases, whatever their class: tells whether there are records."""
+    weeks: Floats
+    """By unit and week of the reference, the last week ending with the window."""
+    week_count: int
+    """Weeks that can serve for the scatter."""
+    window: Window
+
+    def has_gaps(self, period: Period) -> bool:
+        """Whether days of a period have no record at all though the city always has some."""
+        inside = np.isin(self.window.days, period.days)
+        return bool((inside & self.window.gaps(self.all_days)).any())
+
+
+def count_cases(
+    cases: Any,
+    place: npt.NDArray[np.int32],
+    size: int,
+    window: Window,
+    classes: Sequence[str] | None,
+    where: npt.NDArray[np.bool_] | None,
+) -> Counted:
+    """Count chosen cases by place in both periods, by day, and by week of the reference."""
+    reported = cases.reported
+    rows = np.flatnonzero((reported >= window.starts[0]) & (reported < window.last_s))
+    seconds = reported[rows]
+    day = np.searchsorted(window.starts, seconds, side="right") - 1
+    all_days = np.bincount(day, minlength=len(window.days))
+    chosen = choose(cases, rows, classes, where)
+    if chosen is not None:
+        rows, seconds, day = rows[chosen], seconds[chosen], day[chosen]
+    at = place[rows]
+    counts = []
+    for period in (window.now, window.then):
+        inside = (seconds >= period.begin_s) & (seconds < period.end_s)
+        counts.append(np.bincount(at[inside], minlength=size))
+    first = len(window.days) - REFERENCE_WEEKS * 7
+    late = day >= first
+    week = (day[late] - first) // 7
+    cell = at[late].astype(np.int64) * REFERENCE_WEEKS + week
+    weeks = np.bincount(cell, minlength=size * REFERENCE_WEEKS).reshape(size, REFERENCE_WEEKS)
+    told = window.week_days(np.ones(3), all_days) > 0
+    pairs = int((told[:-1] & told[1:]).sum())
+    return Counted(
+        now=counts[0],
+        then=counts[1],
+        days=np.bincount(day, minlength=len(window.days)),
+        all_days=all_days,
+        weeks=weeks.astype(np.float64),
+        week_count=int(told.sum()) if pairs >= LEAST_WEEKS else 0,
+        window=window,
+    )
+
+
+def choose(
+    cases: Any,
+    rows: npt.NDArray[np.intp],
+    classes: Sequence[str] | None,
+    where: npt.NDArray[np.bool_] | None,
+) -> npt.NDArray[np.bool_] | None:
+    """Which of these rows are of the classes and true; None: all."""
+    chosen: npt.NDArray[np.bool_] | None = None
+    if classes is not None:
+        wanted = set(classes)
+        is_wanted = np.array([code in wanted for code in cases.classes] + [False], dtype=bool)
+        chosen = is_wanted[cases.class_code[rows]]
+    if where is not None:
+        chosen = where[rows] if chosen is None else chosen & where[rows]
+    return chosen
