@@ -5,7 +5,7 @@ So ten thousand edits of a large city fit into memory, and undo costs what the e
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -13,10 +13,38 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from geo._plan_ground import Patch
-from geo._plan_rings import Floats, Ints
+from geo._plan_rings import MOST_CHANGES, Floats, Ints
 
 if TYPE_CHECKING:
     from geo.plan import Plan
+
+
+class Rows(Mapping[str, int]):
+    """Row by id: a table that is made once, and beside it what edits changed since."""
+
+    def __init__(self, base: dict[str, int], changed: dict[str, int]) -> None:
+        self._base, self._changed = base, changed
+        """In `changed` a row of -1 says that the id is no more."""
+
+    def __getitem__(self, block_id: str) -> int:
+        row = self._changed.get(block_id)
+        if row is None:
+            return self._base[block_id]
+        if row < 0:
+            raise KeyError(block_id)
+        return row
+
+    def __iter__(self) -> Iterator[str]:
+        yield from (name for name in self._base if name not in self._changed)
+        yield from (name for name, row in self._changed.items() if row >= 0)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def amended(self, gone: Iterable[str], more: Mapping[str, int]) -> Rows:
+        """The same without some ids, and with others."""
+        changed = {**self._changed, **dict.fromkeys(gone, -1), **more}
+        return Rows(self._base, changed) if len(changed) <= MOST_CHANGES else Rows(dict(self), {})
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,9 +61,9 @@ class Blocks:
         return len(self.ids)
 
     @cached_property
-    def rows(self) -> dict[str, int]:
+    def rows(self) -> Rows:
         """Row of each block by its id."""
-        return {label: row for row, label in enumerate(self.ids)}
+        return Rows({label: row for row, label in enumerate(self.ids)}, {})
 
     def replaced(self, swap: People) -> tuple[Blocks, People]:
         """The blocks after a swap, and the swap that leads back."""
@@ -54,15 +82,8 @@ class Blocks:
         ids[row], households[row], people[row] = swap.block_id, swap.households, swap.people
         origin = np.append(self.origin[:count], swap.more.origin)
         after = Blocks(tuple(ids), households, people, origin)
-        if "rows" in self.__dict__:
-            rows = dict(self.rows)
-            for gone in (self.ids[row], *self.ids[count:]):
-                del rows[gone]
-            rows |= {
-                swap.block_id: row,
-                **dict(zip(swap.more.ids, range(count, len(ids)), strict=True)),
-            }
-            after.__dict__["rows"] = rows
+        more = {swap.block_id: row, **dict(zip(swap.more.ids, range(count, len(ids)), strict=True))}
+        after.__dict__["rows"] = self.rows.amended((self.ids[row], *self.ids[count:]), more)
         return after, back
 
 

@@ -89,20 +89,20 @@ class Rings:
     def across(self, tail: int, head: int) -> int:
         """The ring on the other side of an edge, that is with its ends in turn; -1 if none."""
         for number in self.rings_at(head):
-            ring = self.rings[number]
-            for at in np.flatnonzero(ring == head).tolist():
-                if ring[(at + 1) % len(ring)] == tail:
-                    return number
+            ring = self.rings[number].tolist()
+            if (head, tail) in zip(ring, ring[1:] + ring[:1], strict=True):
+                return number
         return -1
 
     def around(self, vertex: int) -> set[int]:
         """The vertices that an edge joins to this one."""
         found = set()
         for number in self.rings_at(vertex):
-            ring = self.rings[number]
-            for at in np.flatnonzero(ring == vertex).tolist():
-                found |= {int(ring[at - 1]), int(ring[(at + 1) % len(ring)])}
-        return found
+            ring = self.rings[number].tolist()
+            for tail, head in zip(ring, ring[1:] + ring[:1], strict=True):
+                if vertex in (tail, head):
+                    found |= {tail, head}
+        return found - {vertex}
 
     def edges_of(self, blocks: Iterable[int]) -> Edges:
         """The edges of some blocks, in order of blocks and rings."""

@@ -114,7 +114,7 @@ class Plan:
         return {self.grids[row].grid_id: row for row in self.living.tolist()}
 
     @property
-    def block_rows(self) -> dict[str, int]:
+    def block_rows(self) -> Mapping[str, int]:
         """Row of each block by its id."""
         return self.blocks.rows
 
