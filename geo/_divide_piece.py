@@ -10,12 +10,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import linear_sum_assignment
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
-from geo._divide_exact import MOST_SETS, MOST_UNITS, list_sets, set_sums, solve_sets
+from geo._divide_graph import label_parts
 from geo._divide_search import BAD, anneal, first_plan, measure
+from geo._divide_sets import MOST_SETS, MOST_UNITS, list_sets, set_sums
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -25,10 +23,11 @@ BORDER_COST = 5.0
 """Households that a border of median length is worth in the search: between even grids the round
 ones win, and no border is worth a grid out of the band. Chosen from 1, 3, 5 and 10."""
 
-MOVE_COST = 0.2
-"""What a household that changes worker costs in a repair, in households out of the band."""
+MOVE_COST = 0.6
+"""What a household that changes worker costs in a repair, in households out of the band. With 0.2
+more of them move than need to; with 1 the search stays where it is."""
 
-REPAIR_BORDER_COST = 0.5
+REPAIR_BORDER_COST = 1.5
 """As `BORDER_COST`, in a repair: there, few should move, and round grids matter less."""
 
 HOT, COLD = 60.0, 0.3
@@ -37,7 +36,6 @@ HOT, COLD = 60.0, 0.3
 SHARE = 0.3
 """Share of recombinations among the moves."""
 
-_WARM_RUNS = 5
 _SPARE = 8
 """Labels beyond those of the first plan, for grids that the search adds."""
 
@@ -68,21 +66,52 @@ class Piece:
         """Number of units."""
         return len(self.load)
 
+    @property
+    def grids(self) -> int:
+        """About how many grids it will have."""
+        plain = float(self.load[~self.fixed].sum())
+        return max(1, round(2 * plain / (self.low + self.high))) + int(self.fixed.sum())
+
+
+@dataclass(frozen=True, eq=False)
+class Warm:
+    """How to search from a plan in force."""
+
+    runs: int
+    moves: int
+    """For each grid."""
+    hot: float
+    """Temperature at the start: a cool search stays near the plan."""
+    share: float
+    first: int
+    """Number of the first run: each run draws numbers of its own."""
+
+
+_WARMER = Warm(3, 3_000, HOT, SHARE, 200)
+"""For pieces that a cool search leaves out of the band beyond the bound."""
+
+_HOTTEST = Warm(2, 12_000, HOT, SHARE, 300)
+"""For pieces where a fresh plan is still better balanced."""
+
 
 @dataclass(frozen=True, eq=False)
 class Effort:
     """How long to search."""
 
     moves: int
-    """For each unit."""
+    """For each grid that there will be about: large grids of many units need no more."""
     runs: int
     repairs: int
     """Further runs, each four times as long, while grids are out of the band without need."""
     solves: bool
     """Whether small pieces are solved to the end."""
+    warm: Warm
 
 
-EFFORTS = {"fast": Effort(240, 1, 1, False), "full": Effort(600, 2, 2, True)}
+EFFORTS = {
+    "fast": Effort(3_000, 1, 1, False, Warm(3, 2_000, 20.0, 0.15, 100)),
+    "full": Effort(5_000, 2, 2, True, Warm(5, 2_500, 20.0, 0.15, 100)),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,7 +157,7 @@ def least_off(piece: Piece) -> float:
     small = ~piece.fixed
     links = _links(piece)
     both = small[links[0]] & small[links[1]]
-    number = _parts(piece.count, links[0][both], links[1][both])
+    number = label_parts(piece.count, links[0][both], links[1][both])
     fewest = 0 if (~small).any() else 1
     total = 0.0
     for part in np.unique(number[small]):
@@ -148,7 +177,7 @@ def _search(piece: Piece, effort: Effort, stop: Ints) -> Answer:
         is_repair = run >= effort.runs
         if best is not None and (stop[0] or (is_repair and best.off <= least)):
             break
-        moves = effort.moves * (4 if is_repair else 1)
+        moves = effort.moves * piece.grids * (4 if is_repair else 1)
         label = _frozen_labels(piece)
         most = _first(free, label, run)
         found = _anneal(free, label, most, moves, 0.0, run, stop, least)
@@ -179,13 +208,16 @@ def _anneal(
     run: int,
     stop: Ints,
     least: float,
+    *,
+    hot: float = HOT,
+    share: float = SHARE,
 ) -> Answer:
     best = label.copy()
     worth = REPAIR_BORDER_COST if move_cost else BORDER_COST
     balance, border, moved = anneal(
         piece.load, piece.fixed, piece.frozen, piece.start, piece.unit, piece.cost * worth,
-        label, most, piece.low, piece.high, piece.old, move_cost, moves * piece.count, HOT, COLD,
-        SHARE, np.uint64(_mix(piece.seed, run, 2)), stop, best,
+        label, most, piece.low, piece.high, piece.old, move_cost, moves, hot, COLD,
+        share, np.uint64(_mix(piece.seed, run, 2)), stop, best,
     )  # fmt: skip
     bad = _count_bad(piece, best, most)
     off = balance - BAD * bad
@@ -209,6 +241,11 @@ def _solve(piece: Piece, found: Answer) -> Answer:
     """Prove the plan best, or replace it by the best; pieces too large stay as they are."""
     if piece.count > MOST_UNITS or piece.frozen.any():
         return found
+    if piece.grids == 1 and found.off == 0 and found.border == 0:
+        return replace(found, is_border_proven=True)
+    # Large to load, and pieces of more units do without.
+    from geo._divide_exact import solve_sets
+
     for slack in dict.fromkeys((0.0, found.off)):
         listed = _list(piece, slack)
         if listed is None:
@@ -281,26 +318,41 @@ def _repair(piece: Piece, effort: Effort, stop: Ints) -> Answer:
         held = _anneal(piece, kept.copy(), most, 0, MOVE_COST, 0, stop, least)
         if held.off == 0:
             return replace(held, is_moved_proven=True)
-    # How balanced a plan can be; its borders do not matter here.
-    fresh = _search(piece, replace(effort, runs=1), stop)
-    if effort.solves and not piece.frozen.any():
-        fresh = _solve(piece, fresh)
-    best: Answer | None = None
-    for run in range(_WARM_RUNS + effort.repairs):
-        if best is not None and (stop[0] or (run >= _WARM_RUNS and best.balance <= fresh.balance)):
+    best = _warm(piece, kept, most, effort.warm, None, stop, least)
+    if best.off > least and not stop[0]:
+        best = _warm(piece, kept, most, _WARMER, best, stop, least)
+    if best.off > least and not stop[0]:
+        # How balanced a plan can be at all; its borders do not matter here.
+        fresh = _search(piece, replace(effort, runs=1), stop)
+        if effort.solves and not piece.frozen.any():
+            fresh = _solve(piece, fresh)
+        if best.balance > fresh.balance:
+            best = _warm(piece, kept, most, _HOTTEST, best, stop, least)
+        if best.balance > fresh.balance:
+            best = replace(fresh, moved=_moved(piece, fresh.label), is_border_proven=False)
+        least = fresh.least_off
+    best = replace(best, least_off=least, is_balance_proven=best.off <= least)
+    if effort.solves and not piece.frozen.any() and not stop[0]:
+        return _solve_moved(piece, best)
+    return best
+
+
+def _warm(
+    piece: Piece, kept: Ints, most: int, warm: Warm, best: Answer | None, stop: Ints, least: float
+) -> Answer:
+    """Search from the plan in force; the best of some runs and of what was found before."""
+    for run in range(warm.runs):
+        if best is not None and stop[0]:
             break
         label = kept.copy()
         spare = max(_first(piece, label, run), most + _SPARE)
-        moves = effort.moves * (1 if run < _WARM_RUNS else 4)
-        found = _anneal(piece, label, spare, moves, MOVE_COST, 100 + run, stop, least)
+        found = _anneal(
+            piece, label, spare, warm.moves * piece.grids, MOVE_COST, warm.first + run, stop,
+            least, hot=warm.hot, share=warm.share,
+        )  # fmt: skip
         if best is None or (found.balance, found.moved) < (best.balance, best.moved):
             best = found
     assert best is not None
-    if best.balance > fresh.balance:
-        best = replace(fresh, moved=_moved(piece, fresh.label))
-    best = replace(best, least_off=fresh.least_off, is_balance_proven=best.off <= fresh.least_off)
-    if effort.solves and not piece.frozen.any() and not stop[0]:
-        return _solve_moved(piece, best)
     return best
 
 
@@ -308,7 +360,7 @@ def _whole_labels(piece: Piece) -> Ints:
     """The labels in force, of each grid only its largest part that hangs together."""
     one, two = _links(piece)
     same = (piece.old[one] == piece.old[two]) & (piece.old[one] >= 0)
-    part = _parts(piece.count, one[same], two[same])
+    part = label_parts(piece.count, one[same], two[same])
     weight = np.bincount(part, weights=piece.load + 1e-3)
     label = piece.old.copy()
     for old in np.unique(piece.old[piece.old >= 0]):
@@ -328,6 +380,8 @@ def _solve_moved(piece: Piece, found: Answer) -> Answer:
     """The plan that moves fewest, of those with the best balance, where that can be proven."""
     if piece.count > MOST_UNITS or not found.is_balance_proven:
         return found
+    from geo._divide_exact import solve_sets
+
     listed = _list(piece, found.off)
     if listed is None:
         return found
@@ -360,6 +414,9 @@ def match_labels(label: Ints, old: Ints, load: Floats) -> Ints:
 
     The assignment problem (Kuhn 1955), by scipy. Grids without a partner get numbers above all.
     """
+    # Large to load, and a fresh division does without.
+    from scipy.optimize import linear_sum_assignment
+
     names, new = np.unique(label, return_inverse=True)
     olds, was = np.unique(old, return_inverse=True)
     common = np.zeros((len(names), len(olds)))
@@ -385,11 +442,6 @@ def _moved(piece: Piece, label: Ints) -> float:
 def _links(piece: Piece) -> tuple[Ints, Ints]:
     rows = np.repeat(np.arange(piece.count), np.diff(piece.start))
     return rows, piece.unit
-
-
-def _parts(count: int, one: Ints, two: Ints) -> Ints:
-    graph = coo_array((np.ones(len(one), dtype=np.int8), (one, two)), shape=(count, count))
-    return np.asarray(connected_components(graph, directed=False)[1], dtype=np.int64)
 
 
 def _mix(seed: int, run: int, use: int) -> int:

@@ -13,8 +13,9 @@ import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from geo._divide_exact import list_sets, solve_sets
+from geo._divide_exact import solve_sets
 from geo._divide_graph import neighbour_lists, read_graph
+from geo._divide_sets import list_sets
 from geo.divide import Division, divide, weigh_units
 from geo.errors import ColumnError, CoverError, CrsError, InputError
 
