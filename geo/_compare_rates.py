@@ -12,8 +12,9 @@ neighbours (after von Neumann 1941), so that seasons and trends do not count as 
 
     f = sum (y1 sqrt(e2/e1) - y2 sqrt(e1/e2))^2 / sum (y1 + y2),   at least 1
 
-for under a steady rate the expectation of each square is f times that of y1 + y2. Many units are
-judged together by the false discovery rate of Benjamini and Hochberg (1995), over those units that
+for under a steady rate the expectation of each square is f times that of y1 + y2. A unit with
+enough weeks and cases has its own; the others share the median over units, weighted by cases, so
+that a few units that jumped do not widen the intervals of all. Many units are judged together by the false discovery rate of Benjamini and Hochberg (1995), over those units that
 have enough cases to be judged at all (Tarone 1990, Biometrics 46: a unit whose most extreme
 outcome would not be clear carries no information). Public names are handed on by `geo.compare`.
 """
@@ -111,8 +112,8 @@ def find_dispersion(counts: Floats, days: Floats) -> tuple[float, Floats, int]:
     Returns
     -------
     pooled, own, pairs
-        Of all units together (1 if there are fewer than `LEAST_WEEKS` pairs of weeks or no
-        cases); of each unit, NaN where it has not `OWN_WEEKS` pairs and `OWN_MEAN` cases a week;
+        What units share, the median weighted by cases (1 if there are fewer than `LEAST_WEEKS`
+        pairs of weeks or no cases); of each unit, NaN where it has not `OWN_WEEKS` pairs and `OWN_MEAN` cases a week;
         and how many pairs of neighbouring weeks there were.
     """
     used = days > 0
@@ -124,11 +125,22 @@ def find_dispersion(counts: Floats, days: Floats) -> tuple[float, Floats, int]:
     tilt = np.sqrt(days[first + 1] / days[first])
     squares = ((one * tilt - two / tilt) ** 2).sum(axis=1)
     sums = (one + two).sum(axis=1)
-    pooled = max(1.0, float(squares.sum() / sums.sum())) if sums.sum() else 1.0
+    pooled = max(1.0, _weighted_median(squares, sums))
     is_own = (pairs >= OWN_WEEKS) & (counts[:, used].mean(axis=1) >= OWN_MEAN)
     own = none
     own[is_own] = np.maximum(squares[is_own] / sums[is_own], 1.0)
     return pooled, own, pairs
+
+
+def _weighted_median(squares: Floats, sums: Floats) -> float:
+    """The scatter below and above which the units with half of the cases lie; 1 without cases."""
+    some = sums > 0
+    if not some.any():
+        return 1.0
+    found, weight = squares[some] / sums[some], sums[some]
+    order = np.argsort(found, kind="stable")
+    up_to = np.cumsum(weight[order])
+    return float(found[order][np.searchsorted(up_to, up_to[-1] / 2)])
 
 
 def control_discoveries(p: npt.ArrayLike) -> Floats:

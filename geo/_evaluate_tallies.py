@@ -1,0 +1,356 @@
+"""The indicators, each as a tally: which cases or moves are counted, and which of them hit.
+
+A tally has one row for each thing in the denominator, so that a figure can be told by area,
+department or post and explained down to its cases. Periods are half open; what happened after the
+period is not seen, so a figure of a past period is the same whenever it is asked.
+Public names are handed on by `geo.evaluate`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from geo._evaluate_facts import NEVER, Bools, CaseFacts, Rows, Seconds
+
+OBJECTS = ("area", "department", "post")
+"""The three objects of evaluation: 区域, 部门, 岗位."""
+
+COLLECTORS = ("grid_worker", "grid_head")
+"""Roles whose reports are those of collectors (采集员)."""
+_HOUR_S = 3600.0
+Floats = npt.NDArray[np.float64]
+Labels = npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A row of the scoring table: full points at `full`, none at `zero`, straight in between."""
+
+    name: str
+    weight: float
+    full: float
+    zero: float
+
+
+@dataclass(frozen=True)
+class EvaluationRules:
+    """Limits and the scoring table of a city; `geo/data/evaluation.csv` says why."""
+
+    opening_limit_h: float = 2.0
+    verify_limit_h: float = 4.0
+    check_limit_h: float = 4.0
+    high_frequency_classes: int = 5
+    repeat_within_m: float = 50.0
+    repeat_within_days: float = 30.0
+    least_cases: int = 10
+    marks: dict[str, tuple[Mark, ...]] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Tally:
+    """What is counted for one indicator; `owner` and `person` are numbers of the log, -1 nobody."""
+
+    case: Rows
+    hit: Floats
+    """1 for what is in the numerator, else 0; hours, or square metres, where that is the unit."""
+    owner: Labels
+    person: Labels
+    role: Labels
+    left_out: Rows
+    """Cases that would belong here but whose log does not tell."""
+    weight: Floats | None = None
+    """Each row's part of the denominator; None: 1."""
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """Facts as they stood at the end of a period."""
+
+    facts: CaseFacts
+    begin: int
+    end: int
+    rules: EvaluationRules
+    repeats: Bools | None = None
+    """Cases that come back to a closed one; None: not worked out."""
+
+    @cached_property
+    def reported(self) -> Rows:
+        """Cases reported in the period."""
+        return self.inside(self.facts.cases.reported)
+
+    @cached_property
+    def log_rows(self) -> Rows:
+        """Rows of the log made in the period."""
+        return self.inside(self.facts.log.at)
+
+    def inside(self, times: Seconds) -> Rows:
+        """Where a time lies in the period."""
+        return np.flatnonzero((times >= self.begin) & (times < self.end))
+
+    def is_by(self, times: Seconds) -> Bools:
+        """Whether it had happened by the end of the period."""
+        return np.asarray((times != NEVER) & (times < self.end))
+
+    def moves(self, *names: str) -> Rows:
+        """Rows of the log in the period that are one of these moves."""
+        log = self.facts.log
+        wanted = np.array([word in names for word in log.moves] + [False], dtype=bool)
+        return np.asarray(self.log_rows[wanted[log.move[self.log_rows]]])
+
+    def of_cases(self, rows: Rows, hit: Bools | Floats, known: Bools) -> Tally:
+        """A tally of cases; those that are not known are left out."""
+        case = rows[known]
+        nobody = np.full(len(case), -1, dtype=np.int32)
+        values = np.asarray(hit, dtype=np.float64)[known]
+        return Tally(case, values, self.facts.last_owner[case], nobody, nobody, rows[~known])
+
+    def of_moves(self, rows: Rows, hit: Bools | Floats, left_out: Rows) -> Tally:
+        """A tally of rows of the log, by whoever had the case and whoever made the move."""
+        log = self.facts.log
+        return Tally(
+            log.case[rows].astype(np.int64),
+            np.asarray(hit, dtype=np.float64),
+            self.facts.holder[rows],
+            log.by[rows],
+            log.role[rows].astype(np.int32),
+            left_out,
+        )
+
+    def silent_ends(self, told: Bools) -> Rows:
+        """Cases closed in the period whose log does not tell something."""
+        closed = self.inside(self.facts.cases.closed)
+        return closed[~told[closed] & self.facts.is_closed[closed]]
+
+
+def _opening(v: View) -> Tally:
+    rows = v.reported
+    return v.of_cases(rows, v.is_by(v.facts.opened_by[rows]), v.facts.tells_opening[rows])
+
+
+def _due(v: View, done: Seconds) -> Rows:
+    """Should be done by now: the deadline inside the period, or done inside it."""
+    f = v.facts
+    ended = f.is_cancelled & v.is_by(f.cases.closed)
+    due = (f.cases.deadline >= v.begin) & (f.cases.deadline < v.end) & ~ended
+    finished = (done >= v.begin) & (done < v.end)
+    return np.flatnonzero((due & (f.cases.reported < v.end)) | finished)
+
+
+def _closed(f: CaseFacts) -> Seconds:
+    return np.where(f.is_closed, f.cases.closed, NEVER)
+
+
+def _handling(v: View) -> Tally:
+    f = v.facts
+    rows = _due(v, f.handled)
+    return v.of_cases(rows, v.is_by(f.handled[rows]), f.tells_handling[rows])
+
+
+def _on_time_handling(v: View) -> Tally:
+    f = v.facts
+    rows = _due(v, f.handled)
+    due = f.cases.deadline[rows]
+    in_time = v.is_by(f.handled[rows]) & (f.handled[rows] <= due)
+    return v.of_cases(rows, in_time, f.tells_handling[rows] & (due != NEVER))
+
+
+def _closing(v: View) -> Tally:
+    f = v.facts
+    closed = _closed(f)
+    rows = _due(v, closed)
+    return v.of_cases(rows, v.is_by(closed[rows]), f.tells_end[rows])
+
+
+def _on_time_closing(v: View) -> Tally:
+    f = v.facts
+    closed = _closed(f)
+    rows = _due(v, closed)
+    due = f.cases.deadline[rows]
+    in_time = v.is_by(closed[rows]) & (closed[rows] <= due)
+    return v.of_cases(rows, in_time, f.tells_end[rows] & (due != NEVER))
+
+
+def _on_time_opening(v: View) -> Tally:
+    f = v.facts
+    rows = v.moves("register")
+    case = f.log.case[rows]
+    took = f.log.at[rows] - f.cases.reported[case]
+    silent = v.inside(f.opened_by)
+    silent = silent[~f.tells_moves[silent]]
+    return v.of_moves(rows, took <= v.rules.opening_limit_h * _HOUR_S, silent)
+
+
+def _right_first_dispatch(v: View) -> Tally:
+    f = v.facts
+    rows = v.moves("dispatch")
+    rows = rows[f.log.at[rows] == f.dispatched[f.log.case[rows]]]
+    wrong = f.log.is_move("return", "transfer") & (f.log.at < v.end)
+    was_wrong = np.zeros(len(f), dtype=bool)
+    was_wrong[f.log.case[wrong]] = True
+    silent = v.inside(f.dispatched)
+    tally = v.of_moves(rows, ~was_wrong[f.log.case[rows]], silent[~f.tells_moves[silent]])
+    # Whom it was given to, not who had it before.
+    return Tally(tally.case, tally.hit, f.log.owner[rows], tally.person, tally.role,
+                 tally.left_out)  # fmt: skip
+
+
+def _pairs(v: View, rows: Rows, owner: Labels) -> tuple[Rows, Labels]:
+    """Each case and owner once, of these rows of the log."""
+    case = v.facts.log.case[rows].astype(np.int64)
+    width = np.int64(len(v.facts.log.owners) + 1)
+    keys = np.unique(case * width + owner + 1)
+    return keys // width, (keys % width - 1).astype(np.int32)
+
+
+def _of_pairs(v: View, counted: Rows, of: Labels, hits: Rows, hit_of: Labels) -> Tally:
+    """Cases with the owner that they were counted for, and whether they hit with that owner."""
+    case, owner = _pairs(v, counted, of)
+    width = np.int64(len(v.facts.log.owners) + 1)
+    hit_case, hit_owner = _pairs(v, hits, hit_of)
+    hit = np.isin(case * width + owner, hit_case * width + hit_owner)
+    nobody = np.full(len(case), -1, dtype=np.int32)
+    silent = v.silent_ends(v.facts.tells_moves)
+    return Tally(case, hit.astype(np.float64), owner, nobody, nobody, silent)
+
+
+def _rework(v: View) -> Tally:
+    f = v.facts
+    done, failed = v.moves("feed_back"), v.moves("rework")
+    return _of_pairs(v, done, f.holder[done], failed, f.holder[failed])
+
+
+def _return(v: View) -> Tally:
+    f = v.facts
+    received = v.moves("dispatch", "transfer", "raise")
+    received = received[f.log.owner[received] >= 0]
+    returned = v.moves("return")
+    return _of_pairs(v, received, f.log.owner[received], returned, f.holder[returned])
+
+
+def _checks(v: View) -> Rows:
+    return v.moves("close", "rework")
+
+
+def _check_passed(v: View) -> Tally:
+    rows = _checks(v)
+    passed = v.facts.log.is_move("close")[rows]
+    return v.of_moves(rows, passed, v.silent_ends(v.facts.tells_moves))
+
+
+def _on_time_check(v: View) -> Tally:
+    f, rows = v.facts, _checks(v)
+    previous = f.log.at[np.maximum(rows - 1, 0)]
+    in_time = f.log.at[rows] - previous <= v.rules.check_limit_h * _HOUR_S
+    return v.of_moves(rows, in_time, v.silent_ends(f.tells_moves))
+
+
+def _mean_hours(v: View) -> Tally:
+    f = v.facts
+    rows = v.inside(f.handled)
+    rows = rows[~f.on_spot[rows]]
+    known = f.dispatched[rows] != NEVER
+    hours = (f.handled[rows] - np.where(known, f.dispatched[rows], 0)) / _HOUR_S
+    tally = v.of_cases(rows, hours, known)
+    silent = v.silent_ends(f.tells_handling)
+    return Tally(tally.case, tally.hit, tally.owner, tally.person, tally.role,
+                 np.concatenate([tally.left_out, silent]))  # fmt: skip
+
+
+def _high_frequency(v: View) -> Tally:
+    rows, codes = v.reported, v.facts.cases.class_code
+    found = codes[rows]
+    counts = np.bincount(found[found >= 0], minlength=len(v.facts.cases.classes))
+    # Most first, of equals the earlier code.
+    words = np.argsort(np.argsort(np.asarray(v.facts.cases.classes, dtype=object)))
+    order = np.lexsort((words, -counts))[: v.rules.high_frequency_classes]
+    top = order[counts[order] > 0]
+    return v.of_cases(rows, np.isin(found, top), np.ones(len(rows), dtype=bool))
+
+
+def _repeat(v: View) -> Tally:
+    rows = v.reported
+    if v.repeats is None:
+        return v.of_cases(rows, np.zeros(len(rows)), np.zeros(len(rows), dtype=bool))
+    f = v.facts
+    merged = f.merged[rows] & v.is_by(f.cases.closed[rows])
+    return v.of_cases(rows, v.repeats[rows] | merged, np.ones(len(rows), dtype=bool))
+
+
+def _valid_report(v: View) -> Tally:
+    f = v.facts
+    rows = v.moves("report")
+    rows = rows[f.log.is_role(*COLLECTORS)[rows]]
+    case = f.log.case[rows]
+    valid = v.is_by(f.opened_by[case]) | (f.on_spot[case] & v.is_by(f.cases.closed[case]))
+    silent = v.reported
+    return v.of_moves(rows, valid, silent[~f.tells_moves[silent]])
+
+
+def _on_time_verify(v: View) -> Tally:
+    f, rows = v.facts, v.moves("verify")
+    took = f.log.at[rows] - f.cases.reported[f.log.case[rows]]
+    silent = v.silent_ends(f.tells_moves)
+    return v.of_moves(rows, took <= v.rules.verify_limit_h * _HOUR_S, silent)
+
+
+def _miss(v: View) -> Tally:
+    f, rows = v.facts, v.moves("report")
+    silent = v.reported
+    missed = ~f.log.is_role(*COLLECTORS)[rows]
+    return v.of_moves(rows, missed, silent[~f.tells_moves[silent]])
+
+
+@dataclass(frozen=True)
+class Indicator:
+    """One indicator of the standard.
+
+    `numerator` and `denominator` are keys of the words that say on the page what is counted.
+    """
+
+    name: str
+    unit: Literal["share", "hours"]
+    good: Literal["high", "low"]
+    objects: tuple[str, ...]
+    tally: Callable[[View], Tally] | None
+
+    @property
+    def numerator(self) -> str:
+        return f"evaluate.numerator.{self.name}"
+
+    @property
+    def denominator(self) -> str:
+        return f"evaluate.denominator.{self.name}"
+
+
+_BOTH = ("area", "department")
+_POSTS = ("area", "post")
+INDICATORS: dict[str, Indicator] = {
+    one.name: one
+    for one in (
+        Indicator("opening_rate", "share", "high", ("area",), _opening),
+        Indicator("handling_rate", "share", "high", _BOTH, _handling),
+        Indicator("on_time_handling_rate", "share", "high", _BOTH, _on_time_handling),
+        Indicator("closing_rate", "share", "high", _BOTH, _closing),
+        Indicator("on_time_closing_rate", "share", "high", _BOTH, _on_time_closing),
+        Indicator("on_time_opening_rate", "share", "high", _POSTS, _on_time_opening),
+        Indicator("right_first_dispatch_rate", "share", "high", _POSTS, _right_first_dispatch),
+        Indicator("rework_rate", "share", "low", _BOTH, _rework),
+        Indicator("return_rate", "share", "low", _BOTH, _return),
+        Indicator("check_passed_rate", "share", "high", _BOTH, _check_passed),
+        Indicator("mean_handling_hours", "hours", "low", _BOTH, _mean_hours),
+        Indicator("high_frequency_share", "share", "low", _BOTH, _high_frequency),
+        Indicator("repeat_rate", "share", "low", ("area",), _repeat),
+        Indicator("valid_report_rate", "share", "high", _POSTS, _valid_report),
+        Indicator("on_time_verify_rate", "share", "high", _POSTS, _on_time_verify),
+        Indicator("on_time_check_rate", "share", "high", _POSTS, _on_time_check),
+        Indicator("miss_rate", "share", "low", ("area",), _miss),
+        Indicator("area_coverage_rate", "share", "high", ("area",), None),
+    )
+}
+"""The indicators of the standard (GB/T 30428.4, CJ/T 292) by name, in the order of the page."""
