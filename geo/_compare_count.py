@@ -55,7 +55,9 @@ class Window:
         """Lay the window around two periods."""
         later = max(now, then, key=lambda p: p.end_s)
         end = np.datetime64(later.days[-1] if len(later.days) else later.first, "D") + 1
-        begin = min(np.datetime64(now.first), np.datetime64(then.first), end - 7 * REFERENCE_WEEKS)
+        begin = min(
+            np.datetime64(now.first), np.datetime64(then.first), end - 1 - 7 * REFERENCE_WEEKS
+        )
         days = np.arange(begin, end)
         known: int | None = None
         if known_since is not None:
@@ -98,11 +100,23 @@ class Window:
             day_counts[whole].astype(np.float64), self.kinds[whole], months[whole]
         )
 
+    @property
+    def tail(self) -> int:
+        """Days behind the last week of the reference: 1 where the last day still runs."""
+        return int(self.starts[-1] > self.last_s)
+
+    @property
+    def week_starts(self) -> Days:
+        """First day of each week of the reference; the last ends with the last whole day."""
+        size = REFERENCE_WEEKS * 7
+        return self.days[len(self.days) - self.tail - size :][:size:7]
+
     def week_days(self, weights: Floats, all_days: Counts) -> Floats:
         """Workdays in each week of the reference; 0 for one without all of its records."""
-        size = REFERENCE_WEEKS * 7
-        worth = weights[self.kinds[-size:]].reshape(REFERENCE_WEEKS, 7).sum(axis=1)
-        told = self.whole(all_days)[-size:].reshape(REFERENCE_WEEKS, 7).all(axis=1)
+        last = len(self.days) - self.tail
+        part = slice(last - REFERENCE_WEEKS * 7, last)
+        worth = weights[self.kinds[part]].reshape(REFERENCE_WEEKS, 7).sum(axis=1)
+        told = self.whole(all_days)[part].reshape(REFERENCE_WEEKS, 7).all(axis=1)
         return np.asarray(np.where(told, worth, 0.0))
 
 
@@ -150,8 +164,9 @@ def count_cases(
     for period in (window.now, window.then):
         inside = (seconds >= period.begin_s) & (seconds < period.end_s)
         counts.append(np.bincount(at[inside], minlength=size))
-    first = len(window.days) - REFERENCE_WEEKS * 7
-    late = day >= first
+    last = len(window.days) - window.tail
+    first = last - REFERENCE_WEEKS * 7
+    late = (day >= first) & (day < last)
     week = (day[late] - first) // 7
     cell = at[late].astype(np.int64) * REFERENCE_WEEKS + week
     weeks = np.bincount(cell, minlength=size * REFERENCE_WEEKS).reshape(size, REFERENCE_WEEKS)

@@ -103,6 +103,11 @@ class Comparison:
     confidence: float
     weeks: int
     """Weeks from which the scatter was taken; 0: none, plain Poisson."""
+    weekly: pd.DataFrame
+    """Cases of the 53 weeks to the last whole day, indexed like `table`, one column a week by its
+    first day; missing where the city has no records."""
+    week_days: npt.NDArray[np.float64]
+    """Of each of these weeks, in workdays; 0 where it has no records."""
     notes: tuple[str, ...]
     """What a reader must know, as words: see `NOTES`."""
 
@@ -224,9 +229,16 @@ def compare(
         table["verdict"] = "unknown"
     total = table.loc[TOTAL].rename(TOTAL)
     rows = table.drop(index=TOTAL)
-    return Comparison(
-        now, then, level, boundary, rows, total, mix, confidence, counted.week_count, notes
+    week_days = window.week_days(weights, counted.all_days)
+    weekly = pd.DataFrame(
+        np.where(week_days > 0, counted.weeks, np.nan),
+        index=rows.index,
+        columns=pd.Index(window.week_starts.astype(object)),
     )
+    return Comparison(
+        now, then, level, boundary, rows, total, mix, confidence, counted.week_count, weekly,
+        week_days, notes,
+    )  # fmt: skip
 
 
 def _extra(part: pd.Series | None, boundary: Boundary, level: str) -> npt.NDArray[np.float64]:
