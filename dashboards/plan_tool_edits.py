@@ -67,8 +67,8 @@ def try_edit(plan: Plan, edit: Mapping[str, Any]) -> dict[str, Any]:
     dict
         `grids`: those that would differ, each with `id`, `name`, `households`, `people`, `area`
         (m2), `perimeter` (m), `compactness`, `was` (households now, None for a new one); `gone`:
-        ids that would end; `blocks`: how many there would be more; `names`: new id by old one,
-        where grids are numbered anew.
+        ids that would end; `parts`: people and `area` of the parts of a block that is cut;
+        `names`: new id by old one, where grids are numbered anew.
 
     Raises
     ------
@@ -103,9 +103,21 @@ def try_edit(plan: Plan, edit: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "grids": grids,
         "gone": [str(grid) for grid in before.index.difference(table.index)],
-        "blocks": len(after.blocks) - len(plan.blocks),
+        "parts": _parts(plan, after, str(edit["block"])) if edit.get("do") == "cut" else [],
         "names": names,
     }
+
+
+def _parts(plan: Plan, after: Plan, block: str) -> list[dict[str, float]]:
+    rows = [plan.block_rows[block], *range(len(plan.blocks), len(after.blocks))]
+    return [
+        {
+            "households": int(after.blocks.households[row]),
+            "people": int(after.blocks.people[row]),
+            "area": round(float(after.ground.polygon(row).area), 1),
+        }
+        for row in rows
+    ]
 
 
 def _through_vertices(plan: Plan, line: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

@@ -37,7 +37,8 @@ def page() -> Iterator[Page]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         opened = browser.new_page()
-        opened.add_script_tag(path=ASSETS / "75-plan-geometry.js")
+        for name in ("75-plan-geometry.js", "75-plan-sides.js"):
+            opened.add_script_tag(path=ASSETS / name)
         yield opened
         browser.close()
 
@@ -213,3 +214,20 @@ def test_edges_make_rings_and_households_stay_whole(page: Page) -> None:
     assert sorted(sorted(ring) for ring in rings) == [[0, 1, 2], [7, 8]]
     for total, shares in ((10, [1, 1, 1]), (7, [0.2, 0.8]), (0, [0.5, 0.5]), (5, [0, 1])):
         assert sum(run(page, "return g.shareWhole(v[0], v[1])", [total, shares])) == total
+
+
+def test_the_share_inside_a_drawn_ring_is_that_of_shapely(page: Page) -> None:
+    random = np.random.default_rng(11)
+    blocks = rings_of(corners(2))
+    shapes = shapely.polygons([block[0] for block in blocks])
+    turned = np.sort(random.uniform(0, 2 * np.pi, (20, 9)), axis=1)
+    reach = random.uniform(20, 220, (20, 9))
+    rings = np.stack([200 + reach * np.cos(turned), 200 + reach * np.sin(turned)], axis=-1)
+    rings[1::2] = rings[1::2, ::-1]
+    found = run(page, "return v.rings.map((d) => v.blocks.map((b) => g.shareInside(d, b)))",
+                {"rings": rings.tolist(), "blocks": blocks})  # fmt: skip
+    for ring, shares in zip(rings, found, strict=True):
+        drawn = shapely.Polygon(ring)
+        assert drawn.is_valid
+        expected = shapely.area(shapely.intersection(shapes, drawn)) / shapely.area(shapes)
+        assert np.abs(expected - shares).max() < 1e-9
