@@ -222,10 +222,11 @@ class Ground:
         xy = np.vstack([self.xy[:kept], patch.xy])
         community = np.append(old[: len(old) - patch.fewer_blocks], patch.community)
         after = Ground(rings.replace(patch.rings, patch.more, patch.fewer), xy, community)
-        rows = {int(rings.block[number]) for number in [*patch.rings, *gone]}
-        rows |= {row for _, row in patch.more}
-        rows = {row for row in rows if row < len(community)}
-        beside = {near for row in rows if row < len(old) for near in self.pairs.near(row)[0]}
+        touched = {int(rings.block[number]) for number in [*patch.rings, *gone]}
+        touched |= {row for _, row in patch.more}
+        # Blocks that go count as well: a neighbour that touched only them has one fewer now.
+        beside = {near for row in touched if row < len(old) for near in self.pairs.near(row)[0]}
+        rows = {row for row in touched if row < len(community)}
         changed = np.array(sorted(rows), dtype=np.int64)
         near = {int(row) for row in beside if row < len(community)} | rows
         self._hand_over(after, changed, np.array(sorted(near), dtype=np.int64))

@@ -33,7 +33,8 @@ REASONS = (
     "left_empty", "line_crosses_itself", "line_misses", "line_misses_block", "locked",
     "many_parts", "no_block", "no_border", "no_edge", "no_grid", "no_line", "no_name",
     "no_vertex", "no_whole_block", "not_among", "nothing_chosen", "nothing_to_redo",
-    "nothing_to_undo", "one_grid_alone", "other_community", "over_community", "tiny_part",
+    "not_yours", "nothing_to_undo", "one_grid_alone", "other_community", "over_community",
+    "tiny_part",
     "two_communities", "two_corners", "unlock_all", "vanishes",
 )  # fmt: skip
 """Codes of `RedrawError`: why an edit is refused."""
