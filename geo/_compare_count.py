@@ -21,9 +21,11 @@ from geo._working_time import WorkingCalendar
 
 REFERENCE_WEEKS = 53
 """Weeks to the end of the later period from which scatter and weights of days are taken."""
-SURE_CASES = 20.0
-"""A run of days without any case, on which a city usually has so many, means that records are
-missing: by chance it would happen once in 485 million such runs, exp(-20). Our threshold."""
+SURE = 20.0
+"""A run of days without any case is a gap in the records if chance would make it once in 485
+million times, exp(-20). Our threshold."""
+LEAST_OTHERS = 30
+"""Days by which a city is judged at least, empty ones made up; our assumption."""
 
 Counts = npt.NDArray[np.int64]
 
@@ -82,13 +84,20 @@ class Window:
         return inside & ~self.gaps(all_days)
 
     def gaps(self, all_days: Counts) -> npt.NDArray[np.bool_]:
-        """Days in a run of days without any case that is too long for chance."""
-        filled = all_days[all_days > 0]
-        usual = filled.mean() if len(filled) else 0.0
+        """Days in a run of days without any case that is too long for chance.
+
+        If a share p of the other days is empty, chance makes a given run of n empty days with
+        p ** n; a run counts as a gap in the records from exp(-20) on. Days and not cases are
+        counted, so that one night with a thousand cases does not make quiet days look wrong.
+        """
         empty = all_days == 0
         run = np.cumsum(np.diff(empty, prepend=False) & empty)
         length = np.bincount(run[empty], minlength=int(run.max(initial=0)) + 1)
-        return np.asarray(empty & (length[run] * usual >= SURE_CASES))
+        known = self.starts[1:] > (self.starts[-1] if self.known_s is None else self.known_s)
+        others = np.maximum(known.sum() - length, LEAST_OTHERS)
+        share = (others - (known & ~empty).sum() + 0.5) / (others + 1)
+        sure = -np.log(np.clip(share, 1e-12, 1)) * length >= SURE
+        return np.asarray(empty & sure[run])
 
     def weights(self, day_counts: Counts, all_days: Counts) -> tuple[Floats, npt.NDArray[np.bool_]]:
         """What days of each kind count, from all whole days; see `fit_day_weights`."""

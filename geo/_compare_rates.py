@@ -14,9 +14,10 @@ neighbours (after von Neumann 1941), so that seasons and trends do not count as 
 
 for under a steady rate the expectation of each square is f times that of y1 + y2. A unit with
 enough weeks and cases has its own; the others share the median over units, weighted by cases, so
-that a few units that jumped do not widen the intervals of all. Many units are judged together by the false discovery rate of Benjamini and Hochberg (1995), over those units that
-have enough cases to be judged at all (Tarone 1990, Biometrics 46: a unit whose most extreme
-outcome would not be clear carries no information). Public names are handed on by `geo.compare`.
+that a few units that jumped do not widen the intervals of all. Many units are judged together by
+the false discovery rate of Benjamini and Hochberg (1995), over those units that have enough cases
+to be judged at all (Tarone 1990, Biometrics 46: a unit whose most extreme outcome would not be
+clear carries no information). Public names are handed on by `geo.compare`.
 """
 
 from __future__ import annotations
@@ -113,8 +114,8 @@ def find_dispersion(counts: Floats, days: Floats) -> tuple[float, Floats, int]:
     -------
     pooled, own, pairs
         What units share, the median weighted by cases (1 if there are fewer than `LEAST_WEEKS`
-        pairs of weeks or no cases); of each unit, NaN where it has not `OWN_WEEKS` pairs and `OWN_MEAN` cases a week;
-        and how many pairs of neighbouring weeks there were.
+        pairs of weeks or no cases); of each unit, NaN where it has not `OWN_WEEKS` pairs and
+        `OWN_MEAN` cases a week; and how many pairs of neighbouring weeks there were.
     """
     used = days > 0
     first = np.flatnonzero(used[:-1] & used[1:])
