@@ -128,7 +128,7 @@ def _matched(
     blocks = blocks.sort_index()
     single = _unpacked(blocks.geometry.to_numpy())
     shapes = _project(single, crs)
-    if not shapely.coverage_is_valid(shapes):
+    if not shapely.coverage_is_valid(shapes, gap_width=SNAP_M):
         frame = gpd.GeoDataFrame(geometry=single, index=blocks.index, crs=STORAGE_CRS)
         frame, changes = repair_cover(frame, snap_m=SNAP_M)
         names = sorted({str(name) for ids in changes["ids"] for name in ids})
