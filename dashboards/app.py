@@ -25,11 +25,15 @@ from dashboards.language import html_language, page_words
 from dashboards.pages import (
     command,
     incidents,
+    planner,
     workers,
     workers_board,
     workers_coverage,
     workers_sheet,
 )
+from dashboards.plan_routes import add_plan_routes
+from dashboards.plan_snap_routes import add_plan_snap_routes
+from dashboards.plan_state_routes import add_plan_state_routes
 from dashboards.replay_routes import add_replay_routes
 from dashboards.server import add_routes, new_reference
 from dashboards.settings import Settings
@@ -43,7 +47,7 @@ from layers.colours import css_variables
 log = logging.getLogger(__name__)
 
 ERROR = "app-error"
-PAGES = (command, incidents, workers, workers_board, workers_coverage, workers_sheet)
+PAGES = (command, incidents, planner, workers, workers_board, workers_coverage, workers_sheet)
 
 _INDEX = """<!DOCTYPE html>
 <html lang="{lang}">
@@ -113,6 +117,9 @@ def create_app(settings: Settings, store: Store) -> Dash:
     add_replay_routes(server, store)
     add_board_routes(server, store)
     add_coverage_routes(server, store)
+    add_plan_routes(server, store)
+    add_plan_state_routes(server, store)
+    add_plan_snap_routes(server, store)
 
     @server.get("/theme.css")
     def theme() -> flask.typing.ResponseReturnValue:

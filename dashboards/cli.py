@@ -24,6 +24,7 @@ COMMANDS = {
     "import": "Bring files into a workspace through the gate.",
     "init": "Make an empty workspace.",
     "patrol": "What patrols did by grid, date and shift, file to file.",
+    "plan": "Plans of the planner: list, export, import, publish.",
     "play": "Let an invented city live: people walk, cases come and go.",
     "serve": "Serve the pages of a workspace.",
 }

@@ -317,7 +317,8 @@ class Workspace:
         return to_frame(known, [column.name for column in chosen], rows)
 
     def grids(self, *, at: datetime | None = None) -> GeoDataFrame:
-        """The grids in force now (those without an end), or at a moment; indexed by `grid_id`."""
+        """The newest grids (those without an end; a published plan may begin later), or those in
+        force at a moment; indexed by `grid_id`."""
         table = self.table("grids")
         now_valid = table.c.valid_to.is_(None)
         if at is None:
