@@ -137,13 +137,14 @@ def publish(
         crs=plan.crs,
     )
     shared = shared.assign(code=codes.reindex(shared["grid"]).to_numpy())
+    parents = _parents(shared, set(changed), alive)
     return Publication(
         codes=codes,
         grids=found,
         kept=tuple(sorted(codes[is_same])),
         ended=ended,
-        parents=_parents(shared, set(changed), alive),
-        heirs=_heirs(shared, ended),
+        parents=parents,
+        heirs=find_heirs(parents, ended),
     )
 
 
@@ -379,9 +380,13 @@ def _parents(shared: pd.DataFrame, changed: set[str], alive: set[str]) -> pd.Dat
     return found.sort_values(["grid_id", "from_grid_id"], ignore_index=True)
 
 
-def _heirs(shared: pd.DataFrame, ended: Collection[str]) -> dict[str, str]:
-    """The code that got most of each ended grid: households, then ground, then the lower code."""
-    rows = shared[shared["from_grid"].isin(set(ended))]
-    rows = rows.sort_values(["households", "area_m2", "code"], ascending=[False, False, True])
-    first = rows.drop_duplicates("from_grid")
-    return dict(sorted(zip(first["from_grid"].astype(str), first["code"].astype(str), strict=True)))
+def find_heirs(parents: pd.DataFrame, ended: Collection[str]) -> dict[str, str]:
+    """For each ended grid the one that got most of its households, else the lower code.
+
+    `parents` has `grid_id`, `from_grid_id` and `households`, as `Publication.parents` has.
+    """
+    rows = parents[parents["from_grid_id"].isin(set(ended))]
+    rows = rows.sort_values(["households", "grid_id"], ascending=[False, True])
+    first = rows.drop_duplicates("from_grid_id")
+    pairs = zip(first["from_grid_id"].astype(str), first["grid_id"].astype(str), strict=True)
+    return dict(sorted(pairs))

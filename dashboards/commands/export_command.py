@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, time
+from datetime import UTC, datetime, time
 from pathlib import Path
 from typing import Literal
 from zoneinfo import ZoneInfo
@@ -12,6 +12,8 @@ import click
 from dashboards.settings import read_settings
 from geo.errors import InputError
 from geo.io.export import export_table
+from geo.io.plan_exchange import export_plan
+from geo.io.planbook import PlanBook
 from geo.io.workspace import open_workspace
 from geo.schema import IMPORT_KINDS
 
@@ -53,6 +55,10 @@ from geo.schema import IMPORT_KINDS
     metavar="DATE",
     help="Grids in force at the end of this day (or at this ISO time).",
 )
+@click.option("--version", type=int, metavar="N", help="Grids as boundary version N began.")
+@click.option(
+    "--plan", "plan_id", metavar="PLAN_ID", help="Grids as a plan of the planner has them."
+)
 @click.option("--all-versions", is_flag=True, help="Grids of all times, not only those in force.")
 @click.option("--no-shapes", is_flag=True, help="Leave the shapes out.")
 def command(
@@ -62,6 +68,8 @@ def command(
     target_crs: str,
     headers: Literal["columns", "zh", "en"],
     at_text: str | None,
+    version: int | None,
+    plan_id: str | None,
     all_versions: bool,
     no_shapes: bool,
 ) -> None:
@@ -71,17 +79,22 @@ def command(
     """
     with open_workspace(folder) as workspace:
         timezone = read_settings(folder).timezone
-        report = export_table(
-            workspace,
-            kind,
-            out,
-            target_crs=target_crs,
-            headers=headers,
-            at=None if at_text is None else read_moment(at_text, timezone),
-            all_versions=all_versions,
-            shapes=not no_shapes,
-            timezone=timezone,
-        )
+        if plan_id is not None:
+            if kind != "grids" or at_text or all_versions or version is not None:
+                raise InputError("--plan is for grids, without --at, --version and --all-versions")
+            report = export_plan(
+                workspace, PlanBook(workspace), plan_id, out, target_crs=target_crs,
+                headers=headers, shapes=not no_shapes, timezone=timezone,
+            )  # fmt: skip
+        else:
+            at = None if at_text is None else read_moment(at_text, timezone)
+            if kind == "grids" and at is None and version is None and not all_versions:
+                at = datetime.now(UTC)
+            report = export_table(
+                workspace, kind, out, target_crs=target_crs, headers=headers, at=at,
+                all_versions=all_versions, version=version, shapes=not no_shapes,
+                timezone=timezone,
+            )  # fmt: skip
     for note in report.notes:
         click.echo(f"note: {note}", err=True)
     click.echo(f"{report.rows:,} {kind} written to {report.path}")

@@ -3,7 +3,10 @@
 A new version takes the place of the grids in force that bear its ids or share its ground. It gets
 the next number and begins at the import, unless the file says otherwise. What the file says is
 kept or refused, never replaced: a number that was used already, or a beginning that is not after
-that of the grids it ends, would make the past untrue.
+that of the grids it ends, would make the past untrue. Only an export that was drawn on comes back
+with the numbers and beginnings of the grids in force, all of them: that says nothing.
+
+A grid of the file that is just what is in force, once narrow gaps are closed, keeps its row.
 """
 
 from __future__ import annotations
@@ -33,7 +36,9 @@ def settle_grids(
     ended = _ended(draft)
     closing = _replaced_grids(draft[~ended], standing) if wishes.new_version else []
     if closing:
-        draft = _number_version(draft, ended, standing.loc[closing], wishes, ledger)
+        draft = _let_go_carried(draft, ended, standing, ledger)
+        number = int(workspace.read("grids", columns=[])["version"].max()) + 1
+        draft = _number_version(draft, ended, standing.loc[closing], number, wishes, ledger)
     draft = _fill_defaults(draft, wishes)
     draft = _refuse_known(workspace, draft, wishes, ledger)
     if draft.empty:
@@ -48,7 +53,62 @@ def settle_grids(
             ledger.reject(draft, np.ones(len(draft), dtype=bool), "the whole import was refused")
             raise
         draft = pd.concat([closed, draft[ended]]) if ended.any() else closed
-    return draft
+    return _keep_unchanged(draft, standing, ledger)
+
+
+def _let_go_carried(
+    draft: pd.DataFrame, ended: Any, standing: GeoDataFrame, ledger: Ledger
+) -> pd.DataFrame:
+    """Numbers and beginnings that are all those of the grids in force were carried by an export."""
+    if not {"version", "valid_from"} <= set(draft.columns):
+        return draft
+    told = draft.loc[~ended, ["version", "valid_from"]].dropna()
+    pairs = zip(told["version"].astype(int), told["valid_from"], strict=True)
+    known = set(zip(standing["version"].astype(int), standing["valid_from"], strict=True))
+    if told.empty or not set(pairs) <= known:
+        return draft
+    ledger.note(
+        "version and valid_from are those of the grids in force, as an export has them: the new"
+        " grids get the next number and begin now"
+    )
+    return draft.assign(
+        version=draft["version"].astype("Int64").mask(~ended),
+        valid_from=draft["valid_from"].mask(~ended),
+    )
+
+
+def _keep_unchanged(draft: pd.DataFrame, standing: GeoDataFrame, ledger: Ledger) -> pd.DataFrame:
+    """Mark rows (`_same`) that say of a grid to be replaced just what is stored already."""
+    if ledger.closing is None or draft.empty:
+        return draft
+    closing, begin = ledger.closing
+    rows = draft["grid_id"].isin(closing).to_numpy() & ~_ended(draft)
+    old = standing.reindex(draft["grid_id"])
+    for name in ("name", "kind", "community_code", "households", "population"):
+        if name in draft:
+            one, two = draft[name].astype(object).to_numpy(), old[name].astype(object).to_numpy()
+            rows &= (pd.isna(one) & pd.isna(two)) | (one == two)
+    shapes = draft["_shape"].to_numpy(dtype=object)
+    there = np.flatnonzero(rows)
+    one, two = shapes[there], np.asarray(old.geometry, dtype=object)[there]
+    rows[there] = [
+        bool(shapely.equals_exact(a, b, tolerance=0.0, normalize=True))
+        for a, b in zip(_whole(one), _whole(two), strict=True)
+    ]
+    if rows.any():
+        same = set(draft.loc[rows, "grid_id"])
+        ledger.closing = ([grid for grid in closing if grid not in same], begin)
+        ledger.facts["unchanged"] = len(same)
+        ledger.note(f"{len(same):,} grids are as they were and keep their row")
+    return draft.assign(_same=rows)
+
+
+def _whole(shapes: Any) -> Any:
+    """A multipolygon of one part as that part."""
+    out = np.array(shapes, dtype=object)
+    lone = (shapely.get_type_id(out) == 6) & (shapely.get_num_geometries(out) == 1)
+    out[lone] = shapely.get_geometry(out[lone], 0)
+    return out
 
 
 def _ended(draft: pd.DataFrame) -> Any:
@@ -86,9 +146,15 @@ def _fill_defaults(draft: pd.DataFrame, wishes: Wishes) -> pd.DataFrame:
 
 
 def _number_version(
-    draft: pd.DataFrame, ended: Any, closing: GeoDataFrame, wishes: Wishes, ledger: Ledger
+    draft: pd.DataFrame,
+    ended: Any,
+    closing: GeoDataFrame,
+    number: int,
+    wishes: Wishes,
+    ledger: Ledger,
 ) -> pd.DataFrame:
-    """Number and begin the rows in force as the file says, else as the next version from now.
+    """Number and begin the rows in force as the file says, else as version `number` from
+    now.
 
     Raises
     ------
@@ -110,7 +176,7 @@ def _number_version(
     ledger.closing = (list(closing.index), begin.to_pydatetime())
     never = pd.Series(pd.NaT, index=draft.index, dtype="datetime64[us, UTC]")
     return draft.assign(
-        version=given.mask(current & given.isna().to_numpy(), last + 1),
+        version=given.mask(current & given.isna().to_numpy(), number),
         valid_from=draft.get("valid_from", never).mask(current, begin),
     )
 

@@ -101,7 +101,12 @@ def write_rows(
     wishes: Wishes,
     ledger: Ledger,
 ) -> int:
-    """Store the rows; with `update` those that are there are changed. Returns how many."""
+    """Store the rows; with `update` those that are there are changed. Returns how many.
+
+    Rows marked `_same` are stored already.
+    """
+    if "_same" in draft:
+        draft = draft[~draft["_same"].fillna(False).astype(bool)]
     frame = to_table(draft, wishes.kind)
     name = TABLES[wishes.kind].id
     updated = 0

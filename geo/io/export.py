@@ -38,6 +38,7 @@ from geo.datum import SHIFTED, DatumWarning, datum_name, from_wgs84
 from geo.errors import InputError, StoreError
 from geo.io._export_sheet import require_short, split_shapes, to_local, write_xlsx
 from geo.io.fields import guard_formulas
+from geo.io.versions import version_start
 from geo.io.workspace import Workspace
 from geo.schema import IMPORT_KINDS, TABLES
 
@@ -68,6 +69,7 @@ def export_table(
     headers: Headers = "columns",
     at: datetime | None = None,
     all_versions: bool = False,
+    version: int | None = None,
     shapes: bool = True,
     timezone: str = "Asia/Shanghai",
     progress: Progress | None = None,
@@ -87,9 +89,11 @@ def export_table(
     headers
         Names above the columns: ours, Chinese or English words (`geo.codes.headers`).
     at
-        For grids: those in force at that moment; without it those in force now.
+        For grids: those in force at that moment; without it the newest, also if they begin later.
     all_versions
         For grids: every version that there ever was.
+    version
+        For grids: all that were in force when that boundary version began.
     shapes
         False leaves shapes out (a border may be too long for a spreadsheet cell).
     timezone
@@ -108,8 +112,14 @@ def export_table(
         raise InputError("GeoJSON without shapes is no map: use .csv, .xlsx or .parquet")
     if kind not in IMPORT_KINDS:
         raise InputError(f"no table {kind!r}: export one of {', '.join(IMPORT_KINDS)}")
-    if (at is not None or all_versions) and kind != "grids":
-        raise InputError(f"{kind} have no versions: use --at and --all-versions with grids only")
+    if (at is not None or all_versions or version is not None) and kind != "grids":
+        raise InputError(
+            f"{kind} have no versions: use --at, --version and --all-versions with grids only"
+        )
+    if (at is not None) + all_versions + (version is not None) > 1:
+        raise InputError("--at, --version and --all-versions exclude each other: choose one")
+    if version is not None:
+        at = version_start(workspace, version)
     _require_writable(path, target_crs, workspace)
     ending = path.suffix.lower()
     if kind == "fixes" and ending in (".csv", ".parquet"):
@@ -117,6 +127,36 @@ def export_table(
     else:
         chunks = iter([_read(workspace, kind, at, all_versions)])
     writer = _Writer(kind, target_crs, headers, shapes, timezone)
+    return _write_file(chunks, path, writer, progress)
+
+
+def export_grids(
+    workspace: Workspace,
+    grids: gpd.GeoDataFrame,
+    out: str | Path,
+    *,
+    target_crs: str = "wgs84",
+    headers: Headers = "columns",
+    shapes: bool = True,
+    timezone: str = "Asia/Shanghai",
+) -> ExportReport:
+    """Write grids that are not (yet) in the workspace, such as those of a draft, as its table.
+
+    `grids` is indexed by `grid_id` and has the columns of the table, in EPSG:4326; the rest is as
+    for `export_table`.
+    """
+    path = Path(out)
+    if not shapes and path.suffix.lower() == ".geojson":
+        raise InputError("GeoJSON without shapes is no map: use .csv, .xlsx or .parquet")
+    _require_writable(path, target_crs, workspace)
+    writer = _Writer("grids", target_crs, headers, shapes, timezone)
+    return _write_file(iter([grids]), path, writer, None)
+
+
+def _write_file(
+    chunks: Iterator[pd.DataFrame], path: Path, writer: _Writer, progress: Progress | None
+) -> ExportReport:
+    ending = path.suffix.lower()
     rows = 0
     with _atomic(path) as draft, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", DatumWarning)
