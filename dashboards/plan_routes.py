@@ -9,6 +9,7 @@ no sign-in.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import wraps
@@ -29,7 +30,8 @@ from dashboards.plan_pack import (
     place_json,
     to_metric,
 )
-from dashboards.server import send
+from dashboards.plan_tool_edits import complete_edit
+from dashboards.server import pack, send
 from dashboards.store import Store
 from dashboards.words import Words
 from geo.errors import InputError, StoreBusyError
@@ -166,7 +168,9 @@ def _add_reading(routes: flask.Blueprint, store: Store, desk: Desk) -> None:
     @answered(store)
     def state(plan_id: str) -> Answer:
         with desk.open(plan_id) as entry:
-            return answer(store, state_json(store, desk, entry))
+            body = state_json(store, desk, entry)
+        text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+        return send(pack(text.encode()), "application/json", "no-store")
 
     @routes.get("/<plan_id>/topo")
     @answered(store)
@@ -309,7 +313,7 @@ def _add_edits(routes: flask.Blueprint, store: Store, desk: Desk) -> None:
         by, _ = person(body, words)
         with desk.open(plan_id) as entry:
             try:
-                found = _append(entry, body, by, at)
+                found = _append(store, entry, body, by, at)
             except RedrawError as error:
                 return answer(store, refusal(error, entry, words), 409)
             except (InputError, ValueError, TypeError, KeyError):
@@ -331,7 +335,7 @@ def _add_edits(routes: flask.Blueprint, store: Store, desk: Desk) -> None:
                     by=by,
                     at=at,
                     edit_id=str(body["edit_id"]),
-                    edit=_other_wording(entry, body),
+                    edit=_other_wording(store, entry, body),
                 )
             except RedrawError as error:
                 return answer(store, refusal(error, entry, words), 409)
@@ -340,8 +344,14 @@ def _add_edits(routes: flask.Blueprint, store: Store, desk: Desk) -> None:
         return answer(store, _applied(store, desk, plan_id, found, body))
 
 
-def _append(entry: Entry, body: Mapping[str, Any], by: str, at: datetime) -> Applied:
-    edit = to_metric(dict(body["edit"]), entry.open.base)
+def read_edit(store: Store, entry: Entry, edit: Mapping[str, Any]) -> dict[str, Any]:
+    """An edit of the screen as the book takes it: in metres, with what the screen cannot know."""
+    base = entry.open.base
+    return complete_edit(store, entry.plan, base, to_metric(dict(edit), base))
+
+
+def _append(store: Store, entry: Entry, body: Mapping[str, Any], by: str, at: datetime) -> Applied:
+    edit = read_edit(store, entry, body["edit"])
     return entry.book.append(
         entry.open.plan_id,
         edit_id=str(body["edit_id"])[:64],
@@ -352,9 +362,9 @@ def _append(entry: Entry, body: Mapping[str, Any], by: str, at: datetime) -> App
     )
 
 
-def _other_wording(entry: Entry, body: Mapping[str, Any]) -> dict[str, Any] | None:
+def _other_wording(store: Store, entry: Entry, body: Mapping[str, Any]) -> dict[str, Any] | None:
     edit = body.get("edit")
-    return None if edit is None else to_metric(dict(edit), entry.open.base)
+    return None if edit is None else read_edit(store, entry, edit)
 
 
 def _applied(

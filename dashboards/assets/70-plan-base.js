@@ -40,6 +40,13 @@
   /* --- grids --------------------------------------------------------------------------------------- */
 
   plan.gridName = (row) => (plan.s && plan.s.grids[row] ? plan.s.grids[row].name : "");
+  /* Without the name of its community, which stands on the map anyway. */
+  plan.shortName = function (row) {
+    const grid = plan.s.grids[row];
+    const community = plan.s.communities[grid.community];
+    const rest = community && grid.name.startsWith(community.name) ? grid.name.slice(community.name.length).trim() : "";
+    return rest || grid.name;
+  };
   plan.bandOf = function (households) {
     const [low, high] = plan.s.band;
     return households < low ? -1 : households > high ? 1 : 0;

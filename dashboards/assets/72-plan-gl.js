@@ -427,6 +427,12 @@
     }
     if (map.getSource("w-units-grid")) map.removeSource("w-units-grid");
     if (map.getLayer("w-names-grid")) map.setLayerZoomRange("w-names-grid", 23.9, 24);
+    // Names of communities give way where grids carry their own.
+    const area = plan.g ? plan.g.meanArea * (plan.g.n / Math.max(1, plan.living().length)) : 40000;
+    const metres = 40075016.7 * Math.cos(((plan.g ? plan.g.lat0 : 30) * Math.PI) / 180);
+    const until = Math.log2((46 * w.scale() * metres) / (512 * Math.sqrt(area)));
+    if (map.getLayer("w-names-community")) map.setLayerZoomRange("w-names-community", Math.min(12.6, until), Math.max(1, until));
+    if (map.getLayer("w-names-street")) map.setLayerZoomRange("w-names-street", 9.5, Math.max(9.6, until + 0.6));
     const layer = (id, render, onAdd, onRemove) => ({ id, type: "custom", renderingMode: "2d", onAdd, onRemove, render });
     g.shaped = false;
     g.fresh = true;

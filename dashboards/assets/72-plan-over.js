@@ -138,7 +138,7 @@
       const full = across > 84 * k;
       const sign = status === "low" ? "▼ " : status === "high" ? "▲ " : "";
       const lines = [[sign + plan.text(grid.households), (full ? 15 : 13) * k, "600", chosen.has(row) ? accent : ink]];
-      if (full) lines.unshift([short(grid.name, across, k), 11.5 * k, "400", chosen.has(row) ? accent : quiet]);
+      if (full) lines.unshift([short(plan.shortName(row), across, k), 11.5 * k, "400", chosen.has(row) ? accent : quiet]);
       let y = at.y - (lines.length === 2 ? 4 * k : -4 * k);
       for (const [text, size, weight, fill] of lines) {
         g.font = weight + " " + size + "px " + font;

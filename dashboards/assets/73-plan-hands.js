@@ -53,6 +53,7 @@
     if (touches.size > 1) {
       if (held && using.cancel) using.cancel();
       held = null;
+      quiet(false);
       return;
     }
     if (plan.asking()) return;
@@ -61,7 +62,7 @@
     plan.focusMap();
     held = { id: event.pointerId, using };
     quiet(true);
-    using.down && using.down(at(event));
+    using.down && using.down({ ...at(event), down: true });
   }
   /* The map neither pans nor zooms by the same press. */
   function quiet(on) {
@@ -77,7 +78,7 @@
       timed(() => {
         const steps = event.getCoalescedEvents ? event.getCoalescedEvents() : [];
         const last = steps.length > 1 ? steps[steps.length - 1] : event;
-        held.using.move && held.using.move(at(last));
+        held.using.move && held.using.move({ ...at(last), down: true });
       });
       return;
     }
@@ -89,7 +90,9 @@
       const p = at(event);
       plan.hover(p.block);
       const using = tool();
-      if (using && using.hover) using.hover(p);
+      if (!using || !using.hover) return;
+      if (typeof using.hover === "function") using.hover(p);
+      else using.move({ ...p, down: false });
     });
   }
   function up(event) {
@@ -198,7 +201,7 @@
     const p = at(null, middle);
     plan.hover(p.block);
     const using = tool();
-    if (spaced && using && using.move) using.move(p);
+    if (using && using.move && (spaced || using.hover === true)) using.move({ ...p, down: spaced });
     plan.tell("cross", p);
   }
   function release(event) {

@@ -334,7 +334,7 @@
   /* --- choose -------------------------------------------------------------------------------------------------- */
 
   let from = null;
-  const select = { key: "v", group: 1, pans: true, hint: () => plan.words(plan.selected().length ? "select.hint.some" : "select.hint"), dbl: (p) => p.grid >= 0 && plan.goTo(p.grid), down: choose };
+  const select = { key: "a", group: 1, pans: true, hint: () => plan.words(plan.selected().length ? "select.hint.some" : "select.hint"), dbl: (p) => p.grid >= 0 && plan.goTo(p.grid), down: choose };
   function choose(p) {
     if (p.grid < 0) return plan.select([]);
     const chosen = plan.selected();

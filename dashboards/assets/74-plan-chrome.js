@@ -213,7 +213,7 @@
   /* --- keys ------------------------------------------------------------------------------------------------ */
 
   plan.shortcut = function (event) {
-    const run = { "?": () => plan.help(), n: () => plan.jump(1), p: () => plan.jump(-1), "+": () => zoom(1), "=": () => zoom(1), "-": () => zoom(-1), 0: () => w.map.fit(plan.g.bounds), "/": () => { plan.openPanel("grids"); at("plan-search").focus(); } }[event.key.toLowerCase()];
+    const run = { "?": () => plan.help(), ".": () => plan.jump(1), ",": () => plan.jump(-1), "+": () => zoom(1), "=": () => zoom(1), "-": () => zoom(-1), 0: () => w.map.fit(plan.g.bounds), "/": () => { plan.openPanel("grids"); at("plan-search").focus(); } }[event.key.toLowerCase()];
     if (!run) return;
     event.preventDefault();
     run();
@@ -252,6 +252,7 @@
   for (const name of ["load", "change"]) plan.on(name, (event) => event && event.from !== "band" && name === "change" ? null : (showShade(), showBand()));
   plan.on("load", () => {
     document.documentElement.dataset.planner = "ready";
+    if (w.s.map && w.s.map.getLayer("plan-fill")) plan.dress(w.s.map);
     const grid = new URLSearchParams(window.location.search).get("grid");
     if (grid && plan.s.rows.has(grid)) {
       plan.select([plan.s.rows.get(grid)]);

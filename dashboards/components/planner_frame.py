@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 import dash
-from dash import dcc, html
+from dash import html
 
 from dashboards.components.city_map import MAP_CONFIG, city_map, map_config
 from dashboards.components.marks import attrs
@@ -29,6 +29,8 @@ PAGE = "planner-page"
 DONE = "planner-done"
 CONFIG = MAP_CONFIG
 LAYERS = ("labels",)
+PLANNER = "planner"
+"""A role of this page beside those of incidents."""
 BAND_CLASSES = 7
 """Three below the band, the band, three above it."""
 
@@ -64,7 +66,7 @@ def planner_config(
         cases={
             "page": "planner",
             "words": words.starting("cases.js."),
-            "roles": list(ROLES),
+            "roles": [PLANNER, *ROLES],
             "language": settings.language,
             "soonS": settings.soon_minutes * 60,
             "refreshS": settings.refresh_s,
@@ -87,8 +89,11 @@ def palettes() -> dict[str, Any]:
     """
     mood = MOODS[1]
     ground = tokens(mood)
+    band = list(diverging(mood, BAND_CLASSES))
+    # What is as it should be is told from what is not on the plan at all.
+    band[BAND_CLASSES // 2] = mix(ground.panel, ground.fine, 0.2)
     return {
-        "band": list(diverging(mood, BAND_CLASSES)),
+        "band": band,
         "grids": [mix(colour, ground.panel, 0.45) for colour in category(mood)],
         "none": ground.no_data,
     }
