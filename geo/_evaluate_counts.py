@@ -33,8 +33,9 @@ MOVE_COUNTS = {
 def count_stages(view: View, groups: Groups) -> pd.DataFrame:
     """Cases by unit: what came in, what was due, what was done.
 
-    `should_handle` = `handled` + `not_handled`, `handled` = in time + overdue + without a deadline;
-    likewise of closing. Cases whose log does not tell stand in `handling_unknown`.
+    `should_handle` = `handled` + `not_handled`, `handled` = in time + overdue; likewise of closing.
+    What is not known, or has no deadline, stands in `handling_unknown` and `closing_unknown`, and
+    reported cases whose opening is not known in `opening_unknown`.
     """
     f = view.facts
     closed = np.where(f.is_closed, f.cases.closed, NEVER)
@@ -43,6 +44,7 @@ def count_stages(view: View, groups: Groups) -> pd.DataFrame:
     table = {
         "reported": _by_case(groups, view.reported),
         "opened": _by_case(groups, view.inside(f.opened_by)),
+        "opening_unknown": _by_case(groups, view.reported[~f.tells_opening[view.reported]]),
         "dispatched": _by_case(groups, view.inside(f.dispatched)),
         **_due(view, groups, "handling_rate", "handle", f.handled),
         **_due(view, groups, "closing_rate", "close", closed),
@@ -121,13 +123,12 @@ def _due(
     due = view.facts.cases.deadline[tally.case]
     at = done[tally.case]
     is_done = tally.hit > 0
-    has_due = due != NEVER
     past = {"handle": "handled", "close": "closed"}[word]
     masks = {
         f"should_{word}": np.ones(len(at), dtype=bool),
         past: is_done,
-        f"on_time_{past}": is_done & has_due & (at <= due),
-        f"overdue_{past}": is_done & has_due & (at > due),
+        f"on_time_{past}": is_done & (at <= due),
+        f"overdue_{past}": is_done & (at > due),
         f"not_{past}": ~is_done,
     }
     label = groups.of(tally)

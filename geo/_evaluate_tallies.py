@@ -9,7 +9,7 @@ Public names are handed on by `geo.evaluate`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
@@ -49,6 +49,7 @@ class EvaluationRules:
     repeat_within_m: float = 50.0
     repeat_within_days: float = 30.0
     least_cases: int = 10
+    most_unknown: float = 0.1
     marks: dict[str, tuple[Mark, ...]] | None = None
 
 
@@ -63,9 +64,9 @@ class Tally:
     person: Labels
     role: Labels
     left_out: Rows
-    """Cases that would belong here but whose log does not tell."""
-    weight: Floats | None = None
-    """Each row's part of the denominator; None: 1."""
+    """Cases that would belong here but of which it is not known."""
+    why: str = "not_logged"
+    """What most of these lack."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,34 +147,33 @@ def _closed(f: CaseFacts) -> Seconds:
     return np.where(f.is_closed, f.cases.closed, NEVER)
 
 
+def _of_due(v: View, done: Seconds, told: Bools, in_time: bool) -> Tally:
+    """What is due and, of it, what was done. Of what has no deadline only the done would show up,
+    so that is left out."""
+    rows = _due(v, done)
+    deadline = v.facts.cases.deadline[rows]
+    hit = v.is_by(done[rows]) & ((done[rows] <= deadline) | (not in_time))
+    dated = deadline != NEVER
+    tally = v.of_cases(rows, hit, told[rows] & dated)
+    lacking = int((~dated).sum())
+    why = "no_deadline" if 2 * lacking > len(tally.left_out) else "not_logged"
+    return replace(tally, why=why)
+
+
 def _handling(v: View) -> Tally:
-    f = v.facts
-    rows = _due(v, f.handled)
-    return v.of_cases(rows, v.is_by(f.handled[rows]), f.tells_handling[rows])
+    return _of_due(v, v.facts.handled, v.facts.tells_handling, in_time=False)
 
 
 def _on_time_handling(v: View) -> Tally:
-    f = v.facts
-    rows = _due(v, f.handled)
-    due = f.cases.deadline[rows]
-    in_time = v.is_by(f.handled[rows]) & (f.handled[rows] <= due)
-    return v.of_cases(rows, in_time, f.tells_handling[rows] & (due != NEVER))
+    return _of_due(v, v.facts.handled, v.facts.tells_handling, in_time=True)
 
 
 def _closing(v: View) -> Tally:
-    f = v.facts
-    closed = _closed(f)
-    rows = _due(v, closed)
-    return v.of_cases(rows, v.is_by(closed[rows]), f.tells_end[rows])
+    return _of_due(v, _closed(v.facts), v.facts.tells_end, in_time=False)
 
 
 def _on_time_closing(v: View) -> Tally:
-    f = v.facts
-    closed = _closed(f)
-    rows = _due(v, closed)
-    due = f.cases.deadline[rows]
-    in_time = v.is_by(closed[rows]) & (closed[rows] <= due)
-    return v.of_cases(rows, in_time, f.tells_end[rows] & (due != NEVER))
+    return _of_due(v, _closed(v.facts), v.facts.tells_end, in_time=True)
 
 
 def _on_time_opening(v: View) -> Tally:
@@ -196,8 +196,7 @@ def _right_first_dispatch(v: View) -> Tally:
     silent = v.inside(f.dispatched)
     tally = v.of_moves(rows, ~was_wrong[f.log.case[rows]], silent[~f.tells_moves[silent]])
     # Whom it was given to, not who had it before.
-    return Tally(tally.case, tally.hit, f.log.owner[rows], tally.person, tally.role,
-                 tally.left_out)  # fmt: skip
+    return replace(tally, owner=f.log.owner[rows])
 
 
 def _pairs(v: View, rows: Rows, owner: Labels) -> tuple[Rows, Labels]:
@@ -258,8 +257,7 @@ def _mean_hours(v: View) -> Tally:
     hours = (f.handled[rows] - np.where(known, f.dispatched[rows], 0)) / _HOUR_S
     tally = v.of_cases(rows, hours, known)
     silent = v.silent_ends(f.tells_handling)
-    return Tally(tally.case, tally.hit, tally.owner, tally.person, tally.role,
-                 np.concatenate([tally.left_out, silent]))  # fmt: skip
+    return replace(tally, left_out=np.concatenate([tally.left_out, silent]))
 
 
 def _high_frequency(v: View) -> Tally:

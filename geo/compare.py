@@ -295,7 +295,7 @@ def _table(
             "q": q,
             "verdict": _verdicts(rates, q, judged, 1 - confidence),
             "dispersion": scatter,
-            "own_scatter": np.append(~np.isnan(own), [False] * 4),
+            "own_scatter": np.append(~np.isnan(own), [False] * 3 + [counted.week_count > 0]),
             "households": homes,
             "per_1000_now": _per_1000(now, homes),
             "per_1000_then": _per_1000(then, homes),

@@ -7,8 +7,9 @@ month reads the same whenever it is asked, and this year's month is not compared
 a year longer to be closed.
 
 Cases whose log does not tell when they were opened or handled (an imported history) are left out of
-those figures and counted as `unknown`; where none tells, there is no value and the reason is
-`not_logged`. Nothing unknown is ever zero.
+those figures and counted as `unknown`. Where more than `most_unknown` of them are left out there is
+no value, for those that tell are not like those that do not (in many files only open cases tell how
+far they are); the reason says what is lacking. Nothing unknown is ever zero.
 
 A score is the sum of points of the indicators that are known, over the points that these could
 give, of 100; `points_known` says how many of the 100 that were. An indicator with fewer than
@@ -46,9 +47,9 @@ from geo._evaluate_tallies import Mark as Mark
 from geo._evaluate_tallies import Tally, View
 from geo.errors import CodeError, ColumnError, InputError
 
-REASONS = ("", "no_cases", "not_logged", "no_rounds", "not_worked_out")
-"""Why an indicator has no value: nothing fell under it; no log tells; no rounds were given; repeats
-were not worked out."""
+REASONS = ("", "no_cases", "not_logged", "no_deadline", "no_rounds", "not_worked_out")
+"""Why an indicator has no value: nothing fell under it; too few logs tell; too many cases have no
+deadline; no rounds were given; repeats were not worked out."""
 
 FLAGS = ("up", "down", "same", "unknown")
 AGAINST = ("last_year", "last_period")
@@ -184,14 +185,14 @@ def evaluate(
     wanted = [one for one in INDICATORS.values() if by in one.objects]
     view = _view(facts, period, chosen, crs, by)
     tallies = _tallies(wanted, view)
-    table = _figures(wanted, tallies, groups, coverage, boundary, level)
+    table = _figures(wanted, tallies, groups, coverage, boundary, level, chosen.most_unknown)
     marks = {mark.name: mark for mark in (chosen.marks or {}).get(by, ())}
     table = _ranked(table, groups, chosen.least_cases, marks)
     if compared:
         others = {"last_year": year_earlier(period), "last_period": period_before(period)}
         for word, other in others.items():
             before = _tallies(wanted, _view(facts, other, chosen, crs, by))
-            past = _figures(wanted, before, groups, None, boundary, level)
+            past = _figures(wanted, before, groups, None, boundary, level, chosen.most_unknown)
             table = _beside(table, past["value"], word)
     counts = count_moves(view, groups) if by == "post" else count_stages(view, groups)
     return Evaluation(
@@ -235,6 +236,7 @@ def _figures(
     coverage: pd.DataFrame | None,
     boundary: Boundary | None,
     level: str,
+    most_unknown: float,
 ) -> pd.DataFrame:
     """Numerator, denominator and value of each indicator and unit."""
     size, parts = len(groups.labels), []
@@ -252,9 +254,10 @@ def _figures(
             above = _sums(label[kept], tally.hit[kept], size)
             silent_label = groups.of_cases(tally.left_out)
             silent = np.bincount(silent_label[silent_label >= 0], minlength=size)
-            empty = "not_worked_out" if one.name == "repeat_rate" else "not_logged"
+            empty = "not_worked_out" if one.name == "repeat_rate" else tally.why
         value = np.full(size, np.nan)
-        value[below > 0] = above[below > 0] / below[below > 0]
+        told = (below > 0) & (silent <= most_unknown * (below + silent))
+        value[told] = above[told] / below[told]
         lacking = np.where((silent > 0) | (one.tally is None), empty, "no_cases")
         parts.append(
             pd.DataFrame(
@@ -265,7 +268,7 @@ def _figures(
                     "numerator": above,
                     "denominator": below,
                     "unknown": silent,
-                    "reason": np.where(below > 0, "", lacking).astype(object),
+                    "reason": np.where(told, "", lacking).astype(object),
                 }
             )
         )

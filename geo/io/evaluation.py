@@ -73,6 +73,7 @@ def read_evaluation(folder: Path | None = None) -> EvaluationRules:
         repeat_within_m=limits["repeat_within_m"],
         repeat_within_days=limits["repeat_within_days"],
         least_cases=round(limits["least_cases"]),
+        most_unknown=limits["most_unknown"],
         marks={thing: tuple(found) for thing, found in marks.items()},
     )
 
