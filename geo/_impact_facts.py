@@ -30,6 +30,7 @@ from geo.datum import require_metres
 from geo.errors import CoverError, CrsError
 from geo.locate import GridIndex
 from geo.plan import Plan
+from geo.plan_merge import find_reshaped
 
 COLUMNS = (
     "households", "population", "area_m2", "street_m", "patrol_m", "incidents", "assets", "dots",
@@ -271,30 +272,6 @@ def count_facts(first: Plan, things: Things) -> BlockFacts:
             set_runs(bits, find_runs(seen, *_frame(ground)))
         table[:, COLUMN["seen"]] = count_dots(bits, ground.runs, n)
     return BlockFacts(first, things, Counts(table, block), streets, _Ground(ground, bits), xy)
-
-
-def find_reshaped(first: Plan, plan: Plan) -> Ints:
-    """Rows of the blocks of a plan that are new, or have another shape than in the first."""
-    if plan.ground is first.ground:
-        return np.empty(0, dtype=np.int64)
-    was, now = first.ground, plan.ground
-    size = min(len(was.xy), len(now.xy))
-    moved = np.flatnonzero((was.xy[:size] != now.xy[:size]).any(axis=1))
-    rings = now.rings.rings
-    old = was.rings.rings
-    other = [
-        number
-        for number, (ring, known) in enumerate(zip(rings, old, strict=False))
-        if ring is not known and not np.array_equal(ring, known)
-    ]
-    other += range(len(old), len(rings))
-    found = [now.rings.block[np.array(other, dtype=np.int64)]]
-    if len(moved):
-        found.append(now.rings.blocks_at(moved.tolist()))
-    found.append(np.arange(len(first.blocks), len(plan.blocks)))
-    # The row of a block that was cut is one of its parts, whatever its rings.
-    found.append(plan.blocks.origin[len(first.blocks) :])
-    return np.unique(np.concatenate(found)).astype(np.int64)
 
 
 def _groups_of(plan: Plan, rows: Ints) -> list[Ints]:

@@ -5,7 +5,7 @@ Public names are handed on by `geo.impact`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from math import isfinite
 
@@ -95,7 +95,12 @@ def count_grids(plan: Plan, counts: Counts) -> Floats:
 
 
 def measure_grids(
-    plan: Plan, counts: Counts, *, band: tuple[float, float] = BAND, scale: Scale | None = None
+    plan: Plan,
+    counts: Counts,
+    *,
+    band: tuple[float, float] = BAND,
+    scale: Scale | None = None,
+    no_band: Collection[str] = (),
 ) -> pd.DataFrame:
     """Measure every grid of a plan.
 
@@ -108,6 +113,8 @@ def measure_grids(
         those of other kinds are not cut by households.
     scale
         Of the workload index, from `find_scale`; by default that of this very table.
+    no_band
+        Ids of further grids without a band: the ones that hold what is not divided yet.
 
     Returns
     -------
@@ -133,7 +140,7 @@ def measure_grids(
     table["workload"] = weigh_grids(table, find_scale(table) if scale is None else scale)
     households = table["households"].to_numpy(dtype=np.float64)
     off = np.where(households > high, households - high, np.minimum(households - low, 0.0))
-    holds = (table["kind"] == "base").to_numpy(dtype=bool)
+    holds = (table["kind"] == "base").to_numpy(dtype=bool) & ~table.index.isin(list(no_band))
     table["off_band"] = np.where(holds, off, np.nan)
     word = np.where(off > 0, TOO_MANY, np.where(off < 0, TOO_FEW, IN_BAND))
     table["band"] = pd.array(np.where(holds, word, NO_BAND), dtype="str")

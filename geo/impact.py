@@ -14,14 +14,14 @@ yet.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from dataclasses import replace as swap
 
 import numpy as np
 import pandas as pd
 
-from geo._impact_facts import COLUMNS, BlockFacts, Counts, find_reshaped
+from geo._impact_facts import COLUMNS, BlockFacts, Counts
 from geo._impact_facts import Things as Things
 from geo._impact_facts import count_facts as count_facts
 from geo._impact_grids import BAND as BAND
@@ -44,6 +44,7 @@ from geo._impact_places import find_moved_things as find_moved_things
 from geo._plan_rings import Ints
 from geo.errors import InputError
 from geo.plan import GridRow, Plan
+from geo.plan_merge import find_reshaped
 
 __all__ = [
     "BAND", "FIGURES", "STATUSES", "SUMS", "WEIGHABLE", "WEIGHTS", "BlockFacts", "Counts",
@@ -99,6 +100,7 @@ def compare_plans(
     before: Plan | None = None,
     band: tuple[float, float] = BAND,
     weights: Mapping[str, float] = WEIGHTS,
+    no_band: Collection[str] = (),
 ) -> Impact:
     """Set a plan against the one that it began from, or against another on the same blocks.
 
@@ -114,6 +116,8 @@ def compare_plans(
         Least and most households of a grid.
     weights
         Of the workload index, see `read_weights`. An average grid of `before` has the index 100.
+    no_band
+        See `measure_grids`.
 
     Raises
     ------
@@ -122,8 +126,8 @@ def compare_plans(
     """
     start = facts.first if before is None else before
     counts = facts.of(after)
-    then, scale = _measure_before(facts, start, band, weights)
-    now = measure_grids(after, counts, band=band, scale=scale)
+    then, scale = _measure_before(facts, start, band, weights, no_band)
+    now = measure_grids(after, counts, band=band, scale=scale, no_band=no_band)
     was = match_rows(start, after)
     shaped = _is_shaped(start, after, was)
     blocks = _moved(start, after, counts, was)
@@ -132,13 +136,17 @@ def compare_plans(
 
 
 def _measure_before(
-    facts: BlockFacts, start: Plan, band: tuple[float, float], weights: Mapping[str, float]
+    facts: BlockFacts,
+    start: Plan,
+    band: tuple[float, float],
+    weights: Mapping[str, float],
+    no_band: Collection[str],
 ) -> tuple[pd.DataFrame, Scale]:
     """The grids before, measured once: every edit is set against the same."""
-    key = (tuple(band), tuple(sorted(weights.items())))
+    key = (tuple(band), tuple(sorted(weights.items())), tuple(sorted(no_band)))
     if facts.start is not None and facts.start[0] is start and facts.start[1] == key:
         return facts.start[2], facts.start[3]
-    bare = measure_grids(start, facts.of(start), band=band)
+    bare = measure_grids(start, facts.of(start), band=band, no_band=no_band)
     scale = find_scale(bare, weights)
     then = bare.assign(workload=weigh_grids(bare, scale))
     facts.start = (start, key, then, scale)
