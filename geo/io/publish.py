@@ -230,7 +230,8 @@ def settle_begun(workspace: Workspace, book: PlanBook, *, at: datetime) -> tuple
         for plan_id, version, by in begun:
             people = rows.late_workers(workspace, conn, version)
             rows.begin_version(workspace, conn, book, plan_id, people, by, at)
-        rows.end_plans(workspace, conn, book, "", at)
+        if begun:
+            rows.end_plans(workspace, conn, book, begun[-1][2], at)
     return tuple(plan_id for plan_id, _, _ in begun)
 
 
