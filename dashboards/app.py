@@ -22,9 +22,11 @@ from dashboards.components.one_click import register_card
 from dashboards.coverage_routes import add_coverage_routes
 from dashboards.feeds import add_ingest_routes
 from dashboards.language import html_language, page_words
+from dashboards.leader_routes import add_leader_routes
 from dashboards.pages import (
     command,
     incidents,
+    leader,
     planner,
     workers,
     workers_board,
@@ -47,7 +49,16 @@ from layers.colours import css_variables
 log = logging.getLogger(__name__)
 
 ERROR = "app-error"
-PAGES = (command, incidents, planner, workers, workers_board, workers_coverage, workers_sheet)
+PAGES = (
+    command,
+    incidents,
+    planner,
+    leader,
+    workers,
+    workers_board,
+    workers_coverage,
+    workers_sheet,
+)
 
 _INDEX = """<!DOCTYPE html>
 <html lang="{lang}">
@@ -117,6 +128,7 @@ def create_app(settings: Settings, store: Store) -> Dash:
     add_replay_routes(server, store)
     add_board_routes(server, store)
     add_coverage_routes(server, store)
+    add_leader_routes(server, store)
     add_plan_routes(server, store)
     add_plan_state_routes(server, store)
     add_plan_snap_routes(server, store)

@@ -30,6 +30,7 @@ from dashboards.inventory import Inventory, read_inventory
 from dashboards.memo import Memo
 from dashboards.positions import Positions
 from dashboards.settings import Settings
+from geo.io.case_columns import CaseStore
 from geo.io.casebook import CaseBook
 from geo.io.rules import Rules, read_rules, rules_stamp
 from geo.io.workspace import Workspace
@@ -103,6 +104,8 @@ class Store:
         self._looked: float | None = None
         self._listeners: list[Callable[[Change], None]] = []
         self._indexes = Indexes(workspace, settings)
+        self.columns = CaseStore(workspace)
+        """All cases as columns, read when first asked for."""
         self.watching: Watching | None = None
         """Who looks after patrols; the app puts it here."""
         self._stop = threading.Event()

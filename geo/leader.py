@@ -87,7 +87,8 @@ class LeaderView:
     weeks: pd.DatetimeIndex
     """Mondays of the columns of `trend`."""
     trend: pd.DataFrame
-    """Cases reported a week by unit, and of the area as `(total)`."""
+    """Cases reported a week by unit, and of the area as `(total)`; missing where the city has no
+    record at all."""
     path: tuple[Step, ...]
     """From the city to the area."""
     level: str
@@ -277,7 +278,9 @@ def _trend(
     weeks = pd.DatetimeIndex(first + 7 * np.arange(TREND_WEEKS))
     table = pd.DataFrame(count, index=boundary.units(level).rows, columns=weeks)
     table.loc["(total)"] = count.sum(axis=0)
-    return weeks, table
+    # A week without any case in the whole city is one without records: unknown, and not zero.
+    told = np.bincount(week[(week >= 0) & (week < TREND_WEEKS)], minlength=TREND_WEEKS) > 0
+    return weeks, table.astype(float).where(told[None, :])
 
 
 def _joined(

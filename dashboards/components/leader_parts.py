@@ -1,0 +1,472 @@
+"""What a leader's page and the report say of a period, as HTML: one text for screen and paper.
+
+Every figure has its uncertainty or its denominator beside it. "No clear change" and "too few" are
+answers and stand where a number would mislead; what is unknown is hatched and never zero.
+"""
+
+from __future__ import annotations
+
+import math
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from markupsafe import Markup
+
+from dashboards.components.sheet_html import h
+from dashboards.leader_desk import LeaderFigures
+from dashboards.words import Words
+from geo.briefing import BriefItem
+from geo.codes import class_name
+from geo.compare import BESIDE, Period
+from geo.errors import CodeError
+from geo.evaluate import INDICATORS
+from geo.leader import LeaderView
+
+MARKS = {
+    "rose": "▲", "fell": "▼", "no_clear_change": "–", "too_few": "○", "unknown": "◇",
+}  # fmt: skip
+"""A shape beside each verdict, since colour alone is not read by everybody."""
+
+SHOWN = (
+    "valid_report_rate", "opening_rate", "handling_rate", "on_time_handling_rate", "closing_rate",
+    "on_time_closing_rate", "rework_rate", "return_rate", "repeat_rate", "mean_handling_hours",
+    "area_coverage_rate",
+)  # fmt: skip
+"""Indicators of areas and departments, in the order of the standard's list."""
+
+
+def percent(value: float, words: Words, *, sign: bool = True) -> str:
+    """+17 %; a word where there is nothing to compare with."""
+    if value != value:
+        return words("none")
+    if math.isinf(value):
+        return words("leader.from_nothing")
+    return f"{value * 100:+.0f}%" if sign else f"{value * 100:.0f}%"
+
+
+def verdict(word: str, words: Words) -> Markup:
+    """Shape and word of a verdict."""
+    return h(
+        "span",
+        h("i", MARKS[word], aria_hidden="true"),
+        words(f"leader.verdict.{word}"),
+        class_=f"ld-verdict is-{word}",
+    )
+
+
+def period_text(period: Period, words: Words) -> str:
+    """2026年11月, 2026年第47周, or two dates; and until when where it runs."""
+    first, last = period.first, period.until - timedelta(days=1)
+    parts = {
+        "year": first.year, "month": first.month, "quarter": (first.month + 2) // 3,
+        "week": first.isocalendar().week, "week_year": first.isocalendar().year,
+        "first": first.isoformat(), "last": last.isoformat(),
+    }  # fmt: skip
+    text = words(f"leader.period.{period.kind}", **parts)
+    if period.cut is None:
+        return text
+    return words("leader.period.runs", text=text, until=f"{period.cut:%m-%d %H:%M}")
+
+
+def headline(figures: LeaderFigures, words: Words) -> Markup:
+    """The period in one sentence, and its lead figures."""
+    view = figures.view
+    total, comparison = view.total, view.comparison
+    against = words(f"leader.against.{view.choice.against}")
+    area = view.path[-1].name if view.path else words("leader.whole_city")
+    sentence = words(
+        f"leader.sentence.{total['verdict']}",
+        area=area, now=words.number(total["now"]), change=percent(total["change"], words),
+        low=percent(total["low"], words), high=percent(total["high"], words), against=against,
+        expected=words.number(total["expected"]),
+    )  # fmt: skip
+    other = "last_period" if view.choice.against == "last_year" else "last_year"
+    second = words(
+        "leader.sentence.other",
+        against=words(f"leader.against.{other}"), change=percent(total["other_change"], words),
+        verdict=words(f"leader.verdict.{total['other_verdict']}"),
+    )  # fmt: skip
+    rates = _whole_rates(figures)
+    cards = [
+        _card(words("leader.card.reported"), words.number(total["now"]),
+              words("leader.card.expected", n=words.number(total["expected"]), against=against)),
+        _card(words("leader.card.change"), percent(total["change"], words),
+              words("leader.card.interval", low=percent(total["low"], words),
+                    high=percent(total["high"], words)), total["verdict"]),
+        _card(words("leader.card.open"), words.number(total["open"]),
+              words("leader.card.overdue", n=words.number(total["overdue"]))),
+        *(_rate_card(name, rates, words) for name in ("on_time_closing_rate", "closing_rate")),
+    ]  # fmt: skip
+    return h(
+        "section",
+        h("p", sentence, " ", second, class_="ld-lead"),
+        h("div", cards, class_="ld-cards"),
+        h("p", _compared(comparison.now, comparison.then, words), class_="ld-compared"),
+        _notes(figures, words),
+        class_="ld-head",
+    )
+
+
+def _compared(now: Period, then: Period, words: Words) -> str:
+    return words("leader.compared", now=period_text(now, words), then=period_text(then, words))
+
+
+def _card(title: str, value: str, note: str, state: str = "") -> Markup:
+    return h("div", h("h3", title), h("b", value), h("small", note), class_=f"ld-card is-{state}")
+
+
+def _whole_rates(figures: LeaderFigures) -> pd.DataFrame:
+    """Indicators of the whole area: its units' parts added up."""
+    table = figures.areas.table.reset_index()
+    mine = table[table["code"].isin(set(figures.view.units.index))]
+    sums = mine.groupby("indicator")[["numerator", "denominator", "unknown"]].sum()
+    sums["value"] = sums["numerator"] / sums["denominator"].where(sums["denominator"] > 0)
+    return sums
+
+
+def _rate_card(name: str, rates: pd.DataFrame, words: Words) -> Markup:
+    row = rates.loc[name]
+    value = words("none") if row["value"] != row["value"] else f"{row['value'] * 100:.1f}%"
+    note = words(
+        "leader.card.of", hit=words.number(row["numerator"]), all=words.number(row["denominator"])
+    )
+    return _card(words(f"evaluate.name.{name}"), value, note)
+
+
+def _notes(figures: LeaderFigures, words: Words) -> Markup | None:
+    notes = figures.view.comparison.notes
+    if not notes:
+        return None
+    return h("ul", [h("li", words(f"leader.note.{word}")) for word in notes], class_="ld-notes")
+
+
+def briefing(figures: LeaderFigures, words: Words) -> Markup:
+    """What got worse, where, since when, who answers and what was done; then what got better."""
+    view, found = figures.view, figures.briefing
+    worse = [_item(item, figures, words) for item in found.items]
+    empty = h("p", words("leader.brief.none"), class_="ld-empty")
+    better = [
+        h("li", words("leader.brief.better", name=item.name, change=percent(item.change, words),
+                      low=percent(item.low, words), high=percent(item.high, words)))
+        for item in found.better
+    ]  # fmt: skip
+    counts = view.units["verdict"].value_counts()
+    rest = words(
+        "leader.brief.rest",
+        quiet=int(counts.get("no_clear_change", 0)), few=int(counts.get("too_few", 0)),
+        unknown=int(counts.get("unknown", 0)), more=found.more_worse,
+        level=words(f"level.{view.level}"),
+    )  # fmt: skip
+    return h(
+        "section",
+        h("h2", words("leader.brief.title")),
+        h("ol", worse, class_="ld-brief") if worse else empty,
+        h("h3", words("leader.brief.better.title")) if better else None,
+        h("ul", better, class_="ld-better") if better else None,
+        h("p", rest, class_="ld-rest"),
+        id="leader-brief",
+    )
+
+
+def _item(item: BriefItem, figures: LeaderFigures, words: Words) -> Markup:
+    lines = [
+        words("leader.brief.change", now=words.number(item.now),
+              expected=words.number(item.expected, 0), low=percent(item.low, words),
+              high=percent(item.high, words)),
+        _since(item, words),
+    ]  # fmt: skip
+    kinds = [
+        words("leader.brief.class", name=_class(code, words), now=words.number(now),
+              then=words.number(then))
+        for code, now, then in item.classes
+    ]  # fmt: skip
+    people = [
+        words("leader.brief.person", level=words(f"level.{level}"), name=name)
+        for level, name in item.people.items()
+    ]
+    done = [
+        words("leader.brief.done", move=_move(move, words), n=words.number(count))
+        for move, count in sorted(item.done.items(), key=lambda pair: -pair[1])[:4]
+    ]
+    comma = words("leader.comma")
+    pairs = [
+        ("what", comma.join(kinds)),
+        ("who", words("leader.list").join(people) or words("leader.brief.nobody")),
+        ("done", comma.join(done) or words("leader.brief.nothing_done")),
+        ("open", words("leader.brief.open", n=item.open, late=item.overdue)),
+    ]
+    return h(
+        "li",
+        h("h3", h("span", item.name, class_="ld-name"),
+          h("b", percent(item.change, words), class_="is-rose"), verdict(item.verdict, words)),
+        h("p", [line for line in lines if line]),
+        h("dl", [[h("dt", words(f"leader.brief.{key}.title")), h("dd", text)]
+                 for key, text in pairs if text]),
+        data_code=item.code,
+    )  # fmt: skip
+
+
+def _since(item: BriefItem, words: Words) -> str:
+    if item.since is None:
+        return words("leader.brief.since.unsure")
+    return words(
+        "leader.brief.since", day=item.since.isoformat(),
+        before=words.number(item.before_week, 1), after=words.number(item.after_week, 1),
+    )  # fmt: skip
+
+
+def _class(code: str, words: Words) -> str:
+    if not code:
+        return words("leader.no_class")
+    try:
+        return class_name(code, words.language)
+    except CodeError:
+        return code
+
+
+def _move(move: str, words: Words) -> str:
+    key = f"cases.move.{move}"
+    return words(key) if words.has(key) else move
+
+
+def rank_table(figures: LeaderFigures, words: Words) -> Markup:
+    """The units of the area, worst first, with both comparisons and half a year of weeks."""
+    view = figures.view
+    other = "last_period" if view.choice.against == "last_year" else "last_year"
+    heads = [
+        ("rank", words("leader.col.rank")), ("name", words(f"level.{view.level}")),
+        ("now", words("leader.col.now")),
+        ("expected", words(f"leader.col.expected.{view.choice.against}")),
+        ("change", words("leader.col.change")), ("verdict", words("leader.col.verdict")),
+        ("other", words(f"leader.col.other.{other}")), ("rate", words("leader.col.per_1000")),
+        ("open", words("leader.col.open")), ("late", words("leader.col.overdue")),
+        ("trend", words("leader.col.trend", n=len(view.weeks))),
+    ]  # fmt: skip
+    top = max(
+        float(np.nan_to_num(view.trend.loc[view.units.index].to_numpy(dtype=float)).max(initial=0)),
+        1.0,
+    )
+    rows = [_row(str(code), row, view, words, top) for code, row in view.units.iterrows()]
+    beside = [
+        h("tr", h("td"), h("th", words(f"leader.beside.{k}"), scope="row"),
+          h("td", words.number(view.beside.loc[name, "now"]), class_="n"),
+          h("td", words.number(view.beside.loc[name, "expected"]), class_="n"),
+          h("td", colspan="7"), class_="is-beside")
+        for k, name in enumerate(BESIDE)
+        if view.beside.loc[name, ["now", "then"]].sum() > 0
+    ]  # fmt: skip
+    return h(
+        "section",
+        h("h2", words("leader.table.title", level=words(f"level.{view.level}"))),
+        h("table",
+          h("caption", _compared(view.comparison.now, view.comparison.then, words)),
+          h("thead", h("tr", [h("th", text, scope="col", class_=f"c-{name}")
+                              for name, text in heads])),
+          h("tbody", rows),
+          h("tfoot", beside, _total_row(view, words)),
+          class_="ld-table"),
+        id="leader-table",
+    )  # fmt: skip
+
+
+def _row(code: str, row: pd.Series, view: LeaderView, words: Words, top: float) -> Markup:
+    name: Any = str(row["name"])
+    if view.below:
+        name = h("button", name, type="button", class_="ld-link", data_area=code)
+    rank = words("none") if pd.isna(row["rank"]) else str(row["rank"])
+    return h(
+        "tr",
+        h("td", rank, class_="n"), h("th", name, scope="row"),
+        *_figures(row, words),
+        h("td", sparkline(view.trend.loc[code].to_numpy(dtype=float), top, words)),
+        data_code=code,
+    )  # fmt: skip
+
+
+def _figures(row: pd.Series, words: Words) -> list[Markup]:
+    low, high = percent(row["low"], words), percent(row["high"], words)
+    other = str(row["other_verdict"])
+    return [
+        h("td", words.number(row["now"]), class_="n"),
+        h("td", words.number(row["expected"]), class_="n"),
+        h("td", h("span", percent(row["change"], words)),
+          interval(row["low"], row["change"], row["high"]), class_="n c-change",
+          title=words("leader.card.interval", low=low, high=high)),
+        h("td", verdict(str(row["verdict"]), words)),
+        h("td", percent(row["other_change"], words), " ",
+          h("i", MARKS[other], title=words(f"leader.verdict.{other}"), class_=f"is-{other}"),
+          class_="n"),
+        h("td", words.number(row["per_1000_now"], 1), class_="n"),
+        h("td", words.number(row["open"]), class_="n"),
+        h("td", words.number(row["overdue"]), class_="n" + (" is-late" if row["overdue"] else "")),
+    ]  # fmt: skip
+
+
+def _total_row(view: LeaderView, words: Words) -> Markup:
+    values = view.trend.loc["(total)"].to_numpy(dtype=float)
+    return h(
+        "tr", h("td"), h("th", words("leader.total"), scope="row"), *_figures(view.total, words),
+        h("td", sparkline(values, max(float(np.nan_to_num(values).max(initial=0)), 1.0), words)),
+        class_="is-total",
+    )  # fmt: skip
+
+
+def interval(low: float, change: float, high: float) -> Markup:
+    """A small bar from -100 % to +100 % with the interval and its middle; nothing if unknown."""
+    if change != change:
+        return Markup("")
+
+    def x(value: float) -> float:
+        return 40 + 38 * max(-1.0, min(1.0, value if value == value else 0.0))
+
+    return h(
+        "svg",
+        h("line", x1=40, x2=40, y1=1, y2=11, class_="zero"),
+        h("line", x1=x(low), x2=x(high), y1=6, y2=6, class_="span"),
+        h("circle", cx=x(change), cy=6, r=2.5, class_="dot"),
+        viewBox="0 0 80 12", class_="ld-interval", aria_hidden="true",
+    )  # fmt: skip
+
+
+def sparkline(values: np.ndarray[Any, Any], top: float, words: Words) -> Markup:
+    """Cases a week as a small line on one scale for all rows, with its words for who cannot see."""
+    if not len(values):
+        return Markup("")
+    step = 118 / max(len(values) - 1, 1)
+    known = np.flatnonzero(~np.isnan(values))
+    if not len(known):
+        return h("span", words("leader.trend.none"), class_="ld-note")
+    # A week of which nothing is known is a gap in the line, not a zero.
+    runs = np.split(known, np.flatnonzero(np.diff(known) > 1) + 1)
+    lines = [
+        " ".join(f"{1 + k * step:.1f},{25 - 22 * values[k] / top:.1f}" for k in run.tolist())
+        for run in runs
+    ]
+    first, last = float(values[known[0]]), float(values[known[-1]])
+    label = words(
+        "leader.trend.label", first=words.number(first), last=words.number(last),
+        most=words.number(float(np.nanmax(values))),
+    )  # fmt: skip
+    return h(
+        "svg",
+        [h("polyline", points=points) for points in lines],
+        h("circle", cx=1 + float(known[-1]) * step, cy=25 - 22 * last / top, r=2),
+        viewBox="0 0 122 28", class_="ld-trend", role="img", aria_label=label,
+    )  # fmt: skip
+
+
+def indicators(figures: LeaderFigures, words: Words, *, by: str = "area") -> Markup:
+    """The standard's indicators by unit or department, with score, 同比 and 环比."""
+    found = figures.areas if by == "area" else figures.departments
+    names = [name for name in SHOWN if by in INDICATORS[name].objects]
+    codes = list(figures.view.units.index) if by == "area" else list(found.scores.index)
+    codes = [code for code in codes if code in found.scores.index and code not in BESIDE]
+    order = found.scores.loc[codes].sort_values("rank", na_position="last", kind="stable").index
+    head = [h("th", words("leader.col.rank"), scope="col"),
+            h("th", words(f"level.{figures.view.level}" if by == "area" else "leader.department"),
+              scope="col"),
+            h("th", words("leader.col.score"), scope="col")]  # fmt: skip
+    head += [h("th", words(f"evaluate.name.{name}"), scope="col") for name in names]
+    rows = []
+    for code in order:
+        score = found.scores.loc[code]
+        rank = words("none") if pd.isna(score["rank"]) else str(int(score["rank"]))
+        cells = [
+            _indicator(found.table.loc[(code, name)], name, str(code), words) for name in names
+        ]
+        told = words("leader.score.known", n=words.number(score["points_known"]))
+        rows.append(
+            h("tr", h("td", rank, class_="n"), h("th", found.names[code], scope="row"),
+              h("td", words.number(score["score"], 1), class_="n", title=told), cells)
+        )  # fmt: skip
+    title = words(f"leader.indicators.{by}", level=words(f"level.{figures.view.level}"))
+    return h(
+        "section", h("h2", title),
+        h("div", h("table", h("thead", h("tr", head)), h("tbody", rows), class_="ld-table"),
+          class_="ld-wide", tabindex="0", role="region", aria_label=title)
+        if rows else h("p", words("leader.indicators.none"), class_="ld-empty"),
+        id=f"leader-{by}",
+    )  # fmt: skip
+
+
+def _indicator(row: pd.Series, name: str, code: str, words: Words) -> Markup:
+    if row["value"] != row["value"]:
+        reason = words(f"leader.reason.{row['reason'] or 'no_cases'}")
+        return h("td", words("none"), class_="n is-unknown", title=reason)
+    unit = INDICATORS[name].unit
+    value = f"{row['value'] * 100:.1f}%" if unit == "share" else words.number(row["value"], 1)
+    flags = []
+    for word in ("last_year", "last_period"):
+        flag = str(row[f"{word}_flag"])
+        arrow = {"up": "↑", "down": "↓", "same": "→", "unknown": ""}[flag]
+        if arrow:
+            before = row[f"{word}_value"]
+            past = f"{before * 100:.1f}%" if unit == "share" else words.number(before, 1)
+            is_good = (flag == "up") == (INDICATORS[name].good == "high")
+            flags.append(
+                h(
+                    "i",
+                    arrow,
+                    title=words(f"leader.flag.{word}", value=past),
+                    class_="" if flag == "same" else "is-good" if is_good else "is-bad",
+                )
+            )
+    of = words(
+        "leader.card.of", hit=words.number(row["numerator"]), all=words.number(row["denominator"])
+    )
+    told = {"title": of, "data_explain": f"{code}|{name}"}
+    return h("td", h("span", value), flags, class_="n", **told)
+
+
+def class_list(figures: LeaderFigures, words: Words) -> Markup:
+    """What was reported by class; every row and every column adds up."""
+    table = figures.classes
+    names = ("reported", "solved", "open", "cancelled", "unknown")
+    head = [h("th", words("leader.class"), scope="col")]
+    head += [h("th", words(f"leader.classes.{name}"), scope="col") for name in names]
+    rows: list[Markup] = []
+    foot: list[Markup] = []
+    for code, row in table.iterrows():
+        is_total = code == "(total)"
+        label = (
+            words("leader.total")
+            if is_total
+            else _class("" if code == "(no class)" else str(code), words)
+        )
+        cells = [h("td", words.number(row[name]), class_="n") for name in names]
+        (foot if is_total else rows).append(h("tr", h("th", label, scope="row"), cells))
+    return h(
+        "section", h("h2", words("leader.classes.title")),
+        h("p", words("leader.classes.note"), class_="ld-note"),
+        h("table", h("thead", h("tr", head)), h("tbody", rows[:30]), h("tfoot", foot),
+          class_="ld-table is-narrow"),
+        h("p", words("leader.classes.more", n=len(rows) - 30), class_="ld-note")
+        if len(rows) > 30 else None,
+        id="leader-classes",
+    )  # fmt: skip
+
+
+def definitions(figures: LeaderFigures, words: Words) -> Markup:
+    """What every figure means: denominators, tests, boundary version, age of the data."""
+    view, boundary = figures.view, figures.boundary
+    version = words("none") if boundary.version is None else str(boundary.version)
+    newest = words("none") if view.newest is None else f"{view.newest:%Y-%m-%d %H:%M}"
+    facts = [
+        words("leader.def.boundary", n=version, grids=words.number(len(boundary.grids)),
+              at=f"{view.at:%Y-%m-%d %H:%M}"),
+        words("leader.def.data", at=newest),
+        words("leader.def.expected"), words("leader.def.interval"), words("leader.def.verdicts"),
+        words("leader.def.since"),
+    ]  # fmt: skip
+    terms = [
+        [h("dt", words(f"evaluate.name.{name}")),
+         h("dd", words("leader.def.share", numerator=words(f"evaluate.numerator.{name}"),
+                       denominator=words(f"evaluate.denominator.{name}")))]
+        for name in SHOWN
+    ]  # fmt: skip
+    return h(
+        "section", h("h2", words("leader.def.title")), h("ul", [h("li", text) for text in facts]),
+        h("dl", terms, class_="ld-terms"), id="leader-definitions",
+    )  # fmt: skip

@@ -1,0 +1,145 @@
+"""The figures of a leader's choice, worked out beside the requests and kept for a few choices.
+
+A request waits a short while and is then told that the work goes on; asking again gets the answer.
+An answer holds as long as cases, boundaries and the minute are the same, so that the age of what is
+shown is never more than a minute or two behind the data.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Hashable
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as NotYetError
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import pandas as pd
+
+from dashboards.store import Store
+from geo.briefing import Briefing, write_briefing
+from geo.compare import Boundary, Period
+from geo.errors import InputError
+from geo.evaluate import CaseFacts, Evaluation, EvaluationRules, evaluate, reconcile
+from geo.io.case_columns import CaseColumns
+from geo.io.compare import read_boundary
+from geo.io.evaluation import read_case_facts, read_evaluation
+from geo.leader import LeaderChoice, LeaderView, read_view
+
+PATIENCE_S = 1.5
+"""How long a request waits for an answer before it says that the work goes on."""
+
+KEPT = 24
+"""Choices in memory; an answer of 3,311 grids takes some 5 MB."""
+
+STEP = timedelta(minutes=1)
+"""A period that runs is cut at the last whole step, so that all who ask see the same figures."""
+
+
+@dataclass(frozen=True, eq=False)
+class LeaderFigures:
+    """Everything that the page and the report say of one choice."""
+
+    view: LeaderView
+    briefing: Briefing
+    areas: Evaluation
+    departments: Evaluation
+    classes: pd.DataFrame
+    """Of the period by class, see `geo.evaluate.reconcile`; of the whole city."""
+    boundary: Boundary
+    rules: EvaluationRules
+    version: str
+    """Another one whenever any figure may be another."""
+
+    @property
+    def period(self) -> Period:
+        """The period that is told."""
+        return self.view.comparison.now
+
+
+class LeaderDesk:
+    """Works out what leaders ask for. Safe to share between threads."""
+
+    def __init__(self, store: Store, *, patience_s: float = PATIENCE_S) -> None:
+        self._store = store
+        self._cases = store.columns
+        self._patience_s = patience_s
+        self._lock = threading.Lock()
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="wangge-leader")
+        self._answers: OrderedDict[Hashable, Future[LeaderFigures]] = OrderedDict()
+        self._boundary: tuple[str, Boundary] | None = None
+        self._facts: CaseFacts | None = None
+
+    def ask(self, choice: LeaderChoice) -> LeaderFigures | None:
+        """The figures of a choice; None: they are being worked out, ask again.
+
+        Raises
+        ------
+        WanggeError
+            If the choice names what this city does not have, or the cases cannot be read.
+        """
+        cases = self._cases.get()
+        if cases is None:
+            if self._cases.error:
+                raise InputError(self._cases.error)
+            return None
+        at = self._moment()
+        stamp = self._store.workspace.stamp("grids", "divisions", "zones", "duties", "workers")
+        key = (choice, cases.version, stamp, at)
+        with self._lock:
+            known = self._answers.get(key)
+            if known is None:
+                known = self._pool.submit(self._work, choice, cases, at, stamp)
+                self._answers[key] = known
+                while len(self._answers) > KEPT:
+                    self._answers.popitem(last=False)
+            else:
+                self._answers.move_to_end(key)
+        try:
+            return known.result(timeout=self._patience_s)
+        except NotYetError:
+            return None
+
+    @property
+    def progress(self) -> float:
+        """How far the reading of cases is, 0 to 1."""
+        return self._cases.progress
+
+    def _moment(self) -> datetime:
+        at = self._store.clock().astimezone(self._store.zone)
+        return at - timedelta(seconds=at.timestamp() % STEP.total_seconds())
+
+    def _work(
+        self, choice: LeaderChoice, cases: CaseColumns, at: datetime, stamp: str
+    ) -> LeaderFigures:
+        workspace = self._store.workspace
+        if self._boundary is None or self._boundary[0] != stamp:
+            self._boundary = (stamp, read_boundary(workspace, at=at))
+        boundary = self._boundary[1]
+        self._facts = read_case_facts(workspace, cases, known=self._facts)
+        calendar = self._store.rules.calendar
+        view = read_view(cases, boundary, choice, at=at, calendar=calendar)
+        rules = read_evaluation(workspace.path)
+        crs, now = workspace.metric_crs(), view.comparison.now
+        names = workspace.read("departments")["name"].astype(str).to_dict()
+        return LeaderFigures(
+            view,
+            write_briefing(
+                view.comparison,
+                cases,
+                at=at,
+                facts=self._facts,
+                chain=self._store.chains,
+                classes=choice.classes or None,
+            ),
+            evaluate(
+                self._facts, now, by="area", boundary=boundary, level=view.level, rules=rules,
+                crs=crs,
+            ),
+            evaluate(self._facts, now, by="department", rules=rules, crs=crs, names=names),
+            reconcile(cases, now),
+            boundary,
+            rules,
+            f"{cases.version}.{stamp}.{int(at.timestamp()):x}",
+        )  # fmt: skip

@@ -1,0 +1,165 @@
+"""The leader's page over HTTP: the briefing of a choice, and the cases behind a figure.
+
+What is not worked out yet answers 202 with how far it is; asking again gets it. Pages send what
+they chose with each request, so any screen can be opened again from its address.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from typing import Any
+
+import flask
+
+from dashboards.components import leader_parts as parts
+from dashboards.language import page_words
+from dashboards.leader_desk import LeaderDesk, LeaderFigures
+from dashboards.server import pack, send
+from dashboards.store import Store
+from dashboards.words import Words
+from geo.compare import Against, PeriodKind, find_period, period_before
+from geo.errors import CodeError, InputError, WanggeError
+from geo.io.evaluation import case_ids
+from geo.leader import LeaderChoice
+
+LEADER = "wangge-leader"
+"""Where the server keeps its `LeaderDesk`."""
+
+MOST_NAMED = 200
+"""Cases that an explanation names; more are counted."""
+
+KINDS: tuple[PeriodKind, ...] = ("week", "month", "quarter", "year")
+Answer = flask.typing.ResponseReturnValue
+
+
+def add_leader_routes(server: flask.Flask, store: Store) -> LeaderDesk:
+    """Add the routes of `/leader` to the server of an app."""
+    desk = LeaderDesk(store)
+    server.extensions[LEADER] = desk
+    routes = flask.Blueprint("leader", __name__, url_prefix="/leader")
+
+    @routes.get("/view")
+    def view() -> Answer:
+        words = page_words(store.settings.language)
+        try:
+            figures = desk.ask(read_choice(flask.request.args))
+        except WanggeError as error:
+            return _json({"state": "wrong", "error": _sentence(error, words)}, 400)
+        if figures is None:
+            return _json({"state": "working", "progress": desk.progress}, 202)
+        body = json.dumps(view_json(store, figures, words), ensure_ascii=False)
+        return send(pack(body.encode()), "application/json", "no-cache")
+
+    @routes.get("/explain")
+    def explain() -> Answer:
+        words, args = page_words(store.settings.language), flask.request.args
+        try:
+            figures = desk.ask(read_choice(args))
+            if figures is None:
+                return _json({"state": "working", "progress": desk.progress}, 202)
+            by = args.get("by", "area")
+            found = figures.areas if by == "area" else figures.departments
+            told = found.explain(args.get("code", ""), args.get("indicator", ""))
+        except WanggeError as error:
+            return _json({"state": "wrong", "error": _sentence(error, words)}, 400)
+        groups = {"hit": told.hit, "missed": told.missed, "left": told.left_out}
+        return _json(
+            {
+                name: {"n": len(fids), "ids": case_ids(store.workspace, fids[:MOST_NAMED])}
+                for name, fids in groups.items()
+            }
+        )
+
+    server.register_blueprint(routes)
+    return desk
+
+
+def read_choice(args: Any) -> LeaderChoice:
+    """The choice in an address.
+
+    Raises
+    ------
+    InputError
+        If a date is none, or the two are reversed; what else is strange counts as not said.
+    """
+    kind: PeriodKind = args.get("kind", "month")
+    day, last = _day(args.get("day", "")), _day(args.get("last", ""))
+    if kind == "span" or (kind not in KINDS and kind != "day"):
+        kind = "span" if day and last else "month"
+    against: Against = "last_period" if args.get("against") == "last_period" else "last_year"
+    classes = tuple(code for code in args.get("class", "").split(",") if code)
+    return LeaderChoice(
+        kind, day, last if kind == "span" else None, against, args.get("area", ""),
+        args.get("level", ""), classes,
+    )  # fmt: skip
+
+
+def _day(text: str) -> date | None:
+    if not text:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise InputError(f"{text} is no date: write it as 2026-11-21") from error
+
+
+def view_json(store: Store, figures: LeaderFigures, words: Words) -> dict[str, Any]:
+    """The briefing as HTML by section, and what the bar above it needs."""
+    view, now = figures.view, figures.period
+    today = view.at.date()
+    before = period_before(now)
+    after = None
+    if now.kind != "span" and now.until <= today:
+        after = find_period(now.kind, now.until, zone=now.zone).first
+    path = [{"code": step.code, "name": step.name} for step in view.path]
+    return {
+        "state": "ready",
+        "mark": figures.version,
+        "html": {
+            "head": str(parts.headline(figures, words)),
+            "brief": str(parts.briefing(figures, words)),
+            "table": str(parts.rank_table(figures, words)),
+            "area": str(parts.indicators(figures, words)),
+            "department": str(parts.indicators(figures, words, by="department")),
+            "classes": str(parts.class_list(figures, words)),
+            "definitions": str(parts.definitions(figures, words)),
+        },
+        "period": parts.period_text(now, words),
+        "first": now.first.isoformat(),
+        "before": before.first.isoformat(),
+        "after": None if after is None else after.isoformat(),
+        "level": view.level,
+        "path": path,
+        "from": now.begin_s,
+        "to": now.end_s,
+        "then": [view.comparison.then.begin_s, view.comparison.then.end_s],
+        "at": f"{view.at:%H:%M}",
+        "changes": _changes(figures),
+    }
+
+
+def _changes(figures: LeaderFigures) -> dict[str, list[Any]]:
+    """Change and verdict of each unit of the area, for the map."""
+    units = figures.view.units
+    change = [None if value != value else round(float(value), 4) for value in units["change"]]
+    # Infinity is no number of JSON: only now has cases.
+    change = [9.99 if value == float("inf") else value for value in change]
+    return {
+        "code": [str(code) for code in units.index],
+        "change": change,
+        "verdict": [str(word) for word in units["verdict"]],
+        "now": [float(value) for value in units["now"]],
+    }
+
+
+def _sentence(error: WanggeError, words: Words) -> str:
+    key = "leader.wrong.code" if isinstance(error, CodeError) else "leader.wrong.input"
+    return words(key, text=str(error))
+
+
+def _json(body: dict[str, Any], status: int = 200) -> flask.Response:
+    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+    response = flask.Response(text, mimetype="application/json", status=status)
+    response.headers["Cache-Control"] = "no-store"
+    return response
