@@ -102,10 +102,12 @@ def _relax(masks: Masks, costs: Floats, count: int) -> tuple[Floats, float, bool
 
 
 def _smallest(values: Floats, most: int) -> NDArray[np.intp]:
-    """Rows of the smallest values; equal ones at the end all come, whatever the machine."""
+    """Rows of the smallest values; of equal ones at the end the first, whatever the machine."""
     if len(values) <= most:
         return np.arange(len(values))
-    return np.flatnonzero(values <= np.partition(values, most)[most])
+    edge = np.partition(values, most - 1)[most - 1]
+    below = np.flatnonzero(values < edge)
+    return np.concatenate([below, np.flatnonzero(values == edge)[: most - len(below)]])
 
 
 def _choose(

@@ -12,12 +12,14 @@ import numpy as np
 import numpy.typing as npt
 
 from geo._divide_graph import label_parts
+from geo._divide_proof import bound_parts
 from geo._divide_search import BAD, anneal, first_plan, measure
 from geo._divide_sets import MOST_SETS, MOST_UNITS, list_sets, set_sums
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
+Masks = npt.NDArray[np.uint64]
 
 BORDER_COST = 5.0
 """Households that a border of median length is worth in the search: between even grids the round
@@ -55,6 +57,9 @@ class Piece:
     """Label in force, -1 for none."""
     frozen: Bools
     seed: int
+    board: Ints
+    """Written while the search goes on: the labels of the best plan so far, -1 before there is one;
+    a look at it from another thread may catch it half written."""
 
     @property
     def fixed(self) -> Bools:
@@ -130,6 +135,10 @@ class Answer:
     is_border_proven: bool
     """No plan with this balance (and as few moved) has a shorter weighted border."""
     is_moved_proven: bool = False
+    sets: int = 0
+    """How many connected sets were listed for the proof, 0 for none."""
+    slack: float = 0.0
+    """Those whose load is out of the band by no more than this."""
 
     @property
     def balance(self) -> float:
@@ -140,32 +149,18 @@ class Answer:
 def divide_piece(piece: Piece, effort: Effort, stop: Ints) -> Answer:
     """Find the best plan of a piece; from the plan in force where there is one."""
     if (piece.old >= 0).any():
-        return _repair(piece, effort, stop)
-    found = _search(piece, effort, stop)
-    if effort.solves and not stop[0]:
-        found = _solve(piece, found)
+        found = _repair(piece, effort, stop)
+    else:
+        found = _search(piece, effort, stop)
+        if effort.solves and not stop[0]:
+            found = _solve(piece, found)
+    piece.board[:] = found.label
     return found
 
 
 def least_off(piece: Piece) -> float:
-    """A lower bound on the load out of the band, by arithmetic (definition LB_D of the checker).
-
-    Units too large are left out. What hangs together without them, of load H, is k grids for some
-    whole k, and out of the band by at least max(0, k low - H, H - k high); k = 0 only where it may
-    join a unit too large.
-    """
-    small = ~piece.fixed
-    links = _links(piece)
-    both = small[links[0]] & small[links[1]]
-    number = label_parts(piece.count, links[0][both], links[1][both])
-    fewest = 0 if (~small).any() else 1
-    total = 0.0
-    for part in np.unique(number[small]):
-        load = float(piece.load[small & (number == part)].sum())
-        counts = np.arange(fewest, int(load // max(piece.low, 1.0)) + 2)
-        offs = np.maximum(0.0, np.maximum(counts * piece.low - load, load - counts * piece.high))
-        total += float(offs.min())
-    return total
+    """A lower bound on the load out of the band, by arithmetic (definition LB_D of the checker)."""
+    return sum(part.off for part in bound_parts(piece))
 
 
 def _search(piece: Piece, effort: Effort, stop: Ints) -> Answer:
@@ -212,7 +207,8 @@ def _anneal(
     hot: float = HOT,
     share: float = SHARE,
 ) -> Answer:
-    best = label.copy()
+    # The first run is seen while it works; later ones only if they end better.
+    best = piece.board if piece.board[0] < 0 else label.copy()
     worth = REPAIR_BORDER_COST if move_cost else BORDER_COST
     balance, border, moved = anneal(
         piece.load, piece.fixed, piece.frozen, piece.start, piece.unit, piece.cost * worth,
@@ -221,7 +217,7 @@ def _anneal(
     )  # fmt: skip
     bad = _count_bad(piece, best, most)
     off = balance - BAD * bad
-    return Answer(best, off, bad, border / worth, moved, least, off <= least, False)
+    return Answer(best.copy(), off, bad, border / worth, moved, least, off <= least, False)
 
 
 def _count_bad(piece: Piece, label: Ints, most: int) -> int:
@@ -246,28 +242,57 @@ def _solve(piece: Piece, found: Answer) -> Answer:
     # Large to load, and pieces of more units do without.
     from geo._divide_exact import solve_sets
 
-    for slack in dict.fromkeys((0.0, found.off)):
+    wide = _slack(found)
+    for slack in dict.fromkeys((0.0, wide, found.off)):
         listed = _list(piece, slack)
         if listed is None:
-            return found
+            if slack == 0:
+                return found
+            continue
         masks, border, off = listed
         # Balance before border: no border is as long as all borders together.
         weight = 1.0 + 2 * float(piece.cost.sum())
         value = border + weight * (off + BAD * (off > 0))
         known = None
-        if found.off <= slack:
+        if found.off == 0 or slack > 0:
             known = found.border + weight * found.balance
         solved = solve_sets(masks, value, piece.count, known)
         if solved.masks is not None:
-            return _from_sets(piece, solved.masks, found, solved.is_proven)
+            best = _from_sets(piece, solved.masks, found, solved.is_proven and slack == wide)
+            best = replace(best, sets=len(masks), slack=slack)
+            return best if best.off == 0 else _bound_off(piece, best, masks, border, off)
         if not solved.is_proven:
             return found
         # Nothing is in the band: what is out by as little as the plan found is tried next.
-        found = replace(found, least_off=max(found.least_off, 1.0))
+        found = replace(found, sets=len(masks), least_off=max(found.least_off, _least_step(piece)))
     return found
 
 
-def _list(piece: Piece, slack: float) -> tuple[npt.NDArray[np.uint64], Floats, Floats] | None:
+def _least_step(piece: Piece) -> float:
+    """The least that a plan out of the band is out by: one household, where loads are whole."""
+    values = np.append(piece.load, [piece.low, piece.high])
+    return 1.0 if (values == np.round(values)).all() else 0.0
+
+
+def _slack(found: Answer) -> float:
+    """How far a grid of a plan that is no worse balanced can be out of the band."""
+    return max(found.off, found.balance - BAD) if found.off > 0 else 0.0
+
+
+def _bound_off(piece: Piece, found: Answer, masks: Masks, border: Floats, off: Floats) -> Answer:
+    """Bound the load out of the band by itself: more grids might be out by less altogether."""
+    from geo._divide_exact import solve_sets
+
+    weight = 1.0 + 2 * float(piece.cost.sum())
+    known = found.border + weight * found.off
+    solved = solve_sets(masks, border + weight * off, piece.count, known)
+    least = (solved.bound - float(piece.cost.sum())) / weight
+    if solved.is_proven and solved.masks is not None:
+        least = float(off[np.isin(masks, solved.masks)].sum())
+    return replace(found, least_off=max(least_off(piece), min(least, found.off)))
+
+
+def _list(piece: Piece, slack: float) -> tuple[Masks, Floats, Floats] | None:
     around = np.zeros(piece.count, dtype=np.uint64)
     rows = np.repeat(np.arange(piece.count), np.diff(piece.start))
     np.bitwise_or.at(around, rows, np.uint64(1) << piece.unit.astype(np.uint64))
@@ -278,7 +303,7 @@ def _list(piece: Piece, slack: float) -> tuple[npt.NDArray[np.uint64], Floats, F
     return (masks, border, off) if len(masks) or piece.count == 0 else _nothing(piece, slack)
 
 
-def _nothing(piece: Piece, slack: float) -> tuple[npt.NDArray[np.uint64], Floats, Floats] | None:
+def _nothing(piece: Piece, slack: float) -> tuple[Masks, Floats, Floats] | None:
     """No set at all is a proof only where the list was not cut short."""
     heaviest = piece.load[~piece.fixed].sum()
     if heaviest + slack < piece.low:
@@ -287,9 +312,7 @@ def _nothing(piece: Piece, slack: float) -> tuple[npt.NDArray[np.uint64], Floats
     return None
 
 
-def _from_sets(
-    piece: Piece, masks: npt.NDArray[np.uint64], found: Answer, is_proven: bool
-) -> Answer:
+def _from_sets(piece: Piece, masks: Masks, found: Answer, is_proven: bool) -> Answer:
     label = np.empty(piece.count, dtype=np.int64)
     for number, mask in enumerate(masks):
         bits = (mask >> np.arange(piece.count, dtype=np.uint64)) & np.uint64(1)
@@ -331,7 +354,9 @@ def _repair(piece: Piece, effort: Effort, stop: Ints) -> Answer:
         if best.balance > fresh.balance:
             best = replace(fresh, moved=_moved(piece, fresh.label), is_border_proven=False)
         least = fresh.least_off
-    best = replace(best, least_off=least, is_balance_proven=best.off <= least)
+        best = replace(best, sets=fresh.sets, slack=fresh.slack)
+        is_best = fresh.is_balance_proven and best.balance <= fresh.balance
+        best = replace(best, least_off=least, is_balance_proven=is_best or best.off <= least)
     if effort.solves and not piece.frozen.any() and not stop[0]:
         return _solve_moved(piece, best)
     return best
@@ -382,7 +407,7 @@ def _solve_moved(piece: Piece, found: Answer) -> Answer:
         return found
     from geo._divide_exact import solve_sets
 
-    listed = _list(piece, found.off)
+    listed = _list(piece, _slack(found))
     if listed is None:
         return found
     masks, border, off = listed
@@ -406,7 +431,10 @@ def _solve_moved(piece: Piece, found: Answer) -> Answer:
     # Two grids that come from one old grid cannot both keep its worker: then it is only a bound.
     least = float(leaves[np.isin(masks, solved.masks)].sum())
     is_least = solved.is_proven and abs(moved - least) < 0.5
-    return replace(best, label=named, moved=moved, is_moved_proven=is_least, is_border_proven=False)
+    return replace(
+        best, label=named, moved=moved, least_off=found.least_off, is_moved_proven=is_least,
+        is_border_proven=False, sets=len(masks), slack=_slack(found),
+    )  # fmt: skip
 
 
 def match_labels(label: Ints, old: Ints, load: Floats) -> Ints:

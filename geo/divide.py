@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from pathlib import Path
 from threading import Event
 
 import geopandas as gpd
@@ -29,54 +29,41 @@ import numpy as np
 import pandas as pd
 import shapely
 
+from geo._divide_answer import VERDICTS, Division, Found, assemble
 from geo._divide_graph import UnitGraph, neighbour_lists, read_graph
-from geo._divide_piece import EFFORTS, Answer, Piece, divide_piece, match_labels
+from geo._divide_piece import EFFORTS, Answer, Piece, divide_piece
+from geo._divide_search import anneal
 from geo.datum import require_metres
 from geo.errors import ColumnError, CoverError, InputError
-from geo.hierarchy import number_grids
 
-VERDICTS = ("optimal", "in_band", "cannot", "within")
-"""optimal: in the band, and proven that no such plan has shorter borders (or moves fewer).
-in_band: in the band; the border is not proven shortest. cannot: out of the band by as little as any
-plan, proven. within: out of the band, and the bound says by how much it might be less."""
+__all__ = ["VERDICTS", "Board", "Division", "divide", "is_compiled", "weigh_units"]
 
 Progress = Callable[[int, int, str], None]
 
 
-@dataclass(frozen=True, eq=False)
-class Division:
-    """A plan with what is known about it."""
+class Board:
+    """The best plan so far, for a look from another thread while `divide` works."""
 
-    plan: pd.Series
-    """`grid` of each unit, indexed and ordered like the units."""
-    grids: pd.DataFrame
-    """Indexed by grid: `community`, `units`, `load`, `deviation`, `is_forced`, `is_bad`, `kept`
-    (whether it goes on from a grid of the plan before)."""
-    communities: pd.DataFrame
-    """Indexed by community: `units`, `load`, `grids`, `forced`, `bad`, `off` (load out of the
-    band), `bound` (no plan has less), `border_m` (weighted), `moved`, `verdict`, and `cause`: the
-    units that stand in the way, as text, where the verdict is `cannot` or `within`."""
-    oversize: pd.DataFrame
-    """Indexed by unit: `community`, `load` of the units that no grid can hold."""
-    islands: tuple[str, ...]
-    """Units without a neighbour inside their community: each is a grid of its own."""
-    is_complete: bool
-    """False where the search was stopped before its end."""
+    def __init__(self) -> None:
+        self._parts: list[tuple[np.ndarray, np.ndarray]] = []
 
-    @property
-    def totals(self) -> dict[str, float]:
-        """Counts and sums over all communities."""
-        free = ~self.grids["is_forced"]
-        return {
-            "grids": len(self.grids),
-            "forced": int(self.grids["is_forced"].sum()),
-            "bad": int(self.grids["is_bad"].sum()),
-            "off": float(self.communities["off"].sum()),
-            "bound": float(self.communities["bound"].sum()),
-            "in_band_pct": 100.0 * float(1 - self.grids["is_bad"].sum() / max(int(free.sum()), 1)),
-            "moved": float(self.communities["moved"].sum()),
-            "load": float(self.communities["load"].sum()),
-        }
+    def show(self, parts: list[tuple[np.ndarray, np.ndarray]]) -> None:
+        """Begin: rows of the units and labels, which change while the search goes on."""
+        self._parts = parts
+
+    def labels(self, count: int) -> np.ndarray:
+        """A number for each of `count` units, -1 where there is no plan yet."""
+        out = np.full(count, -1, dtype=np.int64)
+        base = 0
+        for rows, labels in self._parts:
+            now = labels.copy()
+            out[rows] = np.where(now >= 0, now + base, -1)
+            base += _LABELS
+        return out
+
+
+_LABELS = 1_000_000
+"""Labels of one piece stay below it."""
 
 
 def divide(
@@ -94,6 +81,7 @@ def divide(
     threads: int = 1,
     progress: Progress | None = None,
     stop: Event | None = None,
+    board: Board | None = None,
 ) -> Division:
     """Divide units into grids whose load lies in the band.
 
@@ -127,6 +115,8 @@ def divide(
         Called with pieces done, pieces in all, and the community.
     stop
         Once set, the best plan so far comes back.
+    board
+        Shows the best plan so far to another thread.
 
     Returns
     -------
@@ -141,7 +131,7 @@ def divide(
         If units overlap.
     """
     limits = _limits(units, band, bands)
-    _require_units(units, load)
+    is_cover = _require_units(units, load)
     if effort not in EFFORTS:
         raise InputError(f"effort is {effort!r}: use one of {', '.join(EFFORTS)}")
     graph = read_graph(units, roads, barriers=barriers)
@@ -149,9 +139,15 @@ def divide(
     pieces, rows = _make_pieces(
         units, graph, limits, load, old, _is_locked(old, names, locked), seed
     )
+    if board is not None:
+        board.show([(mine, piece.board) for mine, piece in zip(rows, pieces, strict=True)])
     flag = np.zeros(1, dtype=np.int64)
     answers = _work(pieces, rows, units, effort, threads, progress, stop, flag)
-    return _assemble(units, graph, limits, load, rows, answers, old, names, not flag[0])
+    found = Found(
+        units, graph, limits, units[load].to_numpy(dtype=np.float64), pieces, rows, answers, old,
+        names, is_cover,
+    )  # fmt: skip
+    return assemble(found, is_complete=not flag[0])
 
 
 def weigh_units(units: pd.DataFrame, weights: Mapping[str, float]) -> pd.Series:
@@ -178,6 +174,13 @@ def weigh_units(units: pd.DataFrame, weights: Mapping[str, float]) -> pd.Series:
     return pd.Series(total, index=units.index, name="load", dtype=np.float64)
 
 
+def is_compiled() -> bool:
+    """Whether the search was compiled before on this machine; else the next run does it first."""
+    # numba has no other way to ask for the folder, which a setting of its own may move.
+    folder = anneal._cache.cache_path  # type: ignore[attr-defined]
+    return any(Path(folder).glob("_divide_search.anneal-*.nbi"))
+
+
 # --- input ----------------------------------------------------------------------------------------
 
 
@@ -198,7 +201,8 @@ def _limits(
     return {name: (bands or {}).get(name, band) for name in sorted(known)}
 
 
-def _require_units(units: gpd.GeoDataFrame, load: str) -> None:
+def _require_units(units: gpd.GeoDataFrame, load: str) -> bool:
+    """Refuse what cannot be divided; whether the units share their borders vertex by vertex."""
     require_metres(units=units)
     if not len(units):
         raise InputError("there are no units: nothing can be divided")
@@ -222,13 +226,13 @@ def _require_units(units: gpd.GeoDataFrame, load: str) -> None:
     flat = shapely.get_dimensions(shapes) == 2
     if not flat.all():
         raise InputError(f"unit {units.index[~flat][0]} is no polygon: leave it out or repair it")
-    _require_no_overlap(units)
+    return _require_no_overlap(units)
 
 
-def _require_no_overlap(units: gpd.GeoDataFrame) -> None:
+def _require_no_overlap(units: gpd.GeoDataFrame) -> bool:
     shapes = units.geometry.to_numpy()
     if shapely.coverage_is_valid(shapes):
-        return
+        return True
     bad = ~shapely.is_valid(shapes)
     if bad.any():
         raise InputError(f"unit {units.index[bad][0]} is no valid polygon: repair it first")
@@ -243,6 +247,7 @@ def _require_no_overlap(units: gpd.GeoDataFrame) -> None:
             f"units {names[0]} and {names[1]} overlap by {area[first]:,.1f} m2"
             f" ({len(real)} such pairs): repair them first, wangge import does it up to a width"
         )
+    return False
 
 
 MOST_OVERLAP_M2 = 1.0
@@ -320,7 +325,7 @@ def _make_pieces(
         low, high = limits[str(community[mine[0]])]
         pieces.append(
             Piece(values[mine], float(low), float(high), *lists, labels, frozen[mine],
-                  seed * 1_000_003 + k)
+                  seed * 1_000_003 + k, np.full(len(mine), -1, dtype=np.int64))
         )  # fmt: skip
         rows.append(mine)
     return pieces, rows
@@ -361,211 +366,3 @@ def _work(
             answers.append(answer)
             tell(k)
     return answers
-
-
-# --- answer ---------------------------------------------------------------------------------------
-
-
-def _assemble(
-    units: gpd.GeoDataFrame,
-    graph: UnitGraph,
-    limits: Mapping[str, tuple[float, float]],
-    load: str,
-    rows: list[np.ndarray],
-    answers: list[Answer],
-    old: np.ndarray,
-    names: list[str],
-    is_complete: bool,
-) -> Division:
-    label = np.empty(len(units), dtype=np.int64)
-    base = 0
-    for mine, answer in zip(rows, answers, strict=True):
-        codes = np.unique(answer.label, return_inverse=True)[1]
-        label[mine] = codes + base
-        base += int(codes.max()) + 1
-    values = units[load].to_numpy(dtype=np.float64)
-    grid = _name_grids(units, label, values, old, names)
-    plan = pd.Series(grid, index=units.index, name="grid", dtype="str")
-    kept = {name.split("\0")[0] for name in names}
-    grids = _describe_grids(units, plan, values, limits, kept)
-    communities = _describe_communities(units, graph, plan, grids, limits, values, rows, answers)
-    communities["moved"] = _count_moved(units, plan, values, old, names)
-    high = units["community"].astype(str).map({name: band[1] for name, band in limits.items()})
-    big = values > high.to_numpy(dtype=np.float64)
-    oversize = pd.DataFrame(
-        {"community": units["community"].astype(str)[big], "load": values[big]}
-    ).sort_values("load", ascending=False, kind="stable")
-    alone = [mine[0] for mine in rows if len(mine) == 1 and _has_others(units, mine[0])]
-    return Division(
-        plan, grids, communities, oversize, tuple(str(units.index[k]) for k in alone), is_complete
-    )
-
-
-def _has_others(units: gpd.GeoDataFrame, row: int) -> bool:
-    return int((units["community"] == units["community"].iloc[row]).sum()) > 1
-
-
-def _name_grids(
-    units: gpd.GeoDataFrame, label: np.ndarray, load: np.ndarray, old: np.ndarray, names: list[str]
-) -> np.ndarray:
-    """Names of the plan before where a grid goes on, else community and a free sequence number."""
-    pairs = gpd.GeoDataFrame(
-        {"community_code": units["community"].astype(str).to_numpy(), "label": label},
-        geometry=units.geometry.to_numpy(),
-        crs=units.crs,
-    )
-    shapes = pairs.dissolve("label", method="coverage" if _is_cover(units) else "unary")
-    digits = max(3, len(str(int(shapes.groupby("community_code").size().max()))))
-    fresh = number_grids(shapes, digits=digits).astype(str)
-    if not names:
-        return np.asarray(fresh.reindex(label).to_numpy(dtype=object))
-    # The same name may have been in two communities: one assignment over the whole city.
-    plain = pd.factorize(pd.Series(names).str.split("\0").str[0])
-    was = np.where(old >= 0, plain[0][np.maximum(old, 0)], -1)
-    named = np.empty(len(label), dtype=np.int64)
-    community = units["community"].astype(str).to_numpy()
-    above = len(plain[1])
-    for name in np.unique(community):
-        mine = community == name
-        found = match_labels(label[mine], was[mine], load[mine])
-        is_new = found > max(int(label[mine].max()), int(was[mine].max()))
-        named[mine] = np.where(is_new | (found >= above), -1 - label[mine], found)
-    # A name that two communities claim stays where most of its load is.
-    table = pd.DataFrame({"named": named, "label": label, "load": load})
-    weight = table[table["named"] >= 0].groupby(["named", "label"])["load"].sum().reset_index()
-    best = weight.sort_values("load", kind="stable").drop_duplicates("named", keep="last")
-    owner = dict(zip(best["label"], best["named"], strict=True))
-    taken = set(plain[1])
-    out: dict[int, str] = {}
-    for key in fresh.index:
-        if key in owner:
-            out[key] = str(plain[1][owner[key]])
-            continue
-        name, number = str(fresh[key]), 1
-        while name in taken:
-            name, number = f"{fresh[key][:-digits]}{digits * '9'}-{number}", number + 1
-        taken.add(name)
-        out[key] = name
-    return np.array([out[key] for key in label], dtype=object)
-
-
-def _is_cover(units: gpd.GeoDataFrame) -> bool:
-    return bool(shapely.coverage_is_valid(units.geometry.to_numpy()))
-
-
-def _describe_grids(
-    units: gpd.GeoDataFrame,
-    plan: pd.Series,
-    load: np.ndarray,
-    limits: Mapping[str, tuple[float, float]],
-    kept: set[str],
-) -> pd.DataFrame:
-    table = pd.DataFrame(
-        {"community": units["community"].astype(str), "load": load, "grid": plan}
-    ).groupby("grid")
-    found = pd.DataFrame(
-        {
-            "community": table["community"].first(),
-            "units": table.size(),
-            "load": table["load"].sum(),
-            "largest": table["load"].max(),
-        }
-    )
-    low = found["community"].map({name: band[0] for name, band in limits.items()}).astype(float)
-    high = found["community"].map({name: band[1] for name, band in limits.items()}).astype(float)
-    is_big = found["largest"] > high
-    found["deviation"] = np.select(
-        [is_big, found["load"] < low, found["load"] > high],
-        [found["load"] - found["largest"], low - found["load"], found["load"] - high],
-        default=0.0,
-    )
-    found["is_forced"] = is_big & (found["deviation"] == 0)
-    found["is_bad"] = found["deviation"] > 0
-    found["kept"] = found.index.isin(list(kept))
-    return found.drop(columns="largest")
-
-
-def _describe_communities(
-    units: gpd.GeoDataFrame,
-    graph: UnitGraph,
-    plan: pd.Series,
-    grids: pd.DataFrame,
-    limits: Mapping[str, tuple[float, float]],
-    load: np.ndarray,
-    rows: list[np.ndarray],
-    answers: list[Answer],
-) -> pd.DataFrame:
-    community = units["community"].astype(str).to_numpy()
-    name = [str(community[mine[0]]) for mine in rows]
-    parts = pd.DataFrame(
-        {
-            "community": name,
-            "bound": [answer.least_off for answer in answers],
-            "balanced": [answer.is_balance_proven for answer in answers],
-            "proven": [answer.is_border_proven or answer.is_moved_proven for answer in answers],
-        }
-    ).groupby("community")
-    of_grids = grids.groupby("community")
-    found = pd.DataFrame(
-        {
-            "units": pd.Series(community).value_counts(),
-            "load": pd.Series(load).groupby(community).sum(),
-            "grids": of_grids.size(),
-            "forced": of_grids["is_forced"].sum(),
-            "bad": of_grids["is_bad"].sum(),
-            "off": of_grids["deviation"].sum(),
-            "bound": parts["bound"].sum(),
-            "border_m": _weighted_border(graph, plan, community),
-        }
-    ).rename_axis("community")
-    found["border_m"] = found["border_m"].fillna(0.0)
-    proven = parts["proven"].all().reindex(found.index)
-    balanced = parts["balanced"].all().reindex(found.index)
-    found["verdict"] = np.select(
-        [(found["off"] == 0) & proven, found["off"] == 0, balanced],
-        ["optimal", "in_band", "cannot"],
-        default="within",
-    )
-    found["cause"] = [
-        _cause(units, plan, grids, load, limits, key) if off > 0 else ""
-        for key, off in found["off"].items()
-    ]
-    return found
-
-
-def _weighted_border(graph: UnitGraph, plan: pd.Series, community: np.ndarray) -> pd.Series:
-    grid = plan.to_numpy()
-    cut = (grid[graph.left] != grid[graph.right]) & (
-        community[graph.left] == community[graph.right]
-    )
-    return pd.Series(graph.weighted_m[cut]).groupby(community[graph.left[cut]]).sum()
-
-
-def _cause(
-    units: gpd.GeoDataFrame,
-    plan: pd.Series,
-    grids: pd.DataFrame,
-    load: np.ndarray,
-    limits: Mapping[str, tuple[float, float]],
-    community: str,
-) -> str:
-    """The largest unit of each grid out of the band, which leaves its neighbours no choice."""
-    bad = grids.index[(grids["community"] == community) & grids["is_bad"]]
-    found = []
-    for grid in bad:
-        rows = np.flatnonzero(plan.to_numpy() == grid)
-        top = rows[np.argmax(load[rows])]
-        found.append(f"{units.index[top]} ({load[top]:,.0f})")
-    return ", ".join(found)
-
-
-def _count_moved(
-    units: gpd.GeoDataFrame, plan: pd.Series, load: np.ndarray, old: np.ndarray, names: list[str]
-) -> pd.Series:
-    """Load of each community whose grid has another name than before."""
-    community = units["community"].astype(str).to_numpy()
-    if not names:
-        return pd.Series(0.0, index=pd.Index(np.unique(community)))
-    was = np.array([name.split("\0")[0] for name in names], dtype=object)[np.maximum(old, 0)]
-    moved = (old < 0) | (was != plan.to_numpy(dtype=object))
-    return pd.Series(np.where(moved, load, 0.0)).groupby(community).sum()

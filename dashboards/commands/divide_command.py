@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from geo.errors import InputError
+from geo.errors import CoverError, InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,11 +74,15 @@ def command(units: Path, band: tuple[float, float], out: Path, **options: Any) -
     bands = dict(_band_of(text) for text in options.pop("bands"))
     barriers = ("main", "river", "rail") if options.pop("keep_main") else ("river", "rail")
     shown = _Shown()
-    with _stoppable() as stop, _silence():
-        division = divide_file(
-            units, out, band, columns={k: v for k, v in columns.items() if v}, weights=weights,
-            bands=bands, barriers=barriers, progress=shown.show, stop=stop, **options,
-        )  # fmt: skip
+    try:
+        with _stoppable() as stop, _silence():
+            division = divide_file(
+                units, out, band, columns={k: v for k, v in columns.items() if v}, weights=weights,
+                bands=bands, barriers=barriers, progress=shown.show, stop=stop, **options,
+            )  # fmt: skip
+    except CoverError as error:
+        # Unusable here: what overlaps has no neighbours to speak of.
+        raise InputError(str(error)) from error
     shown.close()
     for line in describe(division, band):
         click.echo(line)
@@ -89,9 +93,11 @@ class _Shown:
     """A bar of the pieces done, on standard error."""
 
     def __init__(self) -> None:
+        from geo.divide import is_compiled
+
         self._bar: Any = None
-        if sys.stderr.isatty():
-            click.echo("The first run after installing compiles, which takes a minute.", err=True)
+        if not is_compiled():
+            click.echo("compiling the search, once after installing: about half a minute", err=True)
 
     def show(self, done: int, total: int, community: str) -> None:
         if self._bar is None:
@@ -147,12 +153,15 @@ def describe(division: Division, band: tuple[float, float]) -> list[str]:
             f"{unit} ({row['load']:,.0f})" for unit, row in division.oversize.head(5).iterrows()
         )
         rest = f" and {len(division.oversize) - 5} more" if len(division.oversize) > 5 else ""
-        lines.append(
-            f"{len(division.oversize)} units hold more than {high:g} and stand alone: {most}{rest}"
-        )
+        count = len(division.oversize)
+        who = "1 unit holds" if count == 1 else f"{count} units hold"
+        alone = "stands alone" if count == 1 else "stand alone"
+        lines.append(f"{who} more than {high:g} and {alone}: {most}{rest}")
     if division.islands:
-        lines.append(f"{len(division.islands)} islands, each its own grid: "
-                     + ", ".join(division.islands[:5]))  # fmt: skip
+        count = len(division.islands)
+        what = "1 island, its own grid" if count == 1 else f"{count} islands, each its own grid"
+        rest = f" and {count - 5} more" if count > 5 else ""
+        lines.append(f"{what}: {', '.join(division.islands[:5])}{rest}")
     lines.append(
         f"{totals['grids']:,} grids, {totals['in_band_pct']:.1f} % of the free ones in"
         f" {low:g}-{high:g}; {totals['bad']} out of band by {totals['off']:,.0f}"
@@ -166,14 +175,24 @@ def describe(division: Division, band: tuple[float, float]) -> list[str]:
     lines.append("communities: " + ", ".join(found))
     bad = division.communities[division.communities["off"] > 0]
     for name, row in bad.iterrows():
-        sure = "proven" if row["verdict"] == "cannot" else f"bound {row['bound']:,.0f}"
-        lines.append(
-            f"  {name}: {int(row['bad'])} grids out by {row['off']:,.0f} ({sure}) because of"
-            f" {row['cause']}"
-        )
+        lines.append(f"  {name}: {_tell_why(row)}")
     if not division.is_complete:
         lines.append("stopped before the end: this is the best plan so far")
     return lines
+
+
+def _tell_why(row: Any) -> str:
+    """Why a community is out of the band: `C053: cannot be in band because of …`."""
+    count = int(row["bad"])
+    grids = f"{count} grid{'s' if count > 1 else ''} out by {row['off']:,.0f}"
+    left = f", which leaves {row['left']:,.0f} over" if row["left"] else ""
+    if row["verdict"] == "cannot":
+        return f"cannot be in band because of {row['cause']}{left}: {grids}, proven least"
+    if row["bound"]:
+        least = f"at least {row['bound']:,.0f} cannot be avoided"
+    else:
+        least = "not proven that it cannot be less"
+    return f"{grids}, {least}; in the way: {row['cause']}{left}"
 
 
 def _number_of(text: str, option: str) -> tuple[str, float]:

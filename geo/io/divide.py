@@ -176,6 +176,7 @@ def describe_division(division: Division, band: tuple[float, float]) -> dict[str
             for unit, row in oversize.iterrows()
         ],
         "islands": list(division.islands),
+        "proofs": _records(division.proofs),
         "communities": _records(division.communities),
         "grids": _records(division.grids),
     }

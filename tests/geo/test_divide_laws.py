@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from geo._divide_exact import solve_sets
 from geo._divide_graph import neighbour_lists, read_graph
 from geo._divide_sets import list_sets
-from geo.divide import Division, divide, weigh_units
+from geo.divide import Board, Division, divide, weigh_units
 from geo.errors import ColumnError, CoverError, CrsError, InputError
 
 SIDE = 100.0
@@ -233,6 +233,63 @@ def test_no_choice_of_sets_is_a_proof():
     assert solved.masks is None
 
 
+def test_a_proof_by_listing_counts_the_sets_that_trying_all_of_them_finds():
+    units = lattice([[190, 20, 70], [40, 90, 10]])
+    found = divide(units, (100, 150))
+    row = found.proofs[found.proofs["how"] == "enumeration"].iloc[0]
+    load = units["households"].to_numpy()
+    count = 0
+    for mask in range(1, 2 ** len(units)):
+        rows = [k for k in range(len(units)) if mask >> k & 1]
+        off = off_of(load[rows], 100, 150)
+        count += off <= row["slack"] and in_one_piece(units.iloc[rows], None)
+    assert row["sets"] == count
+    assert set(row["units"]) == set(units.index)
+    assert row["off"] == found.communities.loc["C", "bound"]
+
+
+def off_of(loads: np.ndarray, low: float, high: float) -> float:
+    """What a set of units is out of the band by; what is beside a unit too large is too much."""
+    if loads.max() > high:
+        return float(loads.sum() - loads.max()) if (loads > high).sum() == 1 else np.inf
+    return float(max(0, low - loads.sum(), loads.sum() - high))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_no_plan_of_a_small_community_beats_its_bound(seed):
+    rng = np.random.default_rng(100 + seed)
+    units = lattice(rng.choice([0, 30, 70, 110, 160, 330], (3, 3)).astype(float).tolist())
+    graph = read_graph(units)
+    around = [set() for _ in units.index]
+    for a, b in zip(graph.left, graph.right, strict=True):
+        around[a].add(int(b))
+        around[b].add(int(a))
+    loads = units["households"].to_numpy()
+    plans = partitions(frozenset(range(9)), around)
+    least = min(
+        sum(deviation(pd.Series(loads[list(grid)]), 100, 200) for grid in plan) for plan in plans
+    )
+    found = divide(units, (100, 200))
+    assert found.communities.loc["C", "bound"] <= least
+    if found.communities.loc["C", "verdict"] == "cannot":
+        assert least > 0
+
+
+def test_a_proof_by_arithmetic_can_be_worked_out_again_from_its_units():
+    units = lattice([[60, 1204, 90], [0, 0, 0]]).drop(index=["u1-0"])
+    found = divide(units, (200, 300))
+    shut = found.proofs[found.proofs["how"] == "arithmetic"]
+    assert len(shut) == 2
+    for _, row in shut.iterrows():
+        load = units["households"][list(row["units"])].sum()
+        assert load == row["load"]
+        # Beside the compound there may be none of its own: then all of it is too much there.
+        assert row["off"] == min(max(0, k * 200 - load, load - k * 300) for k in range(3))
+        assert row["beside"] == ("u1-1",)
+    of = found.communities.loc["C"]
+    assert (of["verdict"], of["cause"], of["left"]) == ("cannot", "u1-1 (1,204)", 150)
+
+
 def test_a_compound_too_large_is_named_and_stands_alone():
     found = divide(lattice([[500, 60, 60], [50, 40, 30]]), (100, 200))
     assert list(found.oversize.index) == ["u0-1"]
@@ -306,6 +363,31 @@ def test_a_search_that_is_stopped_gives_a_lawful_plan_and_says_so():
     found = divide(units, (100, 200), stop=stop)
     assert not found.is_complete
     require_lawful(units, found, 100, 200)
+
+
+def test_the_best_plan_so_far_can_be_seen_while_the_search_goes_on():
+    rng = np.random.default_rng(1)
+    units = lattice(rng.integers(0, 120, (6, 6)).tolist(), [["A"] * 3 + ["B"] * 3] * 6)
+    board, seen = Board(), []
+    found = divide(
+        units, (100, 200), board=board, progress=lambda *_: seen.append(board.labels(len(units)))
+    )
+    first, last = seen
+    assert (first >= 0).sum() == 18
+    assert (last >= 0).all()
+    same = pd.Series(last).groupby(found.plan.to_numpy()).nunique()
+    assert (same == 1).all()
+    assert len(set(last)) == found.plan.nunique()
+
+
+@pytest.mark.parametrize("effort", ["fast", "full"])
+def test_the_answer_is_the_same_for_any_number_of_threads(effort):
+    rng = np.random.default_rng(2)
+    names = [[f"{x // 3}{y // 3}" for x in range(9)] for y in range(9)]
+    units = lattice(rng.integers(0, 120, (9, 9)).tolist(), names)
+    one = divide(units, (100, 200), effort=effort)
+    for threads in (2, 5):
+        assert divide(units, (100, 200), effort=effort, threads=threads).plan.equals(one.plan)
 
 
 def test_progress_counts_the_pieces():
