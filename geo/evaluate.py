@@ -35,6 +35,15 @@ from geo._evaluate_facts import CaseFacts as CaseFacts
 from geo._evaluate_facts import Moves as Moves
 from geo._evaluate_facts import facts_of as facts_of
 from geo._evaluate_facts import moves_of as moves_of
+from geo._evaluate_figures import (
+    Figures,
+    find_figures,
+    find_points,
+    flag_change,
+    rank_rows,
+    sum_coverage,
+    sum_scores,
+)
 from geo._evaluate_groups import NOBODY as NOBODY
 from geo._evaluate_groups import Groups, by_area, by_department, by_post
 from geo._evaluate_repeats import find_repeats as find_repeats
@@ -185,20 +194,22 @@ def evaluate(
     wanted = [one for one in INDICATORS.values() if by in one.objects]
     view = _view(facts, period, chosen, crs, by)
     tallies = _tallies(wanted, view)
-    table = _figures(wanted, tallies, groups, coverage, boundary, level, chosen.most_unknown)
+    size = len(groups.labels)
+    covered = sum_coverage(coverage, boundary, level, size)
+    figures = find_figures(wanted, tallies, groups, chosen.most_unknown, covered)
     marks = {mark.name: mark for mark in (chosen.marks or {}).get(by, ())}
-    table = _ranked(table, groups, chosen.least_cases, marks)
+    table, scores = _judge(wanted, figures, groups, chosen.least_cases, marks)
     if compared:
         others = {"last_year": year_earlier(period), "last_period": period_before(period)}
         for word, other in others.items():
             before = _tallies(wanted, _view(facts, other, chosen, crs, by))
-            past = _figures(wanted, before, groups, None, boundary, level, chosen.most_unknown)
-            table = _beside(table, past["value"], word)
+            past = find_figures(wanted, before, groups, chosen.most_unknown, None)
+            flag, rate = flag_change(figures.value, past.value)
+            table[f"{word}_value"] = past.value.ravel()
+            table[f"{word}_flag"] = flag.ravel()
+            table[f"{word}_rate"] = rate.ravel()
     counts = count_moves(view, groups) if by == "post" else count_stages(view, groups)
-    return Evaluation(
-        by, period, table, _scores(table, groups, marks), counts, groups.names, groups,
-        tallies, facts,
-    )  # fmt: skip
+    return Evaluation(by, period, table, scores, counts, groups.names, groups, tallies, facts)
 
 
 def _view(
@@ -229,115 +240,32 @@ def _tallies(wanted: list[Indicator], view: View) -> dict[str, Tally]:
     return {one.name: one.tally(view) for one in wanted if one.tally is not None}
 
 
-def _figures(
+def _judge(
     wanted: list[Indicator],
-    tallies: Mapping[str, Tally],
+    figures: Figures,
     groups: Groups,
-    coverage: pd.DataFrame | None,
-    boundary: Boundary | None,
-    level: str,
-    most_unknown: float,
-) -> pd.DataFrame:
-    """Numerator, denominator and value of each indicator and unit."""
-    size, parts = len(groups.labels), []
-    for one in wanted:
-        if one.tally is None:
-            above, below = _covered(coverage, boundary, level, size)
-            silent = np.zeros(size, dtype=np.int64)
-            empty = "no_rounds"
-        else:
-            tally = tallies[one.name]
-            label = groups.of(tally)
-            kept = label >= 0
-            ones = np.ones(int(kept.sum()))
-            below = _sums(label[kept], ones, size)
-            above = _sums(label[kept], tally.hit[kept], size)
-            silent_label = groups.of_cases(tally.left_out)
-            silent = np.bincount(silent_label[silent_label >= 0], minlength=size)
-            empty = "not_worked_out" if one.name == "repeat_rate" else tally.why
-        value = np.full(size, np.nan)
-        told = (below > 0) & (silent <= most_unknown * (below + silent))
-        value[told] = above[told] / below[told]
-        lacking = np.where((silent > 0) | (one.tally is None), empty, "no_cases")
-        parts.append(
-            pd.DataFrame(
-                {
-                    "code": groups.labels,
-                    "indicator": one.name,
-                    "value": value,
-                    "numerator": above,
-                    "denominator": below,
-                    "unknown": silent,
-                    "reason": np.where(told, "", lacking).astype(object),
-                }
-            )
-        )
-    return pd.concat(parts).set_index(["code", "indicator"])
-
-
-def _covered(
-    coverage: pd.DataFrame | None, boundary: Boundary | None, level: str, size: int
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    if coverage is None or boundary is None:
-        return np.zeros(size), np.zeros(size)
-    units = boundary.units(level)
-    row = boundary.grids.index.astype(str).get_indexer(coverage.index.astype(str))
-    place = np.append(units.of_grid, len(units) + 1)[row]
-    above, below = (
-        _sums(place, coverage[name].to_numpy(dtype=np.float64), size)
-        for name in ("covered", "whole")
+    least: int,
+    marks: Mapping[str, Mark],
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The table of figures with ranks and points, and the scores."""
+    enough = figures.below >= least
+    enough |= np.array([one.tally is None for one in wanted])[:, None]
+    fair = np.where(enough & ~groups.labels.isin(groups.beside), figures.value, np.nan)
+    rank = rank_rows(fair, np.array([one.good == "high" for one in wanted]))
+    weight, points = find_points(wanted, fair, marks)
+    names = [one.name for one in wanted]
+    index = pd.MultiIndex.from_product([names, groups.labels], names=["indicator", "code"])
+    table = pd.DataFrame(
+        {
+            "value": figures.value.ravel(),
+            "numerator": figures.above.ravel(),
+            "denominator": figures.below.ravel(),
+            "unknown": figures.silent.ravel().astype(np.int64),
+            "reason": figures.reason.ravel(),
+            "rank": pd.array(rank.ravel(), dtype="Int64"),
+            "weight": np.repeat(weight, len(groups.labels)),
+            "points": points.ravel(),
+        },
+        index=index.swaplevel(),
     )
-    return above, below
-
-
-def _sums(
-    label: npt.NDArray[np.int64], values: npt.NDArray[np.float64], size: int
-) -> npt.NDArray[np.float64]:
-    return np.asarray(np.bincount(label, weights=values, minlength=size), dtype=np.float64)
-
-
-def _ranked(
-    table: pd.DataFrame, groups: Groups, least: int, marks: Mapping[str, Mark]
-) -> pd.DataFrame:
-    """Add rank, weight and points."""
-    names = table.index.get_level_values("indicator")
-    codes = table.index.get_level_values("code")
-    enough = (table["denominator"] >= least) | (names == "area_coverage_rate")
-    fair = table["value"].where(enough & ~codes.isin(groups.beside))
-    good = np.array([INDICATORS[name].good == "high" for name in names], dtype=bool)
-    rank = fair.where(~good, -fair).groupby(level="indicator").rank(method="min")
-    weight = np.array([marks[name].weight if name in marks else 0.0 for name in names])
-    full = np.array([marks[name].full if name in marks else 1.0 for name in names])
-    zero = np.array([marks[name].zero if name in marks else 0.0 for name in names])
-    share = np.clip((fair.to_numpy() - zero) / (full - zero), 0, 1)
-    points = np.where(weight > 0, weight * share, np.nan)
-    return table.assign(rank=rank.astype("Int64"), weight=weight, points=points)
-
-
-def _scores(table: pd.DataFrame, groups: Groups, marks: Mapping[str, Mark]) -> pd.DataFrame:
-    possible = sum(mark.weight for mark in marks.values())
-    known = table["weight"].where(table["points"].notna(), 0.0).groupby(level="code").sum()
-    got = table["points"].fillna(0.0).groupby(level="code").sum()
-    known, got = known.reindex(groups.labels), got.reindex(groups.labels)
-    score = (got / known.where(known > 0) * 100).rename("score")
-    told = known / possible * 100 if possible else known * 0.0
-    # Posts are ranked among their own kind: an acceptor is no better than a dispatcher.
-    kind = [code.partition(":")[0] if groups.by == "post" else "" for code in groups.labels]
-    rank = score.groupby(kind).rank(method="min", ascending=False).astype("Int64")
-    frame = pd.DataFrame({"score": score, "points_known": told, "rank": rank})
-    frame.insert(0, "name", [groups.names.get(code, code) for code in frame.index])
-    return frame[~frame.index.isin(groups.beside)].rename_axis("code")
-
-
-def _beside(table: pd.DataFrame, past: pd.Series, word: str) -> pd.DataFrame:
-    """Add value, flag and rate of another period."""
-    value = past.reindex(table.index)
-    known = table["value"].notna() & value.notna()
-    flag = np.select(
-        [~known, table["value"] > value, table["value"] < value], ["unknown", "up", "down"],
-        default="same",
-    )  # fmt: skip
-    rate = (table["value"] - value) / value.where(value != 0)
-    return table.assign(
-        **{f"{word}_value": value, f"{word}_flag": flag.astype(object), f"{word}_rate": rate}
-    )
+    return table, sum_scores(weight, points, groups, marks)
