@@ -33,6 +33,7 @@ from dashboards.pages import (
     workers_coverage,
     workers_sheet,
 )
+from dashboards.plan_impact_routes import add_plan_impact_routes
 from dashboards.plan_routes import add_plan_routes
 from dashboards.plan_snap_routes import add_plan_snap_routes
 from dashboards.plan_state_routes import add_plan_state_routes
@@ -131,6 +132,7 @@ def create_app(settings: Settings, store: Store) -> Dash:
     add_leader_routes(server, store)
     add_plan_routes(server, store)
     add_plan_state_routes(server, store)
+    add_plan_impact_routes(server, store)
     add_plan_snap_routes(server, store)
 
     @server.get("/theme.css")

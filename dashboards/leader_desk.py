@@ -15,6 +15,7 @@ from concurrent.futures import TimeoutError as NotYetError
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import numpy as np
 import pandas as pd
 
 from dashboards.store import Store
@@ -22,6 +23,13 @@ from geo.briefing import Briefing, write_briefing
 from geo.compare import Boundary, Period
 from geo.errors import InputError
 from geo.evaluate import CaseFacts, Evaluation, EvaluationRules, evaluate, reconcile
+from geo.hotspots import (
+    Weights,
+    contiguity_weights,
+    count_slices,
+    find_emerging,
+    find_hot_spots,
+)
 from geo.io.case_columns import CaseColumns
 from geo.io.compare import read_boundary
 from geo.io.evaluation import read_case_facts, read_evaluation
@@ -32,6 +40,11 @@ PATIENCE_S = 1.5
 
 KEPT = 24
 """Choices in memory; an answer of 3,311 grids takes some 5 MB."""
+
+WEEK_S = 7 * 86_400
+HOT_WEEKS = 52
+LEAST_WEEKS = 10
+"""Weeks that emerging hot spots are told by: a year; the published method asks for ten slices."""
 
 STEP = timedelta(minutes=1)
 """A period that runs is cut at the last whole step, so that all who ask see the same figures."""
@@ -49,6 +62,9 @@ class LeaderFigures:
     """Of the period by class, see `geo.evaluate.reconcile`; of the whole city."""
     boundary: Boundary
     rules: EvaluationRules
+    hot: pd.DataFrame
+    """Grids of the city by `grid_id`: Gi* of the period (`find_hot_spots`), and `emerging`, their
+    class over the last year of weeks (`find_emerging`)."""
     version: str
     """Another one whenever any figure may be another."""
 
@@ -70,6 +86,7 @@ class LeaderDesk:
         self._answers: OrderedDict[Hashable, Future[LeaderFigures]] = OrderedDict()
         self._boundary: tuple[str, Boundary] | None = None
         self._facts: CaseFacts | None = None
+        self._weights: tuple[Boundary, Weights] | None = None
 
     def ask(self, choice: LeaderChoice) -> LeaderFigures | None:
         """The figures of a choice; None: they are being worked out, ask again.
@@ -106,6 +123,31 @@ class LeaderDesk:
         """How far the reading of cases is, 0 to 1."""
         return self._cases.progress
 
+    def _hot_spots(self, cases: CaseColumns, boundary: Boundary, view: LeaderView) -> pd.DataFrame:
+        """Gi* of the period by grid, and what it is becoming over the weeks that have records."""
+        if not len(boundary.grids):
+            return pd.DataFrame(columns=["value", "z", "q", "kind", "emerging"])
+        if self._weights is None or self._weights[0] is not boundary:
+            grids = boundary.grids.to_crs(self._store.workspace.metric_crs())
+            self._weights = (boundary, contiguity_weights(grids))
+        weights = self._weights[1]
+        rows = boundary.assign(cases.lon, cases.lat)
+        codes = cases.codes("classes", list(view.choice.classes))
+        keep = np.isin(cases.class_code, codes) if view.choice.classes else slice(None)
+        rows, moments = rows[keep], cases.reported[keep]
+        now = view.comparison.now
+        counts = count_slices(rows, moments, [now.begin_s, max(now.end_s, now.begin_s + 1)],
+                              weights.ids)  # fmt: skip
+        table = find_hot_spots(counts.iloc[:, 0], weights)
+        end = int(view.at.timestamp())
+        edges = [end - k * WEEK_S for k in range(HOT_WEEKS, -1, -1)]
+        weeks = count_slices(rows, moments, edges, weights.ids)
+        weeks = weeks.loc[:, weeks.sum() > 0]
+        table["emerging"] = (
+            find_emerging(weeks, weights)["kind"] if weeks.shape[1] >= LEAST_WEEKS else None
+        )
+        return table
+
     def _moment(self) -> datetime:
         at = self._store.clock().astimezone(self._store.zone)
         return at - timedelta(seconds=at.timestamp() % STEP.total_seconds())
@@ -141,5 +183,6 @@ class LeaderDesk:
             reconcile(cases, now),
             boundary,
             rules,
+            self._hot_spots(cases, boundary, view),
             f"{cases.version}.{stamp}.{int(at.timestamp()):x}",
         )  # fmt: skip

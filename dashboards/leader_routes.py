@@ -13,6 +13,7 @@ from typing import Any
 import flask
 
 from dashboards.components import leader_parts as parts
+from dashboards.components.leader_map import change_map, hot_map
 from dashboards.language import page_words
 from dashboards.leader_desk import LeaderDesk, LeaderFigures
 from dashboards.server import pack, send
@@ -135,21 +136,10 @@ def view_json(store: Store, figures: LeaderFigures, words: Words) -> dict[str, A
         "to": now.end_s,
         "then": [view.comparison.then.begin_s, view.comparison.then.end_s],
         "at": f"{view.at:%H:%M}",
-        "changes": _changes(figures),
-    }
-
-
-def _changes(figures: LeaderFigures) -> dict[str, list[Any]]:
-    """Change and verdict of each unit of the area, for the map."""
-    units = figures.view.units
-    change = [None if value != value else round(float(value), 4) for value in units["change"]]
-    # Infinity is no number of JSON: only now has cases.
-    change = [9.99 if value == float("inf") else value for value in change]
-    return {
-        "code": [str(code) for code in units.index],
-        "change": change,
-        "verdict": [str(word) for word in units["verdict"]],
-        "now": [float(value) for value in units["now"]],
+        "maps": {
+            "change": change_map(figures, store.snapshot(), words),
+            "hot": hot_map(figures, store.snapshot(), words),
+        },
     }
 
 

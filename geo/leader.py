@@ -280,7 +280,9 @@ def _trend(
     table.loc["(total)"] = count.sum(axis=0)
     # A week without any case in the whole city is one without records: unknown, and not zero.
     told = np.bincount(week[(week >= 0) & (week < TREND_WEEKS)], minlength=TREND_WEEKS) > 0
-    return weeks, table.astype(float).where(told[None, :])
+    table = table.astype(float)
+    table.loc[:, ~told] = np.nan
+    return weeks, table
 
 
 def _joined(

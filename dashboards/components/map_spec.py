@@ -122,9 +122,9 @@ def build_shade(
         spec={
             "level": level,
             "scope": None if scope is None else {"level": scope[0], "code": scope[1]},
-            "rows": _typed(rows),
-            "classes": _typed(found.codes),
-            "values": _typed(np.round(values, 1).astype(np.float32)),
+            "rows": typed(rows),
+            "classes": typed(found.codes),
+            "values": typed(np.round(values, 1).astype(np.float32)),
             "palette": list(found.palette),
             "labels": labels,
             "unit": unit,
@@ -140,7 +140,7 @@ def build_shade(
     )
 
 
-def _typed(values: np.ndarray) -> dict[str, str]:
+def typed(values: np.ndarray) -> dict[str, str]:
     """Numbers as base64 of their bytes, smallest first as every browser has them."""
     names = {"int8": "i1", "int32": "i4", "float32": "f4"}
     data = base64.b64encode(np.ascontiguousarray(values).tobytes()).decode()

@@ -1,0 +1,60 @@
+/* The maps beside a briefing: change by unit, hot spots, and heat (82-leader-heat.js registers it).
+   A map is a mode with `show(view)` and `hide()`; the shade of units is the common one (21-map-shade). */
+(function () {
+  "use strict";
+  const w = (window.wangge = window.wangge || {});
+  const l = w.leader;
+  const by = (id) => document.getElementById("leader-" + id);
+  const modes = (l.modes = l.modes || {});
+  const names = ["change", "hot", "heat"];
+
+  function dress(element) {
+    // Colours of the legend come as data: the page's policy allows no style in markup.
+    for (const swatch of element.querySelectorAll("[data-colour]")) swatch.style.background = swatch.dataset.colour;
+  }
+  l.tell = function (title, note, legend) {
+    by("map-title").textContent = title;
+    by("map-note").textContent = note;
+    if (legend !== undefined) {
+      by("legend").innerHTML = legend;
+      dress(by("legend"));
+    }
+  };
+
+  for (const name of ["change", "hot"]) {
+    modes[name] = {
+      show(view) {
+        const map = view.maps[name];
+        w.map.shade(map.spec);
+        l.tell(map.title, map.note, map.legend);
+      },
+      hide() {},
+    };
+  }
+
+  let current = null;
+  l.mode = () => (modes[l.choice().map] ? l.choice().map : "change");
+  function show() {
+    const view = l.view;
+    const name = l.mode();
+    if (!view) return;
+    if (current && current !== name) modes[current].hide();
+    current = name;
+    modes[name].show(view);
+    for (const button of by("map-by").querySelectorAll("button")) button.setAttribute("aria-pressed", String(button.dataset.map === name));
+  }
+  function buttons() {
+    by("map-by").replaceChildren(...names.filter((name) => modes[name]).map((name) =>
+      w.cases.h("button", { type: "button", "data-map": name, onclick: () => { l.choose({ map: name === "change" ? "" : name }, true); show(); } }, l.say("map." + name))));
+  }
+  l.onView(() => {
+    if (!by("map-by").children.length) buttons();
+    show();
+  });
+  l.showMap = show;
+  /* A unit named in the text is shown on the map. */
+  l.focus = function (code) {
+    const view = l.view;
+    if (view && l.mode() === "change") w.map.flyToUnit(view.level, code);
+  };
+})();
