@@ -135,7 +135,9 @@ def _matched(
         done = ", ".join(
             f"{row.change.replace('_', ' ')} ({row.count:,})" for row in changes.itertuples()
         )
-        notes.append(note("repaired", names, f"borders of {{n}} blocks were made to match: {done}"))
+        if names:
+            text = f"borders of {{n}} blocks were made to match: {done}"
+            notes.append(note("repaired", names, text))
         single = _unpacked(frame.geometry.to_numpy())
         shapes = _project(single, crs)
         if not shapely.coverage_is_valid(shapes):
@@ -149,8 +151,8 @@ def _matched(
 
 
 def _unpacked(shapes: Shapes) -> Shapes:
-    """Multipolygons of one part as polygons."""
-    out = np.array(shapes, dtype=object)
+    """Multipolygons of one part as polygons; a vertex that stands twice in a row stands once."""
+    out = np.array(shapely.remove_repeated_points(shapes), dtype=object)
     lone = (shapely.get_type_id(out) == 6) & (shapely.get_num_geometries(out) == 1)
     out[lone] = shapely.get_geometry(out[lone], 0)
     return out
