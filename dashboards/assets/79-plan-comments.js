@@ -61,9 +61,9 @@
 
   function pins() {
     if (!plan.s) return;
-    const features = openOnes().filter((one) => one.lon !== null).map((one) => ({ type: "Feature", properties: { id: one.id }, geometry: { type: "Point", coordinates: [one.lon, one.lat] } }));
-    if (t.place) features.push({ type: "Feature", properties: { id: "new", colour: w.colour("accent") }, geometry: { type: "Point", coordinates: t.place } });
-    plan.overlay("comments", { type: "FeatureCollection", features }, { line: "accent", circle: 7 });
+    const features = openOnes().filter((one) => one.lon !== null).map((one) => ({ type: "Feature", properties: { id: one.id, colour: w.colour("accent") }, geometry: { type: "Point", coordinates: [one.lon, one.lat] } }));
+    if (t.place) features.push({ type: "Feature", properties: { id: "new", colour: w.colour("soon") }, geometry: { type: "Point", coordinates: t.place } });
+    plan.overlay("comments", { type: "FeatureCollection", features }, { line: "panel", circle: 7 });
   }
   function pin(p) {
     const near = openOnes().find((one) => {
@@ -114,7 +114,7 @@
     const replies = t.list.filter((other) => other.reply_to === one.id);
     return h("li", { class: "pv-comment" + (one.done ? " is-done" : ""), "data-comment": one.id },
       h("div", { class: "pv-version" }, h("b", {}, one.by), h("span", { class: "inc-quiet" }, one.at + (one.grid ? " · " + gridName(one.grid) : "")),
-        one.lon !== null ? h("button", { type: "button", class: "pv-goto", "aria-label": word("verdict.goto"), title: word("verdict.goto"), onclick: () => goTo(one) }, "⌖") : null),
+        one.lon !== null ? h("button", { type: "button", class: "pv-goto", "aria-label": word("verdict.goto"), title: word("verdict.goto"), onclick: () => goTo(one) }) : null),
       h("p", { class: "pv-text" }, one.text),
       replies.length ? h("ul", { class: "pv-replies" }, replies.map((reply) => h("li", {}, h("b", {}, reply.by), h("span", { class: "inc-quiet" }, reply.at), h("p", { class: "pv-text" }, reply.text)))) : null,
       one.done ? h("p", { class: "pv-help" }, word("comment.done", { by: one.done })) : null,

@@ -129,9 +129,9 @@
   }
   function findingRow(finding) {
     return h("li", { class: "pv-finding is-" + finding.severity, "data-rule": finding.rule },
-      h("span", { class: "pv-mark", title: word(finding.severity) }, finding.severity === "error" ? "✕" : "!"),
+      h("span", { class: "pv-mark", title: word(finding.severity) }, finding.severity === "error" ? "×" : "!"),
       h("span", { class: "pv-text" }, h("span", { class: "pv-hidden" }, word(finding.severity) + " "), finding.text),
-      finding.point ? h("button", { type: "button", class: "pv-goto", "aria-label": word("verdict.goto"), title: word("verdict.goto"), onclick: () => goTo(finding) }, "⌖") : null);
+      finding.point ? h("button", { type: "button", class: "pv-goto", "aria-label": word("verdict.goto"), title: word("verdict.goto"), onclick: () => goTo(finding) }) : null);
   }
   function showVerdict() {
     const told = v.verdict;
@@ -228,7 +228,7 @@
       plan.overlay("past", null);
       v.shown = c.trouble(answer);
     } else {
-      plan.overlay("past", answer.body, { line: "text", width: 2.5, dash: [2.5, 1.75] });
+      plan.overlay("past", answer.body, { line: "accent", width: 2.5, dash: [2.5, 1.75] });
       v.shown = word("past.shown", { day, n: plan.text(answer.body.n), version: answer.body.version });
     }
     v.past = day;

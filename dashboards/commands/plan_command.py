@@ -120,7 +120,7 @@ def import_(
             click.echo(f"note: {note}", err=True)
         for grid, area in sorted(done.differs.items(), key=lambda item: -item[1])[:10]:
             click.echo(f"grid {grid} differs from the file by {area:,.0f} m2", err=True)
-        click.echo(f"plan {done.plan_id} begun: {done.moved} vertices moved, {done.cut} blocks cut")
+        click.echo(f"plan {done.plan_id} begun: {done.moved} vertices moved, {done.cut} parts cut off")
         judged = judge_plan(workspace, book, done.plan_id, at=at, band=settings.band)
         click.echo(_tell(judged.verdict))
 
