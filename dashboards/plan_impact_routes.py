@@ -20,8 +20,10 @@ from dashboards.language import page_words
 from dashboards.plan_desk import Entry, desk_of
 from dashboards.plan_impact import Impacts, Told, impacts_of
 from dashboards.plan_routes import answer, answered
+from dashboards.server import Packed, pack, send
 from dashboards.store import Store
 from dashboards.words import Words
+from layers.to_geojson import frame_to_geojson
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 Answer = flask.typing.ResponseReturnValue
@@ -48,6 +50,17 @@ def add_plan_impact_routes(server: flask.Flask, store: Store, *, threaded: bool 
         response.headers["Cache-Control"] = "no-store"
         return response
 
+    @routes.get("/<plan_id>/before.geojson")
+    @wrap
+    def before(plan_id: str) -> Answer:
+        words = page_words(store.settings.language)
+        with desk.open(plan_id) as entry:
+            told = impacts.find(plan_id, entry, read_band(store))
+            if told is None:
+                return _wait(store, impacts, entry, words)
+            body = before_geojson(store, entry, told)
+        return send(body, "application/geo+json", "no-store")
+
     @routes.get("/<plan_id>/report.<kind>")
     @wrap
     def report(plan_id: str, kind: str) -> Answer:
@@ -70,6 +83,19 @@ def read_band(store: Store) -> tuple[float, float]:
         return store.settings.band
     is_good = math.isfinite(low) and math.isfinite(high) and 0 <= low <= high
     return (low, high) if is_good else store.settings.band
+
+
+def before_geojson(store: Store, entry: Entry, told: Told) -> Packed:
+    """The grids that a plan is set against, with households and kind, packed once a base."""
+    plan, base = told.impact.before, entry.open.base
+
+    def make() -> Packed:
+        frame = base.grid_polygons(plan)
+        rest = set(base.rest_grids(plan))
+        frame["kind"] = ["rest" if k in rest else kind for k, kind in frame["kind"].items()]
+        return pack(frame_to_geojson(frame, ["name", "kind", "households"]))
+
+    return store.remember(("plan-before", base.name), told.at, make)
 
 
 def _wait(store: Store, impacts: Impacts, entry: Entry, words: Words) -> flask.Response:

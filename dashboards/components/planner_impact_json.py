@@ -6,7 +6,6 @@ many there are; the workbook has all of them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -18,9 +17,11 @@ from dashboards.words import Words
 from geo.codes import class_name
 from geo.errors import CodeError
 from geo.impact import FIGURES, SUMS, find_compounds, find_moved_things, sum_up
-from geo.plan import Plan
 
 MOST = 100
+MOST_BLOCKS = 2000
+"""Blocks whose outline the map of the change draws."""
+
 SCHOOLS = ("school", "kindergarten")
 
 
@@ -57,6 +58,7 @@ def impact_json(told: Told, words: Words) -> dict[str, Any]:
         "cases": _cut(_cases(told, words)),
         "classes": class_changes(told, words),
         "before": _households(impact.then),
+        "moved": list(impact.blocks.index[:MOST_BLOCKS]),
         "weights": told.weights,
         "at": told.at.timestamp() * 1000,
     }
@@ -80,23 +82,11 @@ def class_text(code: str, words: Words) -> str:
         return code
 
 
-def holders(told: Told) -> dict[str, str]:
-    """Name of who answers for each grid of the plan, of those that live on; and of before."""
-    return {str(k): str(v) for k, v in told.names.items()}
-
-
 def worker_text(worker_id: object, names: pd.Series, empty: str) -> str:
     """Name of a worker, or what to say where there is nobody."""
     if worker_id is None or pd.isna(worker_id) or worker_id == "":
         return empty
     return str(names.get(str(worker_id), worker_id))
-
-
-def bounds_of(plan: Plan, rows: Iterable[int]) -> list[float]:
-    """West, south, east, north of some blocks, in the plan's CRS."""
-    boxes = [plan.ground.polygon(int(row)).bounds for row in rows]
-    low, high = np.min(boxes, axis=0), np.max(boxes, axis=0)
-    return [float(low[0]), float(low[1]), float(high[2]), float(high[3])]
 
 
 def _row(one: dict[str, Any]) -> dict[str, Any]:
