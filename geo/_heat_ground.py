@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import geopandas as gpd
 import numpy as np
@@ -20,6 +20,7 @@ import shapely
 from geo.datum import require_metres
 from geo.errors import InputError
 from geo.locate import GridIndex
+from geo.schema import STORAGE_CRS
 
 KERNELS = ("quartic", "epanechnikov", "gaussian")
 GAUSS_REACH = 4.0
@@ -42,10 +43,18 @@ narrower than a cell."""
 _FINE = 8
 """Points on each side of a border cell by which its shares of grids are found."""
 
+_KNOTS = 96
 _AT_ONCE = 20_000
 _MOST_GRIDS = 1 << 24
 
 Floats = npt.NDArray[np.float32]
+
+
+class Finder(Protocol):
+    """Finds the grid of points in metres, see `geo.locate.GridIndex.assign`."""
+
+    def assign(self, x: Any, y: Any) -> npt.NDArray[np.int32]:
+        """Row of the grid of each point, -1 outside."""
 
 
 def kernel_values(kernel: str, distance: npt.ArrayLike, bandwidth_m: float) -> npt.NDArray[Any]:
@@ -88,6 +97,17 @@ class CutCells:
     """Number of a cell, row by row."""
     grid: npt.NDArray[np.int64]
     share: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Knots:
+    """Which cell lies under places of a web map; between knots straight lines are within 0.1 m."""
+
+    frame: tuple[float, float, float]
+    """Left, top and step, in shares of the web Mercator square, whose top is in the north."""
+    u: npt.NDArray[np.float64]
+    """Column of the cell under each knot, whole numbers are middles; rows from north to south."""
+    v: npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -213,6 +233,26 @@ class HeatGround:
         v = (np.asarray(y, np.float64) - self.south) / self.cell_m - 0.5
         return u, v
 
+    @cached_property
+    def knots(self) -> Knots:
+        """Where on a web map the cells lie."""
+        rows, columns = self.shape
+        to_degrees = pyproj.Transformer.from_crs(self.crs, STORAGE_CRS, always_xy=True)
+        east, north = self.west + columns * self.cell_m, self.south + rows * self.cell_m
+        west, south, east, north = to_degrees.transform_bounds(self.west, self.south, east, north)
+        left, right = ((part + 180) / 360 for part in (west, east))
+        top, bottom = (
+            (1 - np.arcsinh(np.tan(np.radians(part))) / np.pi) / 2 for part in (north, south)
+        )
+        step = max(right - left, bottom - top) / _KNOTS
+        across = left + step * np.arange(-1, int((right - left) / step) + 3)
+        down = top + step * np.arange(-1, int((bottom - top) / step) + 3)
+        lon = across * 360 - 180
+        lat = np.degrees(np.arctan(np.sinh(np.pi * (1 - 2 * down))))
+        back = pyproj.Transformer.from_crs(STORAGE_CRS, self.crs, always_xy=True)
+        u, v = self.cells_of(*back.transform(*np.meshgrid(lon, lat)))
+        return Knots((float(across[0]), float(down[0]), float(step)), u, v)
+
     def place_of(self, row: int, column: int) -> tuple[float, float]:
         """x and y of the middle of a cell."""
         return self.west + (column + 0.5) * self.cell_m, self.south + (row + 0.5) * self.cell_m
@@ -223,7 +263,7 @@ def make_ground(
     *,
     bandwidth_m: float,
     kernel: str = "quartic",
-    index: GridIndex | None = None,
+    index: Finder | None = None,
 ) -> HeatGround:
     """Lay fine cells over the grids of a city, for one kernel and bandwidth.
 
@@ -236,7 +276,7 @@ def make_ground(
     kernel
         One of KERNELS, see `kernel_values`.
     index
-        `GridIndex(grids)`, else made here.
+        `GridIndex(grids)`, else made here; or another finder with its `assign`.
 
     Raises
     ------
@@ -262,7 +302,7 @@ def make_ground(
     # One cell more, so that linear binning finds a neighbour on every side.
     columns, rows = int(np.ceil(wide / cell)) + 2, int(np.ceil(high / cell)) + 2
     x0, y0 = west - margin - cell, south - margin - cell
-    finder = GridIndex(grids) if index is None else index
+    finder: Finder = GridIndex(grids) if index is None else index
     x = x0 + (np.arange(columns) + 0.5) * cell
     y = y0 + (np.arange(rows) + 0.5) * cell
     grid = finder.assign(*(part.ravel() for part in np.meshgrid(x, y))).reshape(rows, columns)
@@ -278,7 +318,7 @@ def make_ground(
 
 
 def _cut_cells(
-    finder: GridIndex, grid: npt.NDArray[np.int32], x: npt.NDArray[Any], y: npt.NDArray[Any],
+    finder: Finder, grid: npt.NDArray[np.int32], x: npt.NDArray[Any], y: npt.NDArray[Any],
     cell: float,
 ) -> CutCells:  # fmt: skip
     """Cells that a border of grids runs through, by many points in each."""

@@ -33,6 +33,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from geo._heat_ground import KERNELS as KERNELS
+from geo._heat_ground import Finder as Finder
 from geo._heat_ground import HeatGround as HeatGround
 from geo._heat_ground import kernel_reach_m as kernel_reach_m
 from geo._heat_ground import kernel_values as kernel_values
@@ -64,7 +65,7 @@ _EVERY_HOUR, _EVERY_MONTH = 168, 12
 
 @dataclass(frozen=True, eq=False)
 class HeatPoints:
-    """Cases as heat needs them, one value a row, 28 bytes."""
+    """Cases as heat needs them, one value a row, 30 bytes."""
 
     x: npt.NDArray[np.float64]
     """Metres in the CRS of the ground; NaN without a place or outside of all grids."""
@@ -77,6 +78,8 @@ class HeatPoints:
     """Month of the year, January is 0."""
     kind: npt.NDArray[np.int16]
     """Code of the class, -1 without."""
+    source: npt.NDArray[np.int16]
+    """Code of how it was reported, -1 not told."""
     grid: npt.NDArray[np.int32]
     """Row of the grid, -1 outside or without a place."""
 
@@ -93,6 +96,8 @@ class HeatChoice:
     last: int | None = None
     kinds: tuple[int, ...] | None = None
     """Codes of classes; an empty tuple chooses nothing, for classes that nobody knows."""
+    sources: tuple[int, ...] | None = None
+    """Codes of how cases were reported, likewise."""
     hours: tuple[int, ...] = ()
     """Hours of the day, 0 to 23."""
     weekdays: tuple[int, ...] = ()
@@ -111,7 +116,7 @@ class HeatChoice:
 
 def heat_points(
     x: npt.ArrayLike, y: npt.ArrayLike, days: npt.ArrayLike, hours: npt.ArrayLike,
-    kinds: npt.ArrayLike, grid: npt.ArrayLike,
+    kinds: npt.ArrayLike, grid: npt.ArrayLike, *, sources: npt.ArrayLike | None = None,
 ) -> HeatPoints:  # fmt: skip
     """Make the points of heat.
 
@@ -125,7 +130,10 @@ def heat_points(
         Codes of classes, -1 without.
     grid
         Row of the grid (`GridIndex.assign`), -1 outside.
+    sources
+        Codes of how cases were reported, -1 not told.
     """
+    told = np.full(1, -1) if sources is None else sources
     day = np.asarray(days, dtype=np.int32)
     rows = np.asarray(grid, dtype=np.int32)
     outside = rows < 0
@@ -136,7 +144,8 @@ def heat_points(
     return HeatPoints(
         np.where(outside, np.nan, np.asarray(x, dtype=np.float64)),
         np.where(outside, np.nan, np.asarray(y, dtype=np.float64)),
-        day, hour.astype(np.uint8), month.astype(np.uint8), np.asarray(kinds, dtype=np.int16), rows,
+        day, hour.astype(np.uint8), month.astype(np.uint8), np.asarray(kinds, dtype=np.int16),
+        np.array(np.broadcast_to(np.asarray(told, dtype=np.int16), day.shape)), rows,
     )  # fmt: skip
 
 
@@ -182,15 +191,16 @@ def bin_points(
 
     `known` leaves out the points of some grids. Also gives how many were counted.
     """
-    first, last, hours, months, kinds = _tables(points, choice or HeatChoice())
+    first, last, hours, months, kinds, sources = _tables(points, choice or HeatChoice())
     grid_ok = (
         np.ones(len(ground.grids) + 1, dtype=bool) if known is None else np.append(known, True)
     )
     grid_ok[-1] = False
     out = np.zeros(ground.shape)
     chosen = bin_chosen(
-        points.x, points.y, points.day, points.hour, points.month, points.kind, points.grid,
-        first, last, hours, months, kinds, grid_ok, ground.west, ground.south, ground.cell_m, out,
+        points.x, points.y, points.day, points.hour, points.month, points.kind, points.source,
+        points.grid, first, last, hours, months, kinds, sources, grid_ok, ground.west,
+        ground.south, ground.cell_m, out,
     )  # fmt: skip
     return out, int(chosen)
 
@@ -204,30 +214,38 @@ def count_points(
     The last row, with the label -1, has those in none, so that all adds up.
     """
     out = np.zeros(len(areas) + 1, dtype=np.int64)
-    first, last, hours, months, kinds = _tables(points, choice or HeatChoice())
+    first, last, hours, months, kinds, sources = _tables(points, choice or HeatChoice())
     count_chosen(
-        points.day, points.hour, points.month, points.kind, first, last, hours, months, kinds,
-        area, out,
+        points.day, points.hour, points.month, points.kind, points.source, first, last, hours,
+        months, kinds, sources, area, out,
     )  # fmt: skip
     return pd.Series(out, index=areas.append(pd.Index([-1])), name="count")
 
 
 def _tables(points: HeatPoints, choice: HeatChoice) -> tuple[Any, ...]:
-    """A choice as tables to look up: from day, to day, hours of the week, months, classes."""
+    """A choice as tables to look up: first and last day, hours of the week, months, codes."""
     bounds = np.iinfo(np.int32)
     hours = np.zeros((7, 24), dtype=bool)
     weekdays = list(choice.weekdays or range(7))
     hours[np.ix_(weekdays, list(choice.hours or range(24)))] = True
     months = np.zeros(_EVERY_MONTH, dtype=bool)
     months[[month - 1 for month in choice.months or range(1, 13)]] = True
-    most = int(points.kind.max(initial=-1))
-    kinds = np.ones(most + 2, dtype=bool)
-    if choice.kinds is not None:
-        kinds[:] = False
-        kinds[[code for code in choice.kinds if 0 <= code <= most]] = True
+    kinds = _known_codes(points.kind, choice.kinds)
+    sources = _known_codes(points.source, choice.sources)
     first = bounds.min + 1 if choice.first is None else choice.first
     last = bounds.max if choice.last is None else choice.last
-    return first, last, hours.ravel(), months, kinds
+    return first, last, hours.ravel(), months, kinds, sources
+
+
+def _known_codes(
+    codes: npt.NDArray[np.int16], chosen: tuple[int, ...] | None
+) -> npt.NDArray[np.bool_]:
+    """Which codes are chosen; the last place is that of -1, what is not told."""
+    most = int(codes.max(initial=-1))
+    table = np.full(most + 2, chosen is None)
+    if chosen is not None:
+        table[[code for code in chosen if 0 <= code <= most]] = True
+    return table
 
 
 def smooth_density(
