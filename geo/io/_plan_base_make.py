@@ -21,6 +21,7 @@ from scipy.sparse.csgraph import connected_components
 from geo._plan_ground import find_pairs
 from geo._plan_rings import Floats, Ints, read_rings
 from geo.errors import CoverError, InputError
+from geo.io._plan_base_ground import collect_ground, find_open
 from geo.io.workspace import Workspace
 from geo.locate import GridIndex
 from geo.schema import STORAGE_CRS
@@ -44,7 +45,7 @@ class Note:
 
     code: str
     """`no_blocks`, `repaired`, `no_grid`, `loose_grids`, `no_households`, `households_differ`,
-    `joined`, `community_differs`, `no_community`."""
+    `joined`, `community_differs`, `no_community`, `ground`."""
     count: int
     ids: tuple[str, ...]
     """The first of the blocks or grids concerned."""
@@ -64,6 +65,7 @@ class Parts:
     notes: tuple[Note, ...]
     joined: dict[str, str]
     loose: frozenset[str]
+    ground: frozenset[str]
 
 
 def note(code: str, ids: Iterable[object], text: str, count: int | None = None) -> Note:
@@ -93,7 +95,10 @@ def collect_parts(
         blocks = _grids_as_blocks(grids)
     crs = workspace.metric_crs()
     blocks, shapes = _matched(blocks, crs, notes)
-    blocks = _with_grids(blocks, shapes, grids, crs, assignment, notes)
+    blocks = _with_grids(blocks, grids, assignment, notes)
+    ground = frozenset[str]()
+    if assignment is None and as_blocks == "blocks" and len(grids):
+        blocks, shapes, ground = _with_ground(blocks, shapes, grids, crs, notes)
     if communities is not None:
         blocks, shapes = _only(blocks, shapes, communities)
     blocks = _with_people(blocks, notes)
@@ -104,7 +109,7 @@ def collect_parts(
         _compare_households(blocks, grids, notes)
     return Parts(
         crs, blocks, shapes, known, None if version is None else int(version), as_blocks,
-        tuple(notes), joined, loose,
+        tuple(notes), joined, loose, ground & set(blocks.index),
     )  # fmt: skip
 
 
@@ -169,9 +174,7 @@ def _project(shapes: Shapes, crs: pyproj.CRS) -> Shapes:
 
 def _with_grids(
     blocks: gpd.GeoDataFrame,
-    shapes: Shapes,
     grids: gpd.GeoDataFrame,
-    crs: pyproj.CRS,
     assignment: pd.Series | None,
     notes: list[Note],
 ) -> gpd.GeoDataFrame:
@@ -213,6 +216,47 @@ def _with_grids(
         has = given.notna().to_numpy()
         names[has] = given[has].astype(str).to_numpy(dtype=object)
     return blocks.assign(grid_id=names, community_code=community)
+
+
+def _with_ground(
+    blocks: gpd.GeoDataFrame,
+    shapes: Shapes,
+    grids: gpd.GeoDataFrame,
+    crs: pyproj.CRS,
+    notes: list[Note],
+) -> tuple[gpd.GeoDataFrame, Shapes, frozenset[str]]:
+    """Blocks, and the ground of their grids that none of them holds as blocks of its own."""
+    outlines = _unpacked(grids.geometry.to_numpy())
+    metres = pd.Series(_project(outlines, crs), index=grids.index)
+    rows = find_open(shapes, blocks["grid_id"].to_numpy(dtype=object), metres)
+    if not len(rows):
+        return blocks, shapes, frozenset()
+    pieces = collect_ground(blocks, grids, outlines, rows)
+    inner = shapely.buffer(_project(pieces.geometry.to_numpy(), crs), -SNAP_M / 2)
+    pieces = collect_ground(blocks, grids, outlines, rows, ~shapely.is_empty(inner))
+    if not len(pieces):
+        return blocks, shapes, frozenset()
+    home = blocks.drop_duplicates("grid_id").set_index("grid_id")["community_code"]
+    known = pieces["grid_id"].map(home)
+    stated = pieces["community_code"].astype(object)
+    pieces["community_code"] = known.where(known.notna(), stated.where(stated.notna(), ""))
+    both = gpd.GeoDataFrame(pd.concat([blocks, pieces[list(blocks.columns)]]), crs=STORAGE_CRS)
+    repaired: list[Note] = []
+    try:
+        whole, there = _matched(both, crs, repaired)
+    except CoverError as error:
+        # Blocks as they are still make a draft; what hangs together nowhere is joined.
+        notes.append(
+            note("ground", pieces.index, f"{{n}} pieces without a block were left out: {error}")
+        )
+        return blocks, shapes, frozenset()
+    notes.append(
+        note(
+            "ground", pieces.index,
+            "{n} pieces of ground without a block, such as streets, are blocks without people",
+        )
+    )  # fmt: skip
+    return whole, there, frozenset(map(str, pieces.index))
 
 
 def _only(

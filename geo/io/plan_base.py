@@ -76,6 +76,8 @@ class Base:
     """It has only blocks of these; None: all."""
     is_assigned: bool = False
     """Grids came from an assignment, not from those published."""
+    ground: frozenset[str] = frozenset()
+    """Blocks that the city does not have: ground of grids that none of its blocks holds."""
 
     @cached_property
     def first(self) -> Plan:
@@ -167,9 +169,18 @@ class Base:
     # --- what differs from the base --------------------------------------------------------------
 
     def changed_blocks(self, plan: Plan) -> list[str]:
-        """Ids of the blocks whose shape is not that of the base: moved, or parts of a cut one."""
+        """Ids of the blocks whose shape is not that of the base: moved, or parts of a cut one.
+
+        Ground that is no block of the city (`ground`) is left out, and so are its parts.
+        """
         rows = find_reshaped(self.first, plan)
-        return [plan.blocks.ids[row] for row in rows.tolist()]
+        origin = plan.blocks.origin[rows].tolist()
+        first = self.first.blocks.ids
+        return [
+            plan.blocks.ids[row]
+            for row, begin in zip(rows.tolist(), origin, strict=True)
+            if first[begin] not in self.ground
+        ]
 
     def changed_grids(self, plan: Plan) -> tuple[set[str], set[str], set[str]]:
         """Grids with other blocks or another outline, grids that are new, and grids that ended.
@@ -227,7 +238,7 @@ def make_base(
         "", parts.crs, parts.blocks, parts.shapes, parts.grids, parts.version, parts.as_blocks,
         parts.notes, parts.joined, parts.loose,
         None if communities is None else tuple(sorted(map(str, communities))),
-        assignment is not None,
+        assignment is not None, parts.ground,
     )  # fmt: skip
     _ = base.first  # what gives no lawful plan is never kept
     return replace(base, name=_digest(_table_of(base)))
@@ -251,6 +262,7 @@ def _table_of(base: Base) -> pa.Table:
         "notes": [asdict(one) for one in base.notes],
         "joined": base.joined,
         "loose": sorted(base.loose),
+        "ground": sorted(base.ground),
         "grids": json.loads(base.grids.reset_index().to_json(orient="split", index=False)),
     }
     return pa.table(
@@ -309,6 +321,7 @@ def _from_arrow(name: str, table: pa.Table) -> Base:
         frozenset(meta["loose"]),
         None if meta["communities"] is None else tuple(meta["communities"]),
         bool(meta["is_assigned"]),
+        frozenset(meta.get("ground", ())),
     )
 
 

@@ -214,28 +214,67 @@ def test_a_division_can_be_the_beginning(city):
     assert base.is_assigned
 
 
-def test_a_grid_in_pieces_is_held_together_by_one_joined_block(workspace):
+def test_ground_without_a_block_is_a_block_of_the_plan_alone(workspace):
+    """A2 keeps only two far corners, and B1 no block at all; their streets hold them together."""
     fill(workspace)
     table = workspace.table("blocks")
     with workspace.writing() as conn:
-        # A2 loses its lower row; then A2's b31 and a far b99 of A2 are in pieces.
-        workspace.delete(conn, "blocks", table.c.block_id.in_(["b31", "b41", "b42"]))
-        workspace.append(
-            conn, "blocks",
-            gpd.GeoDataFrame(
-                {"block_id": ["b42a"], "households": [4], "community_code": ["A"]},
-                geometry=[shapely.box(WEST + 3.5 * STEP, SOUTH + 1.2 * STEP,
-                                      WEST + 3.9 * STEP, SOUTH + 1.8 * STEP)],
-                crs="EPSG:4326",
-            ),
-        )  # fmt: skip
+        gone = ["b31", "b42", "b71", "b81", "b72"]
+        workspace.delete(conn, "blocks", table.c.block_id.in_(gone))
     base = make_base(workspace)
-    assert base.joined == {"b42a": "b32"}
-    assert "joined" in [note.code for note in base.notes]
     plan = base.first
-    assert plan.blocks.households[plan.block_rows["b32"]] == 14
-    assert "loose_grids" in [note.code for note in base.notes]
-    assert base.loose == {"A2"}
+    assert base.ground == {"A2-S1", "A2-S2", "B1-S1"}
+    assert (base.joined, base.loose) == ({}, frozenset())
+    assert [note.code for note in base.notes] == ["ground", "households_differ"]
+    people = dict(zip(plan.blocks.ids, plan.blocks.households.tolist(), strict=True))
+    # Where a grid has no block, its ground has the people that it states.
+    assert [people[name] for name in ("A2-S1", "A2-S2", "B1-S1")] == [0, 0, 10]
+    published = workspace.grids().geometry
+    outlines = base.grid_polygons(plan).geometry
+    assert all(outlines[name].equals(published[name]) for name in published.index)
+    assert base.communities is None
+    again = read_base(write_base(workspace.path / "plans", base).parent, base.name)
+    assert again.ground == base.ground
+
+
+def test_moved_ground_is_no_changed_block_of_the_city(workspace):
+    from geo.redraw import cut
+
+    fill(workspace)
+    table = workspace.table("blocks")
+    with workspace.writing() as conn:
+        workspace.delete(conn, "blocks", table.c.block_id == "b42")
+    base = make_base(workspace)
+    line = base.to_metric([(WEST + 3.5 * STEP, SOUTH), (WEST + 3.5 * STEP, SOUTH + 3 * STEP)])
+    plan = cut(base.first, "A2-S1", shapely.LineString(line))
+    # Only b41 below it, which got a vertex; the ground itself is nobody's.
+    assert base.changed_blocks(plan) == ["b41"]
+
+
+def test_a_grid_of_islands_is_held_together_by_one_joined_block(workspace):
+    islands = [cell(0, 0), cell(5, 0)]
+    with workspace.writing() as conn:
+        grid = gpd.GeoDataFrame(
+            {
+                "grid_id": ["I"],
+                "kind": "base",
+                "version": 1,
+                "valid_from": pd.Timestamp(AT),
+            },
+            geometry=[shapely.MultiPolygon(islands)],
+            crs="EPSG:4326",
+        )
+        workspace.append(conn, "grids", grid)
+        blocks = gpd.GeoDataFrame(
+            {"block_id": ["west", "east"], "households": [3, 4]}, geometry=islands, crs="EPSG:4326"
+        )
+        workspace.append(conn, "blocks", blocks)
+    base = make_base(workspace)
+    assert base.joined == {"west": "east"}
+    assert [note.code for note in base.notes] == ["no_community", "joined"]
+    assert base.first.blocks.households.tolist() == [7]
+    assert base.loose == frozenset()
+    assert base.first.blocks.ids == ("east",)
 
 
 def test_blocks_that_overlap_are_refused_with_their_names(city):
