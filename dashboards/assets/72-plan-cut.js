@@ -73,17 +73,21 @@
     for (let j = 1; j + 1 < left.length; j++) out.push(left[0], left[j], left[j + 1]);
   }
 
-  /* Triangles of one block as vertex numbers, three by three. */
-  plan.triangles = function (i) {
+  /* Triangles of one block as vertex numbers, three by three; `keep` leaves out the other vertices. */
+  plan.triangles = function (i, keep) {
     const { x, y } = plan.g;
     const out = [];
     const g = plan.g;
+    const kept = (ring) => {
+      const all = Array.from(ring);
+      return keep ? all.filter((v) => keep[v]) : all;
+    };
     if (g.blockRing[i + 1] - g.blockRing[i] === 1) {
       const r = g.blockRing[i];
-      clip(x, y, Array.from(g.ring.subarray(g.ringStart[r], g.ringStart[r + 1])), out);
+      clip(x, y, kept(g.ring.subarray(g.ringStart[r], g.ringStart[r + 1])), out);
       return out;
     }
-    const rings = plan.rings(i).map((ring) => Array.from(ring));
+    const rings = plan.rings(i).map(kept);
     const outer = rings.filter((ring) => plan.signed(ring) > 0);
     const holes = rings.filter((ring) => plan.signed(ring) <= 0);
     const inRing = (ring, v) => {

@@ -42,11 +42,13 @@
     }`;
   const LINE_VERTEX = `#version 300 es
     precision highp float; precision highp int; precision highp usampler2D;
-    in vec2 a_corner; in vec4 a_ends; in vec2 a_sides;
+    in vec4 a_ends; in vec2 a_sides;
     uniform vec2 u_offset, u_view; uniform float u_size, u_width[4], u_only; uniform vec4 u_ink[4]; uniform usampler2D u_told;
     flat out vec4 v_ink; flat out float v_half; out float v_off;
     uvec4 told(float side) { int b = int(side + 0.5); return texelFetch(u_told, ivec2(b & 255, b >> 8), 0); }
     void main() {
+      // Four vertices a line: along it, and to which side.
+      vec2 corner = vec2(float((gl_VertexID >> 1) & 1), float(gl_VertexID & 1) * 2.0 - 1.0);
       int kind = 3;
       if (u_only < 0.0) {
         kind = 2;
@@ -60,8 +62,8 @@
       vec2 from = a_ends.xy * u_size + u_offset, to = a_ends.zw * u_size + u_offset;
       vec2 along = to - from; float far = max(length(along), 0.0001); along /= far;
       vec2 across = vec2(-along.y, along.x) * (v_half + 0.75);
-      v_off = a_corner.y * (v_half + 0.75);
-      vec2 q = mix(from, to, a_corner.x) + across * a_corner.y + along * (a_corner.x * 2.0 - 1.0) * v_half * 0.7;
+      v_off = corner.y * (v_half + 0.75);
+      vec2 q = mix(from, to, corner.x) + across * corner.y + along * (corner.x * 2.0 - 1.0) * v_half * 0.7;
       gl_Position = wide <= 0.0 ? vec4(9.0, 9.0, 0.0, 1.0) : vec4(q.x / u_view.x * 2.0 - 1.0, 1.0 - q.y / u_view.y * 2.0, 0.0, 1.0);
     }`;
   const LINE_FRAGMENT = `#version 300 es
@@ -87,11 +89,10 @@
     for (const name of names) u[name] = gl.getUniformLocation(made, name);
     return { made, u };
   }
-  function attribute(gl, made, name, size, stride, offset, divisor) {
+  function attribute(gl, made, name, size, stride, offset) {
     const at = gl.getAttribLocation(made, name);
     gl.enableVertexAttribArray(at);
     gl.vertexAttribPointer(at, size, gl.FLOAT, false, stride * 4, offset * 4);
-    gl.vertexAttribDivisor(at, divisor);
   }
   const inks = new Map();
   /* A colour of the page and how opaque it is; asked for once, since the mood changes only with a new page. */
@@ -132,64 +133,13 @@
   const near = (v) => [mercatorX(plan.g.vertices[2 * v]) - g.x, w.mercatorY(plan.g.vertices[2 * v + 1]) - g.y];
 
   function shape() {
-    const ground = plan.g;
-    g.x = mercatorX(ground.lon0);
-    g.y = w.mercatorY(ground.lat0);
-    const corners = new Float32Array(ground.ring.length * 3);
-    const at = new Float32Array(ground.vertices.length);
-    for (let v = 0; v < at.length / 2; v++) [at[2 * v], at[2 * v + 1]] = near(v);
-    // A corner of a block is one vertex of the buffer, because its colour is that of the block.
-    const slot = new Map();
-    let triangles = new Uint32Array(ground.ring.length * 3);
-    let size = 0;
-    g.firstTriangle = new Int32Array(ground.n + 1);
-    for (let i = 0; i < ground.n; i++) {
-      g.firstTriangle[i] = size;
-      const from = ground.ringStart[ground.blockRing[i]];
-      const to = ground.ringStart[ground.blockRing[i + 1]];
-      slot.clear();
-      for (let e = from; e < to; e++) {
-        const v = ground.ring[e];
-        corners[3 * e] = at[2 * v];
-        corners[3 * e + 1] = at[2 * v + 1];
-        corners[3 * e + 2] = i;
-        slot.set(v, e);
-      }
-      const found = plan.triangles(i);
-      if (size + found.length > triangles.length) {
-        const larger = new Uint32Array(triangles.length * 2);
-        larger.set(triangles);
-        triangles = larger;
-      }
-      for (const v of found) triangles[size++] = slot.get(v);
-    }
-    g.firstTriangle[ground.n] = size;
-    g.corners = corners;
-    g.triangles = triangles.subarray(0, size);
-    lines(at);
+    g.x = mercatorX(plan.g.lon0);
+    g.y = w.mercatorY(plan.g.lat0);
+    const count = plan.g.vertices.length / 2;
+    g.at = new Float32Array(2 * count);
+    for (let v = 0; v < count; v++) [g.at[2 * v], g.at[2 * v + 1]] = near(v);
+    g.levels = plan.levels();
     g.buffers = true;
-  }
-
-  /* Each border once: its ends, and the block on either side, -1 outside. */
-  function lines(at) {
-    const ground = plan.g;
-    const found = new Float32Array(ground.ring.length * 6);
-    let size = 0;
-    g.lineOf = new Int32Array(ground.ring.length);
-    for (let e = 0; e < ground.ring.length; e++) {
-      const twin = ground.twin[e];
-      if (twin >= 0 && twin < e) continue;
-      g.lineOf[e] = size;
-      if (twin >= 0) g.lineOf[twin] = size;
-      const [p, q] = [ground.ring[e], ground.head[e]];
-      found[size++] = at[2 * p];
-      found[size++] = at[2 * p + 1];
-      found[size++] = at[2 * q];
-      found[size++] = at[2 * q + 1];
-      found[size++] = ground.of[e];
-      found[size++] = twin < 0 ? -1 : ground.of[twin];
-    }
-    g.lines = found.subarray(0, size);
   }
 
   function textures() {
@@ -220,7 +170,6 @@
   plan.drawAll = function () {
     shape();
     textures();
-    g.shaped = false;
     plan.drawAccents();
     plan.draw();
   };
@@ -236,37 +185,30 @@
     plan.drawAccents();
     plan.draw();
   };
-  /* Vertices of some blocks lie elsewhere: their corners, triangles and borders, in place. */
+  /* Vertices of some blocks lie elsewhere: their corners and borders, in place. */
   plan.drawMoved = function (blocks) {
     const ground = plan.g;
     for (const i of blocks) {
-      const from = ground.ringStart[ground.blockRing[i]];
-      const to = ground.ringStart[ground.blockRing[i + 1]];
-      const slot = new Map();
-      for (let e = from; e < to; e++) {
-        slot.set(ground.ring[e], e);
-        const twin = ground.twin[e];
-        // A border is kept the way round in which it was met first.
-        const [p, q] = twin >= 0 && twin < e ? [ground.head[e], ground.ring[e]] : [ground.ring[e], ground.head[e]];
-        g.lines.set([...near(p), ...near(q)], g.lineOf[e]);
-        g.corners.set(near(ground.ring[e]), 3 * e);
+      for (let e = ground.ringStart[ground.blockRing[i]]; e < ground.ringStart[ground.blockRing[i + 1]]; e++) {
+        const v = ground.ring[e];
+        [g.at[2 * v], g.at[2 * v + 1]] = near(v);
       }
-      const found = plan.triangles(i);
-      const room = g.firstTriangle[i + 1] - g.firstTriangle[i];
-      for (let k = 0; k < room; k++) g.triangles[g.firstTriangle[i] + k] = k < found.length ? slot.get(found[k]) : from;
     }
-    g.shaped = false;
+    for (const level of g.levels) if (level.built) plan.moveLevel(level, blocks, g.at);
     plan.drawAccents();
     plan.draw();
   };
   plan.draw = () => s.map && s.map.triggerRepaint();
 
-  /* The outline of what is chosen, and of the grid under the hand. */
+  /* The outline of what is chosen. */
   plan.drawAccents = function () {
-    if (!plan.s) return;
+    if (!plan.s || !g.at) return;
     const found = [];
     for (const row of plan.selected()) {
-      plan.eachBorder(row, (tail, head) => found.push(...near(tail), ...near(head), 0, 0));
+      plan.eachBorder(row, (tail, head) => {
+        const ends = [g.at[2 * tail], g.at[2 * tail + 1], g.at[2 * head], g.at[2 * head + 1], 0, 0];
+        found.push(...ends, ...ends, ...ends, ...ends);
+      });
     }
     g.accent = new Float32Array(found);
     g.accentStale = true;
@@ -275,23 +217,69 @@
 
   /* --- layers ------------------------------------------------------------------------------------------------------- */
 
-  function upload(gl) {
-    if (!g.shaped) {
-      g.shaped = true;
+  /* Which level of detail is drawn: the coarse one as long as what it leaves out is finer than a pixel. */
+  function levelNow(gl) {
+    const place = plan.projection();
+    const metres = (40075016.7 * Math.cos((place.lat * Math.PI) / 180)) / place.size;
+    const level = g.levels[g.levels[0].offM / metres < 0.8 * w.scale() ? 0 : 1];
+    if (!level.built) plan.buildLevel(level, g.at);
+    if (g.level !== level || level.stale) {
+      g.level = level;
+      level.stale = false;
       gl.bindVertexArray(null);
-      gl.bindBuffer(gl.ARRAY_BUFFER, g.cornerBuffer);
-      gl.bufferData(gl.ARRAY_BUFFER, g.corners, gl.STATIC_DRAW);
-      gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, g.triangleBuffer);
-      gl.bufferData(gl.ELEMENT_ARRAY_BUFFER, g.triangles, gl.STATIC_DRAW);
+      const put = (target, buffer, data) => {
+        gl.bindBuffer(target, buffer);
+        gl.bufferData(target, data, gl.STATIC_DRAW);
+      };
+      put(gl.ARRAY_BUFFER, g.cornerBuffer, level.corners);
+      put(gl.ELEMENT_ARRAY_BUFFER, g.triangleBuffer, level.triangles);
+      put(gl.ARRAY_BUFFER, g.lineBuffer, level.lines);
+      quads(gl, level.lines.length / 24);
       gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, null);
-      gl.bindBuffer(gl.ARRAY_BUFFER, g.lineBuffer);
-      gl.bufferData(gl.ARRAY_BUFFER, g.lines, gl.STATIC_DRAW);
     }
+    return level;
+  }
+  /* Two triangles for each four vertices; as many as were ever needed. */
+  function quads(gl, count) {
+    if (g.quadCount >= count) return;
+    const found = new Uint32Array(count * 6);
+    for (let k = 0; k < count; k++) found.set([4 * k, 4 * k + 1, 4 * k + 2, 4 * k + 2, 4 * k + 1, 4 * k + 3], 6 * k);
+    gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, g.quadBuffer);
+    gl.bufferData(gl.ELEMENT_ARRAY_BUFFER, found, gl.STATIC_DRAW);
+    g.quadCount = count;
+  }
+  /* Run over the stretches of a level that can be seen, neighbours as one. */
+  function seen(starts, boxes, run) {
+    const place = plan.projection();
+    const to = (x, y) => [(x - place.x0) / place.size - g.x, (y - place.y0) / place.size - g.y];
+    const [west, north] = to(-8, -8);
+    const [east, south] = to(place.wide + 8, place.high + 8);
+    let from = -1;
+    for (let k = 0; k < starts.length; k++) {
+      const b = 4 * k;
+      const shown = k < starts.length - 1 && starts[k + 1] > starts[k] && boxes[b] <= east && boxes[b + 2] >= west && boxes[b + 1] <= south && boxes[b + 3] >= north;
+      if (shown && from < 0) from = starts[k];
+      if (!shown && from >= 0 && (k === starts.length - 1 || starts[k + 1] > starts[k])) {
+        run(from, starts[k] - from);
+        from = -1;
+      }
+    }
+  }
+
+  function upload(gl) {
+    const level = levelNow(gl);
     if (g.accentStale) {
       g.accentStale = false;
+      gl.bindVertexArray(null);
       gl.bindBuffer(gl.ARRAY_BUFFER, g.accentBuffer);
       gl.bufferData(gl.ARRAY_BUFFER, g.accent, gl.DYNAMIC_DRAW);
+      quads(gl, g.accent.length / 24);
+      gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, null);
     }
+    uploadLooks(gl);
+    return level;
+  }
+  function uploadLooks(gl) {
     bindTextures(gl);
     const some = g.dirty.indexOf(1);
     if (some < 0) return;
@@ -337,23 +325,22 @@
     g.fillArray = gl.createVertexArray();
     gl.bindVertexArray(g.fillArray);
     gl.bindBuffer(gl.ARRAY_BUFFER, g.cornerBuffer);
-    attribute(gl, g.fill.made, "a_at", 2, 3, 0, 0);
-    attribute(gl, g.fill.made, "a_block", 1, 3, 2, 0);
+    attribute(gl, g.fill.made, "a_at", 2, 3, 0);
+    attribute(gl, g.fill.made, "a_block", 1, 3, 2);
     gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, g.triangleBuffer);
     gl.bindVertexArray(null);
-    gl.bindBuffer(gl.ARRAY_BUFFER, g.quadBuffer);
-    gl.bufferData(gl.ARRAY_BUFFER, new Float32Array([0, -1, 0, 1, 1, -1, 1, 1]), gl.STATIC_DRAW);
     const array = (buffer) => {
       const made = gl.createVertexArray();
       gl.bindVertexArray(made);
-      gl.bindBuffer(gl.ARRAY_BUFFER, g.quadBuffer);
-      attribute(gl, g.line.made, "a_corner", 2, 2, 0, 0);
       gl.bindBuffer(gl.ARRAY_BUFFER, buffer);
-      attribute(gl, g.line.made, "a_ends", 4, 6, 0, 1);
-      attribute(gl, g.line.made, "a_sides", 2, 6, 4, 1);
+      attribute(gl, g.line.made, "a_ends", 4, 6, 0);
+      attribute(gl, g.line.made, "a_sides", 2, 6, 4);
+      gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, g.quadBuffer);
       gl.bindVertexArray(null);
       return made;
     };
+    g.level = null;
+    g.quadCount = 0;
     g.lineArray = array(g.lineBuffer);
     g.accentArray = array(g.accentBuffer);
     g.ready = true;
@@ -379,20 +366,20 @@
 
   function drawFill(gl) {
     if (!plan.s || !g.buffers) return;
-    upload(gl);
+    const level = upload(gl);
     begin(gl, g.fill);
     gl.uniform1i(g.fill.u.u_look, 0);
     gl.uniform1f(g.fill.u.u_k, (w.scale() * gl.drawingBufferHeight) / plan.projection().high);
     const hatch = [rgba("text", 0.34), rgba("soon", 0.8), rgba("late", 0.75), rgba("no-data-hatch", 0.55)];
     gl.uniform4fv(g.fill.u.u_hatch, new Float32Array(hatch.flat()));
     gl.bindVertexArray(g.fillArray);
-    gl.drawElements(gl.TRIANGLES, g.triangles.length, gl.UNSIGNED_INT, 0);
+    seen(level.triangleStarts, level.boxes, (from, count) => gl.drawElements(gl.TRIANGLES, count, gl.UNSIGNED_INT, from * 4));
     gl.bindVertexArray(null);
     g.frames = (g.frames || 0) + 1;
   }
 
   function drawLines(gl) {
-    if (!plan.s || !g.buffers) return;
+    if (!plan.s || !g.buffers || !g.level) return;
     bindTextures(gl);
     begin(gl, g.line);
     const k = w.scale();
@@ -406,14 +393,14 @@
     gl.uniform4fv(g.line.u.u_ink, new Float32Array(ink.flat()));
     gl.uniform1f(g.line.u.u_only, -1);
     gl.bindVertexArray(g.lineArray);
-    gl.drawArraysInstanced(gl.TRIANGLE_STRIP, 0, 4, g.lines.length / 6);
+    seen(g.level.lineStarts, g.level.boxes, (from, count) => gl.drawElements(gl.TRIANGLES, count * 6, gl.UNSIGNED_INT, from * 24));
     if (g.accent && g.accent.length) {
       gl.uniform1f(g.line.u.u_only, 1);
       gl.bindVertexArray(g.accentArray);
       for (const [wide, colour] of [[6.5 * k, rgba("border-casing", 0.92)], [3.2 * k, rgba("accent", 1)]]) {
         gl.uniform1fv(g.line.u.u_width, [0, 0, 0, wide]);
         gl.uniform4fv(g.line.u.u_ink, new Float32Array([...ink.flat().slice(0, 12), ...colour]));
-        gl.drawArraysInstanced(gl.TRIANGLE_STRIP, 0, 4, g.accent.length / 6);
+        gl.drawElements(gl.TRIANGLES, g.accent.length / 4, gl.UNSIGNED_INT, 0);
       }
     }
     gl.bindVertexArray(null);
@@ -434,7 +421,6 @@
     if (map.getLayer("w-names-community")) map.setLayerZoomRange("w-names-community", Math.min(12.6, until), Math.max(1, until));
     if (map.getLayer("w-names-street")) map.setLayerZoomRange("w-names-street", 9.5, Math.max(9.6, until + 0.6));
     const layer = (id, render, onAdd, onRemove) => ({ id, type: "custom", renderingMode: "2d", onAdd, onRemove, render });
-    g.shaped = false;
     g.fresh = true;
     if (g.dirty) g.dirty.fill(1);
     const before = (id) => (map.getLayer(id) ? id : undefined);

@@ -325,7 +325,7 @@
       plan.marks[i] ^= bit;
       changed.push(i);
     }
-    plan.drawBlocks(changed);
+    if (changed.length) plan.drawBlocks(changed);
   };
   function markConflicts() {
     if (plan.marks) plan.tint(plan.s.conflicts.flatMap((one) => one.blocks), 3);
