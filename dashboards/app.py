@@ -20,7 +20,9 @@ from dashboards.board_routes import add_board_routes
 from dashboards.case_routes import add_case_routes
 from dashboards.components.one_click import register_card
 from dashboards.coverage_routes import add_coverage_routes
+from dashboards.divide_routes import add_divide_routes
 from dashboards.feeds import add_ingest_routes
+from dashboards.heat_routes import add_heat_routes
 from dashboards.language import html_language, page_words
 from dashboards.leader_routes import add_leader_routes
 from dashboards.pages import (
@@ -129,10 +131,12 @@ def create_app(settings: Settings, store: Store) -> Dash:
     add_replay_routes(server, store)
     add_board_routes(server, store)
     add_coverage_routes(server, store)
+    add_heat_routes(server, store)
     add_leader_routes(server, store)
     add_plan_routes(server, store)
     add_plan_state_routes(server, store)
     add_plan_impact_routes(server, store)
+    add_divide_routes(server, store)
     add_plan_snap_routes(server, store)
 
     @server.get("/theme.css")

@@ -26,6 +26,7 @@ COMMANDS = {
     "patrol": "What patrols did by grid, date and shift, file to file.",
     "plan": "Plans of the planner: list, export, import, publish.",
     "play": "Let an invented city live: people walk, cases come and go.",
+    "report": "Write a period's figures into one file to take along.",
     "serve": "Serve the pages of a workspace.",
 }
 """Name and one line of help of each command; module `dashboards.commands.<name>_command`."""

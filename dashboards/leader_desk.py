@@ -88,7 +88,7 @@ class LeaderDesk:
         self._facts: CaseFacts | None = None
         self._weights: tuple[Boundary, Weights] | None = None
 
-    def ask(self, choice: LeaderChoice) -> LeaderFigures | None:
+    def ask(self, choice: LeaderChoice, *, patience_s: float | None = None) -> LeaderFigures | None:
         """The figures of a choice; None: they are being worked out, ask again.
 
         Raises
@@ -114,7 +114,7 @@ class LeaderDesk:
             else:
                 self._answers.move_to_end(key)
         try:
-            return known.result(timeout=self._patience_s)
+            return known.result(timeout=self._patience_s if patience_s is None else patience_s)
         except NotYetError:
             return None
 

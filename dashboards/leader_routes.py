@@ -9,11 +9,14 @@ from __future__ import annotations
 import json
 from datetime import date
 from typing import Any
+from urllib.parse import quote
 
 import flask
+from werkzeug.exceptions import NotFound
 
 from dashboards.components import leader_parts as parts
 from dashboards.components.leader_map import change_map, hot_map
+from dashboards.components.leader_report import REPORTS, make_report
 from dashboards.language import page_words
 from dashboards.leader_desk import LeaderDesk, LeaderFigures
 from dashboards.server import pack, send
@@ -29,6 +32,9 @@ LEADER = "wangge-leader"
 
 MOST_NAMED = 200
 """Cases that an explanation names; more are counted."""
+
+REPORT_S = 60.0
+"""How long a report waits for its figures; it is asked for once and not again and again."""
 
 KINDS: tuple[PeriodKind, ...] = ("week", "month", "quarter", "year")
 Answer = flask.typing.ResponseReturnValue
@@ -71,6 +77,26 @@ def add_leader_routes(server: flask.Flask, store: Store) -> LeaderDesk:
                 for name, fids in groups.items()
             }
         )
+
+    @routes.get("/report.<kind>")
+    def report(kind: str) -> Answer:
+        words = page_words(store.settings.language)
+        if kind not in REPORTS:
+            raise NotFound
+        try:
+            figures = desk.ask(read_choice(flask.request.args), patience_s=REPORT_S)
+            if figures is None:
+                return _json({"state": "working", "error": words("leader.js.working")}, 503)
+            body = make_report(store, figures, words, kind)
+        except WanggeError as error:
+            return _json({"state": "wrong", "error": _sentence(error, words)}, 400)
+        response = flask.Response(body, mimetype=REPORTS[kind])
+        name = f"{words('leader.report.file')}-{figures.period.first:%Y%m%d}.{kind}"
+        response.headers["Content-Disposition"] = (
+            f"attachment; filename=briefing.{kind}; filename*=UTF-8''{quote(name)}"
+        )
+        response.headers["Cache-Control"] = "no-store"
+        return response
 
     server.register_blueprint(routes)
     return desk

@@ -18,6 +18,7 @@ from dashboards.components.unit_shapes import unit_codes
 from dashboards.figures import Snapshot
 from dashboards.leader_desk import LeaderFigures
 from dashboards.words import Words
+from geo.leader import LeaderView
 from layers.colours import diverging
 
 CHANGE_EDGES = (-0.5, -0.25, 0.0, 0.25, 0.5)
@@ -29,21 +30,49 @@ HOT_KINDS = (
 )  # fmt: skip
 
 
+def change_classes(
+    view: LeaderView, words: Words
+) -> tuple[np.ndarray[Any, Any], list[str], list[str]]:
+    """The class of each unit (-1: cannot be told), the colours and the words of the classes."""
+    change = view.units["change"].to_numpy(dtype=float)
+    verdict = view.units["verdict"].astype(str).to_numpy()
+    side = np.searchsorted(CHANGE_EDGES, np.nan_to_num(change, posinf=9.9), side="right")
+    # Three classes below and three above stand around the middle one, which is no clear change.
+    code = np.where(side >= 3, side + 1, side)
+    code = np.where(verdict == "no_clear_change", 3, code)
+    code = np.where(np.isin(verdict, ("rose", "fell", "no_clear_change")), code, -1)
+    labels = [words(f"leader.map.change.{k}") for k in range(7)]
+    return code.astype(np.int8), list(diverging("day", 7)), labels
+
+
+def hot_classes(
+    figures: LeaderFigures, words: Words
+) -> tuple[pd.Series, list[str], dict[int, str]]:
+    """The class of each hot or cold grid by `grid_id`, the colours, the words of the classes."""
+    hot = figures.hot
+    ramp = list(diverging("day", 7))
+    emerging = hot["emerging"].fillna("").astype(str)
+    now = hot["kind"].fillna("").astype(str)
+    rising = emerging.isin(["new", "intensifying", "consecutive"])
+    code = pd.Series(
+        np.select([rising, now == "hot", now == "cold"], [0, 1, 2], default=-1), index=hot.index
+    )
+    labels = {0: "rising", 1: "hot", 2: "cold"}
+    return (
+        code[code >= 0].astype(np.int8),
+        [ramp[6], ramp[5], ramp[0]],
+        {k: words(f"leader.map.hot.{name}") for k, name in labels.items()},
+    )
+
+
 def change_map(figures: LeaderFigures, snapshot: Snapshot, words: Words) -> dict[str, Any]:
     """Units by their change: three classes down, no clear change, three up; hatched if unknown."""
     view = figures.view
     units = view.units
-    ramp = list(diverging("day", 7))
+    code, ramp, labels = change_classes(view, words)
     change = units["change"].to_numpy(dtype=float)
     verdict = units["verdict"].astype(str).to_numpy()
-    side = np.searchsorted(CHANGE_EDGES, np.nan_to_num(change, posinf=9.9), side="right")
-    # -0.5, -0.25, 0 | 0, 0.25, 0.5: six classes around the middle one.
-    code = np.where(side >= 3, side + 1, side).astype(np.int8)
-    code = np.where(verdict == "no_clear_change", 3, code)
-    code = np.where(np.isin(verdict, ("too_few", "unknown")), -1, code).astype(np.int8)
-    lines = [
-        (ramp[k], words(f"leader.map.change.{k}"), int((code == k).sum())) for k in range(6, -1, -1)
-    ]
+    lines = [(ramp[k], labels[k], int((code == k).sum())) for k in range(6, -1, -1)]
     lines.append(("", words("leader.map.change.none"), int((code < 0).sum())))
     return {
         "spec": _spec(snapshot, view.level, units.index, code, change * 100, ramp, words,
@@ -62,20 +91,9 @@ def change_map(figures: LeaderFigures, snapshot: Snapshot, words: Words) -> dict
 def hot_map(figures: LeaderFigures, snapshot: Snapshot, words: Words) -> dict[str, Any]:
     """Grids that are hot or cold in the period, and those that are becoming it."""
     hot = figures.hot
-    ramp = list(diverging("day", 7))
-    palette = [ramp[6], ramp[5], ramp[1], ramp[0]]
+    code, palette, labels = hot_classes(figures, words)
     emerging = hot["emerging"].fillna("").astype(str)
-    now = hot["kind"].fillna("").astype(str)
-    rising = emerging.isin(["new", "intensifying", "consecutive"])
-    code = np.select(
-        [(now == "hot") | rising, now == "cold"], [np.where(rising, 0, 1), 3], default=-2
-    ).astype(np.int8)
-    shown = code > -2
-    lines = [
-        (palette[0], words("leader.map.hot.rising"), int((code == 0).sum())),
-        (palette[1], words("leader.map.hot.hot"), int((code == 1).sum())),
-        (palette[3], words("leader.map.hot.cold"), int((code == 3).sum())),
-    ]
+    lines = [(palette[k], labels[k], int((code == k).sum())) for k in sorted(labels)]
     counts = emerging.value_counts()
     told = [
         words("leader.map.hot.kind", kind=words(f"leader.hot.{kind}"), n=int(counts[kind]))
@@ -83,12 +101,13 @@ def hot_map(figures: LeaderFigures, snapshot: Snapshot, words: Words) -> dict[st
         if kind in counts.index
     ]
     note = words(
-        "leader.map.hot.note" if shown.any() else "leader.map.hot.nothing",
-        n=int((now == "hot").sum()), kinds=words("leader.comma").join(told) or words("none"),
+        "leader.map.hot.note" if len(code) else "leader.map.hot.nothing",
+        n=int((hot["kind"] == "hot").sum()),
+        kinds=words("leader.comma").join(told) or words("none"),
     )  # fmt: skip
     return {
-        "spec": _spec(snapshot, "grid", hot.index[shown], code[shown],
-                      hot["value"].to_numpy(dtype=float)[shown], palette, words,
+        "spec": _spec(snapshot, "grid", code.index, code.to_numpy(),
+                      hot["value"].reindex(code.index).to_numpy(dtype=float), palette, words,
                       "leader.map.hot.figure"),
         "title": words("leader.map.hot.title"),
         "legend": str(_legend(lines, words("leader.map.hot.legend"))),

@@ -26,6 +26,7 @@ from geo.leader import LeaderView
 
 MARKS = {
     "rose": "▲", "fell": "▼", "no_clear_change": "–", "too_few": "○", "unknown": "◇",
+    "hidden": "•",
 }  # fmt: skip
 """A shape beside each verdict, since colour alone is not read by everybody."""
 
@@ -178,7 +179,7 @@ def _item(item: BriefItem, figures: LeaderFigures, words: Words) -> Markup:
         _since(item, words),
     ]  # fmt: skip
     kinds = [
-        words("leader.brief.class", name=_class(code, words), now=words.number(now),
+        words("leader.brief.class", name=class_label(code, words), now=words.number(now),
               then=words.number(then))
         for code, now, then in item.classes
     ]  # fmt: skip
@@ -217,8 +218,11 @@ def _since(item: BriefItem, words: Words) -> str:
     )  # fmt: skip
 
 
-def _class(code: str, words: Words) -> str:
-    if not code:
+def class_label(code: str, words: Words) -> str:
+    """The name of a class code; of `(no class)` and `(other)` a word."""
+    if code == "(other)":
+        return words("leader.other_classes")
+    if code in ("", "(no class)"):
         return words("leader.no_class")
     try:
         return class_name(code, words.language)
@@ -430,11 +434,7 @@ def class_list(figures: LeaderFigures, words: Words) -> Markup:
     foot: list[Markup] = []
     for code, row in table.iterrows():
         is_total = code == "(total)"
-        label = (
-            words("leader.total")
-            if is_total
-            else _class("" if code == "(no class)" else str(code), words)
-        )
+        label = words("leader.total") if is_total else class_label(str(code), words)
         cells = [h("td", words.number(row[name]), class_="n") for name in names]
         (foot if is_total else rows).append(h("tr", h("th", label, scope="row"), cells))
     return h(

@@ -1,0 +1,365 @@
+"""A briefing to take along: one HTML page, the same as PDF, and a workbook with live sums.
+
+The page holds its map (folium, with everything inside), so it opens on a laptop without a network.
+It says the same as `/leader`, but small groups are taken out (`geo.disclosure`), since a file goes
+where no right reaches. The PDF is the page printed by Chromium, where there is one.
+"""
+
+from __future__ import annotations
+
+import html
+import io
+import os
+import shutil
+import subprocess
+import tempfile
+from dataclasses import replace
+from importlib.resources import files
+from pathlib import Path
+from typing import IO
+
+import pandas as pd
+from geopandas import GeoDataFrame
+
+from dashboards.components import leader_parts as parts
+from dashboards.components.leader_map import change_classes, hot_classes
+from dashboards.leader_desk import LeaderFigures
+from dashboards.pages.incidents_layout import city_name
+from dashboards.store import Store
+from dashboards.words import Words
+from geo.briefing import BriefItem
+from geo.compare import BESIDE
+from geo.disclosure import HIDDEN, fold_small, hide_units
+from geo.errors import InputError
+from geo.evaluate import Evaluation
+from geo.io.plan_report import ReportColumn, ReportSheet, write_plan_book
+from layers.boundaries import boundaries
+from layers.colours import css_variables, tokens
+from layers.ground import ground
+from layers.maplayer import LegendItem, MapLayer
+from layers.to_folium import render_html, to_folium
+
+REPORTS = {
+    "html": "text/html; charset=utf-8",
+    "pdf": "application/pdf",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+}
+"""Kinds of a report, and what they are on the web."""
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "msedge")
+PRINT_S = 120
+MAIN_ROADS = ("arterial", "main", "river", "rail")
+OTHER = "(other)"
+
+
+def make_report(store: Store, figures: LeaderFigures, words: Words, kind: str) -> bytes:
+    """The report as a file of a kind of `REPORTS`.
+
+    Raises
+    ------
+    InputError
+        If a PDF is asked for and cannot be printed here.
+    """
+    if kind == "xlsx":
+        whole = io.BytesIO()
+        report_book(whole, store, figures, words)
+        return whole.getvalue()
+    page = report_html(store, figures, words)
+    return print_pdf(page) if kind == "pdf" else page.encode()
+
+
+def hide_small(figures: LeaderFigures, least: int) -> LeaderFigures:
+    """The figures without small groups; see `geo.disclosure`."""
+    view = figures.view
+    units = hide_units(view.units, ("now", "then"), least, keep=("name", "rank"))
+    hidden = units.index[units["verdict"] == HIDDEN]
+    units.loc[hidden, "rank"] = pd.NA
+    trend = view.trend.copy()
+    trend.loc[trend.index.isin(hidden)] = float("nan")
+    brief = figures.briefing
+    return replace(
+        figures,
+        view=replace(view, units=units, trend=trend),
+        briefing=replace(
+            brief,
+            items=tuple(_without_small(item, least) for item in brief.items),
+            better=tuple(_without_small(item, least) for item in brief.better),
+        ),
+        areas=_hidden_rates(figures.areas, least),
+        departments=_hidden_rates(figures.departments, least),
+        classes=fold_small(figures.classes, "reported", least, into=OTHER),
+        hot=figures.hot.assign(value=float("nan")),
+    )
+
+
+def _without_small(item: BriefItem, least: int) -> BriefItem:
+    kinds = tuple(one for one in item.classes if one[1] >= least)
+    return replace(item, classes=kinds, fids=())
+
+
+def _hidden_rates(found: Evaluation, least: int) -> Evaluation:
+    table = found.table.copy()
+    small = (table["denominator"] > 0) & (table["denominator"] < least)
+    figures = [name for name in table.columns if name not in ("reason", "rank", "weight")]
+    for name in figures:
+        if pd.api.types.is_numeric_dtype(table[name]):
+            table[name] = table[name].astype(float).mask(small)
+    table["reason"] = table["reason"].astype(object).mask(small, HIDDEN)
+    return replace(found, table=table)
+
+
+def report_html(store: Store, figures: LeaderFigures, words: Words) -> str:
+    """The page as text: sections, map and style in one file."""
+    least = store.settings.small_group
+    told = hide_small(figures, least)
+    title = words(
+        "leader.report.title",
+        city=city_name(store, store.snapshot(), words),
+        period=parts.period_text(figures.period, words),
+    )
+    made = words(
+        "leader.report.made", at=f"{figures.view.at:%Y-%m-%d %H:%M}", n=least,
+        version="–" if figures.boundary.version is None else figures.boundary.version,
+    )  # fmt: skip
+    sections = [
+        parts.headline(told, words), parts.briefing(told, words),
+        _map_section(store, told, words), parts.rank_table(told, words),
+        parts.indicators(told, words), parts.indicators(told, words, by="department"),
+        parts.class_list(told, words), parts.definitions(told, words),
+    ]  # fmt: skip
+    body = "\n".join(f'<div class="ld-part">{section}</div>' for section in sections)
+    style = files("dashboards").joinpath("assets/80-leader.css").read_text(encoding="utf-8")
+    own = files("dashboards").joinpath("components/leader_report.css").read_text(encoding="utf-8")
+    language = "zh-CN" if words.language == "zh" else "en"
+    return (
+        f'<!DOCTYPE html>\n<html lang="{language}"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{html.escape(title)}</title>"
+        f"<style>:root {{ {css_variables('day')} }}\n{style}\n{own}</style></head>"
+        f'<body class="ld is-report"><header class="ld-title"><h1>{html.escape(title)}</h1>'
+        f"<p>{html.escape(made)}</p></header><main>{body}</main></body></html>"
+    )
+
+
+def _map_section(store: Store, figures: LeaderFigures, words: Words) -> str:
+    """The map in a frame of its own, so that its style and the page's do not meet."""
+    layers = map_layers(store, figures, words)
+    if not layers:
+        return ""
+    change = layers[-1]
+    page = render_html(
+        to_folium(layers, title=change.title, mood="day", language=words.language),
+        language=words.language,
+    )
+    frame = html.escape(page, quote=True)
+    title = html.escape(change.title, quote=True)
+    return (
+        f'<section class="ld-map"><h2>{html.escape(words("leader.report.map"))}</h2>'
+        f'<iframe srcdoc="{frame}" title="{title}" loading="eager"></iframe></section>'
+    )
+
+
+def map_layers(store: Store, figures: LeaderFigures, words: Words) -> list[MapLayer]:
+    """Ground, hot spots, borders, and the change of each unit."""
+    workspace, view = store.workspace, figures.view
+    shapes = unit_shapes(figures)
+    if not len(shapes):
+        return []
+    table = workspace.table("roads")
+    roads = workspace.read("roads", where=table.c.road_class.in_(MAIN_ROADS))
+    found = list(ground(roads, workspace.read("areas"), mood="day"))
+    code, palette, labels = change_classes(view, words)
+    fill = tokens("day").no_data
+    row = pd.Series(code, index=view.units.index).reindex(shapes.index).fillna(-1).astype(int)
+    verdicts = view.units["verdict"].reindex(shapes.index)
+    names = view.units["name"].reindex(shapes.index).astype(str)
+    features = GeoDataFrame(
+        {
+            "fill": [palette[k] if k >= 0 else fill for k in row],
+            "code": row.to_numpy(),
+            "hover": [
+                f"{name}\n{words(f'leader.verdict.{word}')}"
+                for name, word in zip(names, verdicts.fillna("unknown"), strict=True)
+            ],
+        },
+        index=shapes.index,
+        geometry=shapes.geometry.to_numpy(),
+        crs=shapes.crs,
+    )
+    legend = [
+        LegendItem(labels[k], palette[k], "square", int((row == k).sum())) for k in range(6, -1, -1)
+    ]
+    legend.append(LegendItem(words("leader.map.change.none"), fill, "hatch", int((row < 0).sum())))
+    title = words("leader.map.change.title", level=words(f"level.{view.level}"))
+    change = MapLayer("change", title, "fill", features, tuple(legend), mood="day", opacity=0.85)
+    hot = _hot_layer(figures, words)
+    lines = boundaries(
+        workspace.read("divisions"), None, title=words("leader.report.borders"), mood="day",
+        language=words.language,
+    )  # fmt: skip
+    return [*found, *([] if hot is None else [hot]), lines, change]
+
+
+def unit_shapes(figures: LeaderFigures) -> GeoDataFrame:
+    """Outlines of the units of the area, EPSG:4326, by code."""
+    view, boundary = figures.view, figures.boundary
+    if view.level == "grid":
+        shapes = boundary.grids
+    elif boundary.divisions is None:
+        shapes = boundary.grids.iloc[:0]
+    else:
+        table = boundary.divisions
+        shapes = table.set_index("code") if "code" in table.columns else table
+    shapes = shapes[shapes.index.isin(view.units.index)]
+    return GeoDataFrame(shapes[~(shapes.geometry.isna() | shapes.geometry.is_empty)])
+
+
+def _hot_layer(figures: LeaderFigures, words: Words) -> MapLayer | None:
+    code, palette, labels = hot_classes(figures, words)
+    grids = figures.boundary.grids
+    shown = grids[grids.index.isin(code.index)]
+    if not len(shown):
+        return None
+    row = code.reindex(shown.index)
+    features = GeoDataFrame(
+        {
+            "fill": [palette[int(k)] for k in row],
+            "code": row.astype(int).to_numpy(),
+            "hover": [labels[int(k)] for k in row],
+        },
+        index=shown.index,
+        geometry=shown.geometry.to_numpy(),
+        crs=shown.crs,
+    )
+    legend = tuple(
+        LegendItem(labels[k], palette[k], "square", int((row == k).sum())) for k in sorted(labels)
+    )
+    return MapLayer(
+        "hot", words("leader.map.hot.title"), "fill", features, legend, mood="day", opacity=0.9
+    )
+
+
+def report_book(target: IO[bytes], store: Store, figures: LeaderFigures, words: Words) -> None:
+    """Write the workbook: units, indicators, classes; differences and sums are formulas."""
+    told = hide_small(figures, store.settings.small_group)
+    view = told.view
+    notes = [
+        parts.period_text(view.comparison.now, words) + " / "
+        + parts.period_text(view.comparison.then, words),
+        words("leader.def.boundary", grids=words.number(len(figures.boundary.grids)),
+              n=figures.boundary.version or "–", at=f"{view.at:%Y-%m-%d %H:%M}"),
+        words("leader.report.small", n=store.settings.small_group),
+    ]  # fmt: skip
+    units = pd.concat([view.units, view.beside[view.beside[["now", "then"]].sum(axis=1) > 0]])
+    names = {code: words(f"leader.beside.{k}") for k, code in enumerate(BESIDE)}
+    rows = units.reset_index(names="code")
+    rows["name"] = [
+        names.get(str(code), str(name))
+        for code, name in zip(rows["code"], rows["name"], strict=True)
+    ]
+    rows["verdict"] = [words(f"leader.verdict.{word}") for word in rows["verdict"]]
+    level = words(f"level.{view.level}")
+    columns = (
+        ReportColumn("code", words("leader.sheet.code"), width=16),
+        ReportColumn("name", level, width=22),
+        ReportColumn("now", words("leader.col.now"), "count", total="sum"),
+        ReportColumn("then", words("leader.sheet.then"), "count", total="sum"),
+        ReportColumn("expected", words(f"leader.col.expected.{view.choice.against}"), "metres",
+                     total="sum"),
+        ReportColumn("difference", words("leader.sheet.difference"), "change", total="sum",
+                     formula="{now}-{expected}"),
+        ReportColumn("change", words("leader.col.change"), "share",
+                     formula='IF({expected}>0,{now}/{expected}-1,"")'),
+        ReportColumn("low", words("leader.sheet.low"), "share"),
+        ReportColumn("high", words("leader.sheet.high"), "share"),
+        ReportColumn("verdict", words("leader.col.verdict"), width=14),
+        ReportColumn("households", words("leader.sheet.households"), "count", total="sum"),
+        ReportColumn("open", words("leader.col.open"), "count", total="sum"),
+        ReportColumn("overdue", words("leader.col.overdue"), "count", total="sum"),
+    )  # fmt: skip
+    total = words("leader.total")
+    sheets = [
+        ReportSheet(words("leader.table.title", level=level), notes, columns, rows, total, frozen=2)
+    ]
+    sheets += [_rates_sheet(told, by, notes, words) for by in ("area", "department")]
+    sheets.append(_class_sheet(told, notes, words))
+    write_plan_book(target, sheets)
+
+
+def _rates_sheet(figures: LeaderFigures, by: str, notes: list[str], words: Words) -> ReportSheet:
+    found = figures.areas if by == "area" else figures.departments
+    rows = found.table.reset_index()
+    rows["name"] = [found.names.get(code, str(code)) for code in rows["code"]]
+    rows["indicator"] = [words(f"evaluate.name.{name}") for name in rows["indicator"]]
+    rows["reason"] = [words(f"leader.reason.{word}") if word else "" for word in rows["reason"]]
+    columns = (
+        ReportColumn("name", words(f"level.{figures.view.level}") if by == "area"
+                     else words("leader.department"), width=22),
+        ReportColumn("indicator", words("leader.sheet.indicator"), width=18),
+        ReportColumn("numerator", words("leader.sheet.numerator"), "count"),
+        ReportColumn("denominator", words("leader.sheet.denominator"), "count"),
+        ReportColumn("value", words("leader.sheet.value"), "decimal",
+                     formula='IF(N({denominator})>0,{numerator}/{denominator},"")'),
+        ReportColumn("last_year_value", words("leader.sheet.last_year"), "decimal"),
+        ReportColumn("last_period_value", words("leader.sheet.last_period"), "decimal"),
+        ReportColumn("rank", words("leader.col.rank"), "count"),
+        ReportColumn("reason", words("leader.sheet.reason"), width=28),
+    )  # fmt: skip
+    title = words(f"leader.indicators.{by}", level=words(f"level.{figures.view.level}"))
+    return ReportSheet(title, notes, columns, rows, frozen=2)
+
+
+def _class_sheet(figures: LeaderFigures, notes: list[str], words: Words) -> ReportSheet:
+    rows = figures.classes.iloc[:-1].reset_index(names="code")
+    rows["name"] = [parts.class_label(str(code), words) for code in rows["code"]]
+    names = ("solved", "open", "cancelled", "unknown")
+    columns = (
+        ReportColumn("name", words("leader.class"), width=26),
+        *(ReportColumn(name, words(f"leader.classes.{name}"), "count", total="sum")
+          for name in names),
+        ReportColumn("reported", words("leader.classes.reported"), "count", total="sum",
+                     formula="+".join(f"{{{name}}}" for name in names)),
+    )  # fmt: skip
+    return ReportSheet(
+        words("leader.classes.title"), notes, columns, rows, words("leader.total"), frozen=1
+    )
+
+
+def print_pdf(page: str) -> bytes:
+    """Print a page as A4 by the Chromium of this machine.
+
+    Raises
+    ------
+    InputError
+        If there is no Chromium, or it does not print.
+    """
+    browser = next((path for name in BROWSERS if (path := shutil.which(name))), None)
+    if browser is None:
+        raise InputError(
+            "no Chromium is installed, which prints the PDF: write the report as .html and print it"
+            " from a browser"
+        )
+    with tempfile.TemporaryDirectory() as folder:
+        source, target = Path(folder) / "report.html", Path(folder) / "report.pdf"
+        source.write_text(page, encoding="utf-8")
+        command = [
+            browser, "--headless", "--disable-gpu", "--no-first-run", "--disable-sync",
+            "--disable-background-networking", "--disable-component-update", "--disable-quic",
+            "--no-pdf-header-footer", "--virtual-time-budget=8000",
+            f"--user-data-dir={folder}/user",
+            f"--print-to-pdf={target}", source.as_uri(),
+        ]  # fmt: skip
+        if os.name == "posix" and os.geteuid() == 0:
+            command.insert(1, "--no-sandbox")
+        try:
+            done = subprocess.run(command, capture_output=True, timeout=PRINT_S, check=False)
+        except subprocess.TimeoutExpired as error:
+            raise InputError(
+                f"{browser} did not print within {PRINT_S} s: write the report as .html instead"
+            ) from error
+        if not target.is_file():
+            told = done.stderr.decode(errors="replace").strip().splitlines()
+            raise InputError(
+                f"{browser} did not print the report: {told[-1] if told else 'no word from it'}"
+            )
+        return target.read_bytes()

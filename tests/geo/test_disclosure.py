@@ -1,0 +1,58 @@
+"""Nobody can be recognised by a figure, and what is shown still adds up."""
+
+import numpy as np
+import pandas as pd
+from hypothesis import given
+from hypothesis import strategies as st
+
+from geo.disclosure import HIDDEN, find_small, fold_small, hide_units
+
+COUNTS = st.lists(st.integers(0, 12), min_size=1, max_size=12)
+
+
+def test_a_single_small_unit_takes_the_next_smallest_along() -> None:
+    counts = pd.Series({"a": 3, "b": 40, "c": 7, "d": 0})
+    assert list(find_small(counts, 5)) == ["a", "c"]
+    assert list(find_small(counts, 1)) == []
+
+
+@given(COUNTS, st.integers(2, 8))
+def test_what_is_hidden_cannot_be_worked_out_from_the_total(counts: list[int], least: int) -> None:
+    told = pd.Series(counts)
+    hidden = find_small(told, least)
+    assert ((told.drop(hidden) == 0) | (told.drop(hidden) >= least)).all()
+    # One unit alone may only be missing if there is no other that could go with it.
+    if len(hidden) == 1:
+        assert (told.drop(hidden) == 0).all()
+
+
+@given(COUNTS, st.integers(2, 8))
+def test_folded_rows_add_up_to_the_same_total(counts: list[int], least: int) -> None:
+    rows = pd.DataFrame({"reported": counts, "open": [n // 2 for n in counts]})
+    rows.index = [f"c{k}" for k in rows.index]
+    table = pd.concat([rows, rows.sum().to_frame("(total)").T])
+    found = fold_small(table, "reported", least, into="(other)")
+    assert (found.iloc[:-1].sum() == table.iloc[-1]).all()
+    assert (found.iloc[-1] == table.iloc[-1]).all()
+    shown = found.drop(index="(total)")["reported"]
+    alone = shown.drop("(other)", errors="ignore")
+    assert ((alone == 0) | (alone >= least)).all()
+    if shown.get("(other)", least) < least:
+        assert len(alone[alone > 0]) == 0
+
+
+def test_every_figure_of_a_small_unit_goes() -> None:
+    table = pd.DataFrame(
+        {
+            "name": ["甲", "乙", "丙"], "now": [3, 50, 60], "then": [30, 40, 70],
+            "change": [-0.9, 0.25, -0.1], "verdict": ["fell", "rose", "no_clear_change"],
+            "own_scatter": [True, True, False],
+        },
+        index=["a", "b", "c"],
+    )  # fmt: skip
+    found = hide_units(table, ("now", "then"), 5)
+    assert list(found["name"]) == ["甲", "乙", "丙"]
+    assert list(found["verdict"]) == [HIDDEN, HIDDEN, "no_clear_change"]
+    assert np.isnan(found.loc[["a", "b"], ["now", "then", "change"]]).to_numpy().all()
+    assert list(found.loc["c", ["now", "then", "change"]]) == [60, 70, -0.1]
+    assert hide_units(table, ("now", "then"), 0).equals(table)
