@@ -148,7 +148,7 @@ class Answer:
 
 def divide_piece(piece: Piece, effort: Effort, stop: Ints) -> Answer:
     """Find the best plan of a piece; from the plan in force where there is one."""
-    if (piece.old >= 0).any():
+    if ((piece.old >= 0) & ~piece.frozen).any():
         found = _repair(piece, effort, stop)
     else:
         found = _search(piece, effort, stop)
