@@ -85,13 +85,20 @@ class Moves:
 
     def is_move(self, *names: str) -> Bools:
         """Rows that are one of these moves."""
-        wanted = np.array([word in names for word in self.moves] + [False], dtype=bool)
-        return np.asarray(wanted[self.move])
+        return is_one(self.move, self.moves, names)
 
-    def is_role(self, *names: str) -> Bools:
-        """Rows made in one of these roles."""
-        wanted = np.array([word in names for word in self.roles] + [False], dtype=bool)
-        return np.asarray(wanted[self.role])
+    def is_role(self, rows: Rows, *names: str) -> Bools:
+        """Which of these rows were made in one of these roles."""
+        return is_one(self.role[rows], self.roles, names)
+
+
+def is_one(numbers: npt.NDArray[np.int16], words: tuple[str, ...], names: tuple[str, ...]) -> Bools:
+    """Which numbers, positions in `words`, stand for one of these names."""
+    mask = np.zeros(len(numbers), dtype=bool)
+    for number, word in enumerate(words):
+        if word in names:
+            mask |= numbers == number
+    return mask
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from geo._evaluate_facts import NEVER, Bools, CaseFacts, Rows, Seconds
+from geo._evaluate_facts import NEVER, Bools, CaseFacts, Rows, Seconds, is_one
 
 OBJECTS = ("area", "department", "post")
 """The three objects of evaluation: 区域, 部门, 岗位."""
@@ -98,11 +98,14 @@ class View:
         """Whether it had happened by the end of the period."""
         return np.asarray((times != NEVER) & (times < self.end))
 
+    @cached_property
+    def log_moves(self) -> npt.NDArray[np.int16]:
+        """The move of each of `log_rows`."""
+        return self.facts.log.move[self.log_rows]
+
     def moves(self, *names: str) -> Rows:
         """Rows of the log in the period that are one of these moves."""
-        log = self.facts.log
-        wanted = np.array([word in names for word in log.moves] + [False], dtype=bool)
-        return np.asarray(self.log_rows[wanted[log.move[self.log_rows]]])
+        return np.asarray(self.log_rows[is_one(self.log_moves, self.facts.log.moves, names)])
 
     def of_cases(self, rows: Rows, hit: Bools | Floats, known: Bools) -> Tally:
         """A tally of cases; those that are not known are left out."""
@@ -199,23 +202,26 @@ def _right_first_dispatch(v: View) -> Tally:
     return replace(tally, owner=f.log.owner[rows])
 
 
-def _pairs(v: View, rows: Rows, owner: Labels) -> tuple[Rows, Labels]:
-    """Each case and owner once, of these rows of the log."""
-    case = v.facts.log.case[rows].astype(np.int64)
+def _pairs(v: View, rows: Rows, owner: Labels) -> Rows:
+    """Each case and owner once, of these rows of the log, packed into one number and sorted."""
     width = np.int64(len(v.facts.log.owners) + 1)
-    keys = np.unique(case * width + owner + 1)
-    return keys // width, (keys % width - 1).astype(np.int32)
+    # The log is in order of cases, so the sort finds nearly all of it done.
+    keys = np.sort(v.facts.log.case[rows] * width + owner + 1, kind="stable")
+    return np.asarray(keys[np.append(True, keys[1:] != keys[:-1])[: len(keys)]])
 
 
 def _of_pairs(v: View, counted: Rows, of: Labels, hits: Rows, hit_of: Labels) -> Tally:
     """Cases with the owner that they were counted for, and whether they hit with that owner."""
-    case, owner = _pairs(v, counted, of)
+    keys, hit_keys = _pairs(v, counted, of), _pairs(v, hits, hit_of)
     width = np.int64(len(v.facts.log.owners) + 1)
-    hit_case, hit_owner = _pairs(v, hits, hit_of)
-    hit = np.isin(case * width + owner, hit_case * width + hit_owner)
-    nobody = np.full(len(case), -1, dtype=np.int32)
-    silent = v.silent_ends(v.facts.tells_moves)
-    return Tally(case, hit.astype(np.float64), owner, nobody, nobody, silent)
+    at = np.searchsorted(keys, hit_keys)
+    there = at < len(keys)
+    there[there] = keys[at[there]] == hit_keys[there]
+    hit = np.zeros(len(keys))
+    hit[at[there]] = 1.0
+    nobody = np.full(len(keys), -1, dtype=np.int32)
+    owner = (keys % width - 1).astype(np.int32)
+    return Tally(keys // width, hit, owner, nobody, nobody, v.silent_ends(v.facts.tells_moves))
 
 
 def _rework(v: View) -> Tally:
@@ -238,7 +244,9 @@ def _checks(v: View) -> Rows:
 
 def _check_passed(v: View) -> Tally:
     rows = _checks(v)
-    passed = v.facts.log.is_move("close")[rows]
+    log = v.facts.log
+    closes = [number for number, word in enumerate(log.moves) if word == "close"]
+    passed = np.isin(log.move[rows], closes)
     return v.of_moves(rows, passed, v.silent_ends(v.facts.tells_moves))
 
 
@@ -283,7 +291,7 @@ def _repeat(v: View) -> Tally:
 def _valid_report(v: View) -> Tally:
     f = v.facts
     rows = v.moves("report")
-    rows = rows[f.log.is_role(*COLLECTORS)[rows]]
+    rows = rows[f.log.is_role(rows, *COLLECTORS)]
     case = f.log.case[rows]
     valid = v.is_by(f.opened_by[case]) | (f.on_spot[case] & v.is_by(f.cases.closed[case]))
     silent = v.reported
@@ -300,7 +308,7 @@ def _on_time_verify(v: View) -> Tally:
 def _miss(v: View) -> Tally:
     f, rows = v.facts, v.moves("report")
     silent = v.reported
-    missed = ~f.log.is_role(*COLLECTORS)[rows]
+    missed = ~f.log.is_role(rows, *COLLECTORS)
     return v.of_moves(rows, missed, silent[~f.tells_moves[silent]])
 
 
