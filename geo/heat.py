@@ -86,6 +86,11 @@ class HeatPoints:
     def __len__(self) -> int:
         return len(self.x)
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the columns."""
+        return sum(column.nbytes for column in self.__dict__.values())
+
 
 @dataclass(frozen=True)
 class HeatChoice:
@@ -337,10 +342,9 @@ def _density(counts: npt.NDArray[np.float64], ground: HeatGround) -> tuple[Float
 
     The error is the same with and without the correction.
     """
-    density = ground.smooth(counts)
-    deviation = np.sqrt(ground.smooth_squared(counts))
+    density, variance = ground.smooth_both(counts)
     rse = np.full(density.shape, np.inf, dtype=np.float32)
-    np.divide(deviation, density, out=rse, where=density > 0)
+    np.divide(np.sqrt(variance), density, out=rse, where=(density > 0) & (variance > 0))
     return density, rse
 
 

@@ -437,3 +437,16 @@ def test_hexagons_cover_the_grids_and_know_how_much_of_them() -> None:
     grids = town(6, 5)
     hexagons = find_hexagons(grids, 9)
     assert hexagons["area_km2"].sum() == pytest.approx(grids.area.sum() / 1e6, rel=1e-3)
+
+
+def test_beside_a_very_hot_place_a_few_cases_are_still_told_with_their_error() -> None:
+    """A million cases in one spot, nine two kilometres off: a third of uncertainty, not none."""
+    grids = town(8, 8)
+    ground = make_ground(grids, bandwidth_m=300.0)
+    x = np.append(np.full(1_000_000, 500_600.0), np.full(9, 503_000.0))
+    y = np.append(np.full(1_000_000, 3_380_600.0), np.full(9, 3_383_000.0))
+    surface = smooth_density(points_in(grids, x, y), ground)
+    u, v = (round(float(part)) for part in ground.cells_of(503_000, 3_383_000))
+    assert surface.value[v, u] == pytest.approx(9 * 3 / (math.pi * 0.09), rel=0.05)
+    assert surface.rse[v, u] == pytest.approx(1 / 3, rel=0.05)
+    assert (surface.rse > 0).all()
