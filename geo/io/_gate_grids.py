@@ -86,8 +86,12 @@ def _keep_unchanged(draft: pd.DataFrame, standing: GeoDataFrame, ledger: Ledger)
     old = standing.reindex(draft["grid_id"])
     for name in ("name", "kind", "community_code", "households", "population"):
         if name in draft:
-            one, two = draft[name].astype(object).to_numpy(), old[name].astype(object).to_numpy()
-            rows &= (pd.isna(one) & pd.isna(two)) | (one == two)
+            one, two = (
+                # Missing values of whatever kind are alike.
+                values.astype(object).where(values.notna(), None).to_numpy(dtype=object)
+                for values in (draft[name], old[name])
+            )
+            rows &= np.asarray(one == two, dtype=bool)
     shapes = draft["_shape"].to_numpy(dtype=object)
     there = np.flatnonzero(rows)
     one, two = shapes[there], np.asarray(old.geometry, dtype=object)[there]
