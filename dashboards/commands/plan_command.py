@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import click
+import pandas as pd
 
 from dashboards.commands._import_report import describe
 from dashboards.commands.export_command import read_moment
@@ -45,12 +46,11 @@ def list_plans(folder: Path) -> None:
         plans = book.plans()
         for row in plans.reset_index().itertuples(index=False):
             changed = row.changed_at.astimezone(workspace.zone)
-            version = "" if row.version != row.version or row.version is None else row.version
+            version = "" if pd.isna(row.version) else f"  version {row.version}"
             click.echo(
                 f"{row.plan_id}  {row.state:<9}  {changed:%Y-%m-%d %H:%M}  {row.seq:>5} edits"
                 f"  {row.conflicts} conflicts  {row.open_comments} comments"
-                + (f"  version {version}" if str(version) not in ("", "<NA>") else "")
-                + f"  {row.name} ({row.author})"
+                f"{version}  {row.name} ({row.author})"
             )
         if plans.empty:
             click.echo("no plans yet")
@@ -120,7 +120,9 @@ def import_(
             click.echo(f"note: {note}", err=True)
         for grid, area in sorted(done.differs.items(), key=lambda item: -item[1])[:10]:
             click.echo(f"grid {grid} differs from the file by {area:,.0f} m2", err=True)
-        click.echo(f"plan {done.plan_id} begun: {done.moved} vertices moved, {done.cut} parts cut off")
+        click.echo(
+            f"plan {done.plan_id} begun: {done.moved} vertices moved, {done.cut} parts cut off"
+        )
         judged = judge_plan(workspace, book, done.plan_id, at=at, band=settings.band)
         click.echo(_tell(judged.verdict))
 
