@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+import numpy as np
+
 from geo.errors import InputError
 from geo.io._planbook_log import TELLS, Line, Link, LogEdit, State
 from geo.io._planbook_rows import PlanStateError
@@ -247,8 +249,18 @@ def _answer(
 
 
 def _row(line: Line, step: Step, edit: Mapping[str, Any], state: str) -> LogEdit:
-    plain = json.loads(json.dumps(edit, allow_nan=False))
+    try:
+        plain = json.loads(json.dumps(edit, allow_nan=False, default=_plain))
+    except (TypeError, ValueError) as error:
+        raise InputError(f"the edit cannot be written down: {error}") from error
     return LogEdit(line.seq + 1, step.edit_id, step.at, step.by, step.on_seq, state, plain)
+
+
+def _plain(value: Any) -> Any:
+    """A value of NumPy as plain Python."""
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    raise TypeError(f"{type(value).__name__} has no place in an edit")
 
 
 def _applied(

@@ -13,8 +13,6 @@ so that a further edit costs what the edit costs. `at` is now and always an argu
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -29,7 +27,8 @@ from geo.io._planbook_append import Applied as Applied
 from geo.io._planbook_append import Step, place_edit, settle_edit, take_back
 from geo.io._planbook_file import PlanFileError as PlanFileError
 from geo.io._planbook_file import pack_plan, read_plan_file, write_plan_file
-from geo.io._planbook_log import TELLS, Line, Link, LogEdit, insert_rows, read_rows
+from geo.io._planbook_log import TELLS, Link, LogEdit, insert_rows, read_rows
+from geo.io._planbook_memory import PlanMemory
 from geo.io._planbook_rebase import Rebased as Rebased
 from geo.io._planbook_rebase import carry_over
 from geo.io._planbook_rows import MOVES as MOVES
@@ -45,13 +44,13 @@ from geo.io._planbook_rows import (
     to_stored,
     update_plan,
 )
-from geo.io._planbook_talk import PlanTalk
-from geo.io.plan_base import FOLDER, Base, Note, make_base, read_base, write_base, write_base_bytes
-from geo.io.workspace import Workspace
+from geo.io.plan_base import Base, Note, make_base, write_base, write_base_bytes
 from geo.plan import Plan
+from geo.plan_merge import Clash
 
-MOST_PLANS = 12
-"""Plans that a book keeps in memory; of the others the log is run again when they are opened."""
+_BROKEN = Clash(
+    "rule", "it was applied once, and this version of the program finds it to break a rule"
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,15 +78,8 @@ class OpenPlan:
     """Boundary version that it was published as."""
 
 
-class PlanBook(PlanTalk):
+class PlanBook(PlanMemory):
     """The plans of one workspace. Safe to share between threads and between processes."""
-
-    def __init__(self, workspace: Workspace) -> None:
-        super().__init__(workspace)
-        self.folder: Path = workspace.path / FOLDER
-        self._lines: OrderedDict[str, Line] = OrderedDict()
-        self._bases: OrderedDict[str, Base] = OrderedDict()
-        self._lock = threading.Lock()
 
     # --- plans -----------------------------------------------------------------------------------
 
@@ -124,7 +116,9 @@ class PlanBook(PlanTalk):
     def copy(self, plan_id: str, name: str, by: str, at: datetime) -> str:
         """Begin a draft that is what another plan is now; undo leads back through its edits."""
         opened = self.open(plan_id)
-        rows, link = [], self._line(plan_id).state(opened.seq).done
+        line = self._line(plan_id)
+        with line.lock:
+            rows, link = [], line.state(opened.seq).done
         while link is not None:
             rows.append(link.row)
             link = link.older
@@ -173,13 +167,15 @@ class PlanBook(PlanTalk):
         """
         with self.workspace.reading() as conn:
             row = read_plan_row(self.workspace, conn, plan_id)
-            line = self._refresh(conn, plan_id)
+            line = self._refresh(conn, row)
             version = self._newest_version(conn)
             with line.lock:
                 wanted = line.seq if seq is None else seq
                 state = line.state(wanted)
                 waiting = tuple(
-                    one for one in line.rows if one.state == "conflict" or one.seq in state.broken
+                    one if one.state == "conflict" else replace(one, clash=_BROKEN)
+                    for one in line.rows
+                    if one.state == "conflict" or one.seq in state.broken
                 )
         base = state.base
         return OpenPlan(
@@ -325,7 +321,7 @@ class PlanBook(PlanTalk):
             row = read_plan_row(self.workspace, conn, plan_id)
             if row["state"] != "draft":
                 raise PlanStateError(f"plan {plan_id} is {row['state']}: make it a draft first")
-            line = self._refresh(conn, plan_id)
+            line = self._refresh(conn, row)
             with line.lock:
                 found = carry_over(line, base, author, now)
             insert_rows(self.workspace, conn, plan_id, found.rows)
@@ -375,11 +371,10 @@ class PlanBook(PlanTalk):
     def _write(self, step: Step, act: Any) -> Applied:
         # The log is run before the lock of the store is taken: others need not wait for it.
         with self.workspace.reading() as conn:
-            read_plan_row(self.workspace, conn, step.plan_id)
-            self._refresh(conn, step.plan_id)
+            self._refresh(conn, read_plan_row(self.workspace, conn, step.plan_id))
         with self.workspace.writing() as conn:
             row = read_plan_row(self.workspace, conn, step.plan_id)
-            line = self._refresh(conn, step.plan_id)
+            line = self._refresh(conn, row)
             with line.lock:
                 applied, rows, after = act(line, step, row["state"])
             self._store(conn, step, rows)
@@ -404,61 +399,6 @@ class PlanBook(PlanTalk):
                 .values(state=state)
             )
         update_plan(self.workspace, conn, step.plan_id, step.at, seq=new.seq)
-
-    def _refresh(self, conn: sa.Connection, plan_id: str) -> Line:
-        """The log in memory brought up to what a connection sees."""
-        line = self._line(plan_id, conn)
-        table = self.workspace.table("plan_edits")
-        with line.lock:
-            waiting = [row.seq for row in line.rows if row.state == "conflict"]
-            newer = table.c.seq > line.seq
-            where = newer | table.c.seq.in_(waiting) if waiting else newer
-            line.add(read_rows(self.workspace, conn, plan_id, where))
-        return line
-
-    def _line(self, plan_id: str, conn: sa.Connection | None = None) -> Line:
-        with self._lock:
-            line = self._lines.get(plan_id)
-            if line is not None:
-                self._lines.move_to_end(plan_id)
-                return line
-        if conn is None:
-            with self.workspace.reading() as link:
-                return self._line(plan_id, link)
-        # The base that it began from; later ones are named by the log.
-        table = self.workspace.table("plan_edits")
-        first = read_rows(self.workspace, conn, plan_id, _is_rebase(table))
-        name = first[0].edit["from"] if first else None
-        if name is None:
-            name = read_plan_row(self.workspace, conn, plan_id)["base"]
-        made = Line(self._base(str(name)), self._base)
-        with self._lock:
-            line = self._lines.setdefault(plan_id, made)
-            while len(self._lines) > MOST_PLANS:
-                self._lines.popitem(last=False)
-        return line
-
-    def _base(self, name: str) -> Base:
-        with self._lock:
-            if name in self._bases:
-                self._bases.move_to_end(name)
-                return self._bases[name]
-        base = read_base(self.folder, name)
-        _ = base.first
-        with self._lock:
-            found = self._bases.setdefault(name, base)
-            while len(self._bases) > MOST_PLANS:
-                self._bases.popitem(last=False)
-        return found
-
-    def _newest_version(self, conn: sa.Connection) -> int | None:
-        table = self.workspace.table("grids")
-        found = conn.execute(sa.select(sa.func.max(table.c.version))).scalar_one()
-        return None if found is None else int(found)
-
-
-def _is_rebase(table: sa.Table) -> sa.ColumnElement[bool]:
-    return table.c.edit.like('{"do":"rebase"%')
 
 
 def _who(link: Link | None) -> str | None:

@@ -700,3 +700,73 @@ def test_a_file_that_cannot_be_written_leaves_the_old_one(book, busy, tmp_path):
     with pytest.raises(StoreError, match="cannot write"):
         book.save_file(busy, tmp_path / "no" / "draft.json", AT)
     assert not list(tmp_path.glob(".*part"))
+
+
+# --- mishaps --------------------------------------------------------------------------------------
+
+
+def test_a_workspace_that_was_put_back_is_believed(book, plan_id, wang):
+    wang.do(paint("b31", grid="A1"))
+    table = book.workspace.table("plan_edits")
+    plans = book.workspace.table("plans")
+    wang.do(paint("b32", grid="A1"))
+    with book.workspace.writing() as conn:
+        book.workspace.delete(conn, "plan_edits", table.c.seq == 2)
+        conn.execute(plans.update().values(seq=1))
+    opened = book.open(plan_id)
+    assert (opened.seq, opened.plan.assignment["b32"]) == (1, "A2")
+    more = wang.do(paint("b52", grid="A2"), edit_id="other", on_seq=1)
+    assert (more.seq, more.plan.assignment["b32"]) == (2, "A2")
+
+
+def test_an_edit_that_no_longer_holds_in_this_program_is_shown_and_not_lost(book, plan_id, wang):
+    wang.do(paint("b31", grid="A1"))
+    wang.do(paint("b52", grid="A2"))
+    table = book.workspace.table("plan_edits")
+    odd = json.dumps({"do": "paint", "blocks": ["b81"], "grid": "A1", "along": False})
+    with book.workspace.writing() as conn:
+        conn.execute(table.update().where(table.c.seq == 1).values(edit=odd))
+    fresh = PlanBook(book.workspace)
+    opened = fresh.open(plan_id)
+    assert opened.plan.assignment["b52"] == "A2"
+    assert [(row.seq, row.clash.code) for row in opened.conflicts] == [(1, "rule")]
+    fresh.settle(plan_id, 1, "drop", by="王", at=AT, edit_id="s")
+    assert not PlanBook(book.workspace).open(plan_id).conflicts
+
+
+def test_an_edit_of_a_newer_program_in_the_log_is_told(book, plan_id, wang):
+    wang.do(paint("b31", grid="A1"))
+    table = book.workspace.table("plan_edits")
+    with book.workspace.writing() as conn:
+        conn.execute(table.update().values(edit='{"do":"melt"}'))
+    with pytest.raises(StoreError, match=r"edit 1 of the plan cannot be run: .*update"):
+        PlanBook(book.workspace).open(plan_id)
+
+
+def test_numbers_of_numpy_are_written_down_and_what_is_none_is_refused(book, plan_id, wang):
+    vertices = np.array([4])
+    with pytest.raises(RedrawError, match=r"border of a community|not a number"):
+        wang.do({"do": "move", "vertices": vertices, "xy": np.array([[np.nan, 0.0]])})
+    name = wang.do({"do": "renumber", "digits": np.int64(2)})
+    assert name.edit == {"do": "renumber", "digits": 2}
+    for odd in ({"do": "paint", "blocks": 3, "grid": "A1"}, {"do": None}, {}, {"do": ["paint"]}):
+        with pytest.raises((InputError, RedrawError)):
+            wang.do(odd)
+    assert len(book.since(plan_id, 0)) == 1
+
+
+def test_the_own_words_of_the_log_cannot_be_sent_as_edits(wang):
+    for word in ("take", "drop", "rebase"):
+        with pytest.raises(InputError, match="the book itself writes it"):
+            wang.do({"do": word, "seq": 1, "base": "x", "from": "y"})
+
+
+def test_many_states_are_forgotten_and_found_again(book, plan_id, wang):
+    for k in range(130):
+        wang.do({"do": "rename", "grid": "A1", "name": f"n{k}"})
+    line = book._lines[plan_id]
+    assert len(line._states) < 70
+    for seq in (1, 49, 50, 77, 130):
+        assert book.open(plan_id, seq=seq).plan.table().loc["A1", "name"] == f"n{seq - 1}"
+    with pytest.raises(InputError, match="no edit 131"):
+        book.open(plan_id, seq=131)
