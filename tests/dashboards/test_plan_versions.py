@@ -244,6 +244,24 @@ def test_a_version_whose_day_has_come_is_in_force_when_somebody_looks(
     assert city.store.workspace.read("workers").loc["w1", "unit_code"] == city.ids[1]
 
 
+def test_the_city_of_all_pages_changes_on_the_day_and_not_before(
+    city: Desktop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = city.draft(city.merge)
+    for state in ("review", "approved"):
+        city.post(f"/plan/{plan}/moves", state=state)
+    city.post(f"/plan/{plan}/publish", **{"from": "2026-11-22"})
+    today = city.store.refresh().city
+    assert (len(today.grids), today.version) == (12, 1)
+    assert today.until is not None
+    assert today.until.astimezone(city.store.zone).isoformat() == "2026-11-22T00:00:00+08:00"
+    monkeypatch.setattr(city.store, "clock", lambda: today.until)
+    tomorrow = city.store.refresh().city
+    assert (len(tomorrow.grids), tomorrow.version, tomorrow.until) == (11, 2, None)
+    assert tomorrow.index is not None
+    assert len(tomorrow.neighbours) == 11
+
+
 # --- in the browser ------------------------------------------------------------------------------
 
 
