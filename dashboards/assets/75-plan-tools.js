@@ -202,7 +202,7 @@
     const old = document.getElementById("pt-bar");
     const map = document.querySelector("#planner-page .map-canvas") || document.querySelector(".map-canvas");
     if (old || !map) return old;
-    const made = h("div", { id: "pt-bar", class: "pt-bar inc", role: "group", "aria-label": word("bar") },
+    const made = h("div", { id: "pt-bar", class: "pt-bar", role: "group", "aria-label": word("bar") },
       h("div", { class: "pt-controls" }), h("div", { class: "pt-preview", id: "pt-preview" }));
     for (const kind of ["pointerdown", "pointerup", "pointermove", "dblclick", "wheel", "click"]) made.addEventListener(kind, (event) => event.stopPropagation());
     made.hidden = true;

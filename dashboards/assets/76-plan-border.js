@@ -50,8 +50,8 @@
   }
   const near = (p) => t.borderAt(p.x, p.y, p.touch ? FINGER_PX : 12);
   const borderTool = {
-    key: "e", cursor: "move", group: 2, touch: true,
-    icon: '<path d="M12 2v20" stroke-dasharray="3 2"/><path d="M9 12H3m2.5-2.5L3 12l2.5 2.5M15 12h6m-2.5-2.5L21 12l-2.5 2.5"/>',
+    key: "e", cursor: "move", group: 3, touch: true,
+    icon: '<path d="M12 2v3M12 7v3M12 14v3M12 19v3"/><path d="M9 12H3m2.5-2.5L3 12l2.5 2.5M15 12h6m-2.5-2.5L21 12l-2.5 2.5"/>',
     start() {
       t.loadStreets();
       t.bar(() => [

@@ -129,8 +129,8 @@
   t.beyond = function (places, outline) {
     const reach = 1.5 * t.options.reach * t.perPixel();
     const line = places.slice();
-    for (const [end, next] of [[0, 1], [line.length - 1, line.length - 2]]) {
-      const [p, q] = [line[end], line[next]];
+    for (const atStart of [true, false]) {
+      const [p, q] = atStart ? [line[0], line[1]] : [line[line.length - 1], line[line.length - 2]];
       if (!q) continue;
       let near = null;
       for (const ring of outline) {
@@ -144,7 +144,7 @@
       // Out along the shorter way: over the nearest place of the border, or straight on where it is there.
       const to = away > 0.05 ? [(near.at[0] - p[0]) / away, (near.at[1] - p[1]) / away] : [(p[0] - q[0]) / long, (p[1] - q[1]) / long];
       const out = [p[0] + to[0] * (away + OVER_M), p[1] + to[1] * (away + OVER_M)];
-      if (end === 0) line.unshift(out);
+      if (atStart) line.unshift(out);
       else line.push(out);
     }
     return line;

@@ -8,7 +8,7 @@
   const t = w.planTools;
   const word = t.word;
   const EDGE_PX = 12;
-  const title = (name) => ({ group: 3, touch: true, title: word(name), help: word(name + ".help"), hint: () => word(name + ".hint") });
+  const title = (name) => ({ group: name === "merge" ? 2 : 4, touch: true, title: word(name), help: word(name + ".help"), hint: () => word(name + ".hint") });
   const placeOf = (row) => {
     const box = plan.boxOf(plan.members(row));
     return [(box[0] + box[2]) / 2, (box[1] + box[3]) / 2];
@@ -146,7 +146,7 @@
   }
   const lockTool = {
     key: "k", cursor: "pointer",
-    icon: '<rect x="5" y="11" width="14" height="9" rx="1.5"/><path d="M8 11V8a4 4 0 0 1 8 0v3"/>',
+    icon: '<path d="M5 11h14v9H5zM8 11V8a4 4 0 0 1 8 0v3"/>',
     start() {
       t.bar(() => [
         t.choice("what", "lock.what", ["grid", "border"]),

@@ -104,7 +104,7 @@
       if (told && told.error) t.preview(null, { text: told.error, wrong: true });
       return;
     }
-    t.preview(told.grids.map((one) => ({ key: one.was === null ? "new" : "old", name: one.was === null ? word("side.new") : one.name, ...one })),
+    t.preview(told.grids.map((one) => ({ ...one, key: one.was === null ? "new" : "old", name: one.was === null ? word("side.new") : one.name })),
       { text: homesOf() && t.options.through ? word("side.buildings") : "" });
   }
   const split = t.pencil({
@@ -232,11 +232,11 @@
   plan.onBegin(() => {
     plan.tool("split", t.asTool(split, "split", {
       controls: through,
-      tool: { key: "s", icon: '<path d="M4 5h16v14H4z"/><path d="M14 2 10 22" stroke-dasharray="3 2"/>' },
+      tool: { key: "s", icon: '<path d="M4 6h7v12H4zM13 6h7v12h-7z"/><path d="M12 2v3M12 8v3M12 13v3M12 19v3"/>' },
     }));
     plan.tool("cut", t.asTool(cut, "cut", {
       controls: () => [t.choice("share", "share", ["area", "buildings"])],
-      tool: { key: "x", icon: '<circle cx="6" cy="18" r="3"/><circle cx="18" cy="18" r="3"/><path d="M8 16 17 3M16 16 7 3"/>' },
+      tool: { key: "x", icon: '<path d="M8 15.5 17 3M16 15.5 7 3"/><path d="M3.5 18a2.5 2.5 0 1 0 5 0 2.5 2.5 0 1 0-5 0M15.5 18a2.5 2.5 0 1 0 5 0 2.5 2.5 0 1 0-5 0"/>' },
     }));
     plan.tool("dedicated", t.asTool(area, "dedicated", {
       controls: () => [
@@ -247,7 +247,7 @@
         }),
         ...through(),
       ],
-      tool: { key: "g", icon: '<path d="M3 4h18v16H3z" stroke-dasharray="2.5 2"/><path d="m12 7 4 3-1.5 5h-5L8 10z"/>' },
+      tool: { key: "g", icon: '<path d="M3 8V4h4M17 4h4v4M21 16v4h-4M7 20H3v-4"/><path d="m12 7 4.5 3.5L15 16H9l-1.5-5.5z"/>' },
     }));
   });
 })();

@@ -20,12 +20,13 @@
     t.refuse(key, t.at(v), { grid: t.blocksAt(v).map((i) => plan.s.grids[plan.s.label[i]]).filter((grid) => grid.locked).map((grid) => grid.name)[0] || "" });
     return true;
   }
-  function choose(v) {
+  function choose(v, quietly) {
     if (v === chosen && hold.now()) return;
     hold.drop();
     chosen = v;
     if (v < 0) return;
     hold.take([v]);
+    if (quietly) return;
     const rows = [...new Set(t.blocksAt(v).map((i) => plan.s.label[i]))];
     plan.say(word("vertex.chosen", { n: t.blocksAt(v).length, grids: rows.map((row) => plan.gridName(row)).join(word("comma")) }));
   }
@@ -88,7 +89,7 @@
     const told = await plan.send({ do: "insert", tail, head, xy });
     if (!told.ok) return;
     handles();
-    if (plan.g.x.length > count) choose(plan.g.x.length - 1);
+    if (plan.g.x.length > count) choose(plan.g.x.length - 1, true);
     plan.say(word("done.insert"), { kind: "good", seconds: 5 });
   }
   async function remove() {
@@ -126,8 +127,8 @@
   }
 
   const vertexTool = {
-    key: "v", vertices: true, cursor: "default", group: 2, touch: true,
-    icon: '<path d="M4 18 11 6l9 10"/><rect x="9" y="4" width="4.5" height="4.5"/><circle cx="4" cy="18" r="1.8"/><circle cx="20" cy="16" r="1.8"/>',
+    key: "v", vertices: true, cursor: "default", group: 3, touch: true,
+    icon: '<path d="m5.5 16 4-7M13.5 9l5 6M9 4h5v5H9zM2.5 17.5h3v3h-3zM18.5 15.5h3v3h-3z"/>',
     start() {
       t.loadStreets();
       t.bar(vertexBar);
@@ -166,8 +167,8 @@
       const said = bad && word("bad." + bad, { block: "" });
       if (hold.now().dirty) await hold.commit();
       else hold.drop();
+      if (plan.s && plan.current() === "vertex") choose(v, true);
       if (said) plan.say(said, { kind: "wrong", seconds: 6 });
-      if (plan.s && plan.current() === "vertex") choose(v);
     },
     dbl: insertAt,
     cancel() {
@@ -190,7 +191,7 @@
         return true;
       }
       if (key === "Enter") {
-        if (hold.now() && hold.now().dirty) hold.commit().then(() => choose(chosen));
+        if (hold.now() && hold.now().dirty) hold.commit().then(() => choose(chosen, true));
         else if (chosen < 0) choose(nearCross());
         t.bar();
         return true;
