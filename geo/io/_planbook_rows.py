@@ -28,6 +28,19 @@ MOVES: Mapping[str, tuple[str, ...]] = {
 Row = dict[str, Any]
 
 
+def next_states(row: Row, *, is_dated: bool = False) -> tuple[str, ...]:
+    """States that a plan may come into.
+
+    An approved plan stays approved when it gets a day or a boundary version (`is_dated`). Once its
+    grids are published under a version, it only comes into force.
+    """
+    if row["state"] != "approved":
+        return MOVES[row["state"]]
+    if row["version"] is not None:
+        return ("in_force",)
+    return (*MOVES["approved"], "approved") if is_dated else MOVES["approved"]
+
+
 class PlanStateError(RuleError):
     """The plan is in a state in which that cannot be done; the message says which."""
 

@@ -12,11 +12,11 @@ import sqlalchemy as sa
 
 from geo.errors import InputError
 from geo.io._planbook_rows import (
-    MOVES,
     PlanStateError,
     Row,
     UnknownPlanError,
     add_move,
+    next_states,
     read_plan_row,
     text_of,
     to_stored,
@@ -78,6 +78,9 @@ class PlanTalk:
     ) -> None:
         """Bring a plan into another state (`MOVES`); its moves tell who, when and why.
 
+        An approved plan that gets a day or a version stays approved until that day; once it has a
+        version, its grids are dated and it only comes into force.
+
         Parameters
         ----------
         verdict
@@ -109,7 +112,8 @@ class PlanTalk:
         with contextlib.ExitStack() as stack:
             link = conn if conn is not None else stack.enter_context(self.workspace.writing())
             row = read_plan_row(self.workspace, link, plan_id)
-            follows = MOVES[row["state"]]
+            dated = from_day is not None or version is not None
+            follows = next_states(row, is_dated=dated)
             if state not in follows:
                 raise PlanStateError(
                     f"plan {plan_id} is {row['state']} and cannot become {state}: from there it"

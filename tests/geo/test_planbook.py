@@ -452,6 +452,39 @@ def test_an_edit_that_would_now_do_something_else_is_no_merge(wang, li):
     assert (answer.state, answer.clash.code) == ("conflict", "grids")
 
 
+def test_a_line_that_would_now_split_off_more_is_no_merge(book, plan_id, wang, li):
+    base = book.open(plan_id).base
+    x = WEST + 3 * STEP
+    line = base.to_metric([(x, SOUTH - STEP), (x, SOUTH + 3 * STEP)]).tolist()
+    wang.do(paint("b51", grid="A2"))
+    # On what Li saw b41 and b42 are split off; now b51 would go along.
+    answer = li.do({"do": "split", "grid": "A2", "line": line})
+    assert (answer.state, answer.clash.code) == ("conflict", "differs")
+    assert set(answer.clash.blocks) == {"b31", "b32"} or set(answer.clash.blocks) == {"b41", "b42"}
+
+
+def test_what_was_drawn_offline_on_ones_own_edits_is_judged_with_them(book, plan_id, wang, li):
+    # Wang cuts b31 in two and paints a part, both without having heard of Li.
+    base = book.open(plan_id).base
+    x = WEST + 2.5 * STEP
+    line = base.to_metric([(x, SOUTH - STEP), (x, SOUTH + 3 * STEP)]).tolist()
+    li.do(
+        {
+            "do": "cut",
+            "block": "b81",
+            "line": base.to_metric(
+                [(WEST + 6 * STEP, SOUTH + STEP / 2), (WEST + 9 * STEP, SOUTH + STEP / 2)]
+            ).tolist(),
+        }
+    )
+    answers = [
+        wang.do({"do": "cut", "block": "b31", "line": line}, on_seq=0),
+        wang.do(paint("b31-1", grid="A1"), on_seq=0),
+    ]
+    assert [answer.state for answer in answers] == ["applied", "applied"]
+    assert answers[1].plan.assignment["b31-1"] == "A1"
+
+
 def test_an_edit_that_a_rule_forbids_meanwhile_waits(wang, li):
     wang.do({"do": "lock", "grids": ["A2"]})
     answer = li.do(paint("b42", grid="A3"))
@@ -531,6 +564,21 @@ def test_states_follow_one_another_and_moves_tell_who_when_and_why(book, plan_id
         book.move(plan_id, "draft", by="张", at=AT)
     with pytest.raises(InputError, match="no state of a plan"):
         book.move(plan_id, "lost", by="张", at=AT)
+
+
+def test_a_plan_that_was_dated_ahead_stays_approved_until_it_is_in_force(book, plan_id):
+    later = AT + timedelta(days=40)
+    book.move(plan_id, "review", by="王", at=AT)
+    book.move(plan_id, "approved", by="张", at=AT)
+    with pytest.raises(PlanStateError, match="cannot become approved"):
+        book.move(plan_id, "approved", by="张", at=AT)
+    book.move(plan_id, "approved", by="张", at=AT, from_day=later)
+    book.move(plan_id, "approved", by="张", at=AT, version=2)
+    assert (book.row(plan_id)["from_day"], book.row(plan_id)["version"]) == (later, 2)
+    for state in ("draft", "dropped", "approved"):
+        with pytest.raises(PlanStateError, match=r"it becomes in_force$"):
+            book.move(plan_id, state, by="张", at=AT, from_day=later)
+    book.move(plan_id, "in_force", by="张", at=later)
 
 
 def test_a_state_that_was_not_committed_was_not(book, plan_id):
