@@ -26,7 +26,7 @@ def verdict_words(
         values = {key: _say(value, words, zone) for key, value in finding.figures.items()}
         if "what" in finding.figures:
             values["what"] = words(f"planversions.what.{finding.figures['what']}")
-        text = words(f"planversions.rule.{finding.rule}", name=name, **values)
+        text = words(f"planversions.rule.{finding.rule}", **(values | {"name": name}))
         was = finding.figures.get("was")
         was_so = (
             was is not None

@@ -176,6 +176,26 @@ def test_what_cannot_be_is_refused_with_a_reason(
     assert city.desk.book.row(plan)["state"] == "draft"
 
 
+def test_two_grids_of_one_name_are_told_by_that_name(city: Desktop) -> None:
+    edits = [{"do": "rename", "grid": city.ids[k], "name": "桃花网格"} for k in (0, 1)]
+    told = city.get(f"/plan/{city.draft(*edits)}/verdict")[1]["verdict"]
+    assert [f["text"] for f in told["findings"] if f["severity"] == "error"] == [
+        "同一社区内有两个网格都叫“桃花网格”。",
+        "同一社区内有两个网格都叫“桃花网格”。",
+    ]
+
+
+def test_sentences_of_rules_ask_only_for_figures_that_findings_have() -> None:
+    known = {
+        "name", "n", "block", "community", "area_m2", "what", "had", "has", "blocks",
+        "households", "pieces", "code", "from_day", "newest", "low", "high", "compactness",
+    }  # fmt: skip
+    for language in ("zh", "en"):
+        words = Words(language)
+        for rule in RULES:
+            assert words(f"planversions.rule.{rule}", **dict.fromkeys(known, "x"))
+
+
 def test_an_unknown_plan_and_a_day_before_all_grids_are_not_found(city: Desktop) -> None:
     assert city.get("/plan/P0/moves")[0] == 404
     assert city.get("/plan/P0/verdict")[0] == 404
