@@ -17,7 +17,7 @@ import flask
 from dashboards.components.planner_impact_json import impact_json
 from dashboards.components.planner_impact_report import plan_book, plan_html
 from dashboards.language import page_words
-from dashboards.plan_desk import Entry, desk_of
+from dashboards.plan_desk import Desk, Entry, desk_of
 from dashboards.plan_impact import Impacts, Told, impacts_of
 from dashboards.plan_routes import answer, answered
 from dashboards.server import Packed, pack, send
@@ -39,13 +39,13 @@ def add_plan_impact_routes(server: flask.Flask, store: Store, *, threaded: bool 
     @wrap
     def impact(plan_id: str) -> Answer:
         words = page_words(store.settings.language)
-        with desk.open(plan_id) as entry:
-            told = impacts.find(plan_id, entry, read_band(store))
-            if told is None:
-                return _wait(store, impacts, entry, words)
-            body = json.dumps(
-                {"state": "done"} | impact_json(told, words), ensure_ascii=False, allow_nan=False
-            )
+        entry = _now(desk, plan_id)
+        told = impacts.find(plan_id, entry, read_band(store))
+        if told is None:
+            return _wait(store, impacts, entry, words)
+        body = json.dumps(
+            {"state": "done"} | impact_json(told, words), ensure_ascii=False, allow_nan=False
+        )
         response = flask.Response(body, mimetype="application/json")
         response.headers["Cache-Control"] = "no-store"
         return response
@@ -54,25 +54,30 @@ def add_plan_impact_routes(server: flask.Flask, store: Store, *, threaded: bool 
     @wrap
     def before(plan_id: str) -> Answer:
         words = page_words(store.settings.language)
-        with desk.open(plan_id) as entry:
-            told = impacts.find(plan_id, entry, read_band(store))
-            if told is None:
-                return _wait(store, impacts, entry, words)
-            body = before_geojson(store, entry, told)
-        return send(body, "application/geo+json", "no-store")
+        entry = _now(desk, plan_id)
+        told = impacts.find(plan_id, entry, read_band(store))
+        if told is None:
+            return _wait(store, impacts, entry, words)
+        return send(before_geojson(store, entry, told), "application/geo+json", "no-store")
 
     @routes.get("/<plan_id>/report.<kind>")
     @wrap
     def report(plan_id: str, kind: str) -> Answer:
         words = page_words(store.settings.language)
-        with desk.open(plan_id) as entry:
-            told = impacts.find(plan_id, entry, read_band(store))
-            if told is None:
-                return _wait(store, impacts, entry, words)
-            return _report(store, entry, told, kind, words)
+        entry = _now(desk, plan_id)
+        told = impacts.find(plan_id, entry, read_band(store))
+        if told is None:
+            return _wait(store, impacts, entry, words)
+        return _report(store, entry, told, kind, words)
 
     server.register_blueprint(routes)
     return impacts
+
+
+def _now(desk: Desk, plan_id: str) -> Entry:
+    """The plan as it is at this moment, a value: edits need not wait until it is looked at."""
+    with desk.open(plan_id) as entry:
+        return entry
 
 
 def read_band(store: Store) -> tuple[float, float]:

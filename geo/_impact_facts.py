@@ -14,6 +14,7 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import geopandas as gpd
@@ -109,6 +110,23 @@ class BlockFacts:
     _last: tuple[Plan, Counts] | None = None
     start: tuple[Any, ...] | None = field(default=None, repr=False)
     """What `geo.impact.compare_plans` measured of the plan before."""
+
+    @cached_property
+    def compounds(self) -> tuple[Ints, tuple[tuple[str, str], ...]]:
+        """Number of the compound of each block of the first plan, -1: none; code and name of each.
+
+        A compound is the blocks of one name in one community.
+        """
+        first = self.first
+        name = self.things.compounds.reindex(list(first.blocks.ids)).to_numpy(dtype=object)
+        home = np.array(first.communities, dtype=object)[first.ground.community]
+        keys = [
+            None if pd.isna(one) else (str(code), str(one))
+            for code, one in zip(home, name, strict=True)
+        ]
+        numbers: dict[tuple[str, str], int] = {}
+        found = [-1 if key is None else numbers.setdefault(key, len(numbers)) for key in keys]
+        return np.array(found, dtype=np.int64), tuple(numbers)
 
     def of(self, plan: Plan) -> Counts:
         """The counts of a plan that edits made of the first."""

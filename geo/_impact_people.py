@@ -20,6 +20,7 @@ from geo._impact_identity import labels_before
 if TYPE_CHECKING:
     from geo.impact import Impact
 
+_WHOLE = ("households", "population", "incidents", "assets")
 GAINS = ("households", "population", "incidents", "assets", "patrol_m", "street_m")
 
 
@@ -87,8 +88,7 @@ def find_handover(impact: Impact, worker_of: pd.Series) -> Handover:
             },
         }
     )
-    whole = ["households", "population", "incidents", "assets"]
-    flows[whole] = flows[whole].astype(np.int64)
+    flows[list(_WHOLE)] = flows[list(_WHOLE)].astype(np.int64)
     same = [w is not None and w == v for w, v in zip(_at(old_worker, one), _at(new_worker, two),
                                                      strict=True)]  # fmt: skip
     is_known = np.array([w is not None for w in _at(old_worker, one)], dtype=bool)
@@ -103,31 +103,32 @@ def find_handover(impact: Impact, worker_of: pd.Series) -> Handover:
 
 def _workers(impact: Impact, old: np.ndarray, new: np.ndarray) -> pd.DataFrame:
     """Before and after by worker, those that change."""
+    ids = np.array(sorted({str(k or "") for k in (*old, *new)}), dtype=object)
+    place = {name: k for k, name in enumerate(ids.tolist())}
     sides = []
     for plan, who, counts in (
         (impact.before, old, impact.facts.of(impact.before)),
         (impact.after, new, impact.counts),
     ):
-        sums = pd.DataFrame(
-            {
-                name: np.bincount(plan.label, counts.table[:, k], minlength=len(plan.grids))
-                for name, k in zip(GAINS, _COLUMNS_OF, strict=True)
-            }
-        ).iloc[plan.living]
-        sums["grids"] = 1
-        ids = ["" if who[k] is None else str(who[k]) for k in plan.living.tolist()]
-        sides.append(sums.groupby(pd.Index(ids, name="worker_id")).sum())
-    both = sides[0].index.union(sides[1].index)
-    one, two = (side.reindex(both).fillna(0.0) for side in sides)
-    table = pd.DataFrame(
-        {"grids_before": one["grids"].astype(int), "grids": two["grids"].astype(int)}, index=both
-    )
+        row = np.array([place[str(k or "")] for k in who], dtype=np.int64)
+        mine = row[plan.label]
+        sums = {
+            name: np.bincount(mine, counts.table[:, k], minlength=len(ids))
+            for name, k in zip(GAINS, _COLUMNS_OF, strict=True)
+        }
+        sides.append(sums | {"grids": np.bincount(row[plan.living], minlength=len(ids))})
+    one, two = sides
+    columns = {"grids_before": one["grids"], "grids": two["grids"]}
     for name in GAINS:
-        table[f"{name}_before"], table[name] = one[name], two[name]
-        table[f"{name}_change"] = two[name] - one[name]
-    for name in ("households", "population", "incidents", "assets"):
-        for column in (f"{name}_before", name, f"{name}_change"):
-            table[column] = table[column].astype(np.int64)
+        pair = {
+            f"{name}_before": one[name],
+            name: two[name],
+            f"{name}_change": two[name] - one[name],
+        }
+        if name in _WHOLE:
+            pair = {key: values.astype(np.int64) for key, values in pair.items()}
+        columns |= pair
+    table = pd.DataFrame(columns, index=pd.Index(ids, name="worker_id"))
     is_other = (table["grids"] != table["grids_before"]).to_numpy(dtype=bool)
     for name in GAINS:
         is_other = is_other | (table[f"{name}_change"] != 0).to_numpy(dtype=bool)

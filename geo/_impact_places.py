@@ -79,46 +79,33 @@ def find_compounds(impact: Impact) -> pd.DataFrame:
         another grid). Those cut come first, then by households.
     """
     before, after = impact.before, impact.after
-    ids = [before.blocks.ids[k] for k in after.blocks.origin.tolist()]
-    name = impact.facts.things.compounds.reindex(ids).to_numpy(dtype=object)
+    number, names = impact.facts.compounds
+    compound = number[after.blocks.origin]
     old, now = labels_before(before, after), after.label
     other = impact.was[now] != old
-    community = after.ground.community
-    known = ~pd.isna(name)
-    touched = {(int(community[k]), str(name[k])) for k in np.flatnonzero(other & known).tolist()}
-    if not touched:
-        return pd.DataFrame(columns=_COMPOUND)
-    mine = [k for k in np.flatnonzero(known).tolist() if (int(community[k]), str(name[k]))
-            in touched]  # fmt: skip
-    frame = pd.DataFrame(
-        {
-            "compound": [str(name[k]) for k in mine],
-            "community": community[mine],
-            "old": old[mine],
-            "now": now[mine],
-            "households": after.blocks.households[mine],
-            "moved": np.where(other[mine], after.blocks.households[mine], 0),
-        }
-    )
+    touched = np.unique(compound[other & (compound >= 0)])
     rows = []
-    for (home, compound), part in frame.groupby(["community", "compound"], sort=True):
-        one, two = np.unique(part["old"]).tolist(), np.unique(part["now"]).tolist()
+    for one in touched.tolist():
+        mine = np.flatnonzero(compound == one)
+        past, present = np.unique(old[mine]).tolist(), np.unique(now[mine]).tolist()
+        households = after.blocks.households[mine]
+        code, name = names[one]
         rows.append(
             {
-                "compound": compound,
-                "community_code": after.communities[int(home)],
-                "change": _CHANGE[int(np.sign(len(two) - len(one)))],
-                "grids_before": len(one),
-                "grids": len(two),
-                "from_names": ", ".join(before.grids[k].name for k in one),
-                "to_names": ", ".join(after.grids[k].name for k in two),
-                "households": int(part["households"].sum()),
-                "moved": int(part["moved"].sum()),
+                "compound": name,
+                "community_code": code,
+                "change": _CHANGE[int(np.sign(len(present) - len(past)))],
+                "grids_before": len(past),
+                "grids": len(present),
+                "from_names": ", ".join(before.grids[k].name for k in past),
+                "to_names": ", ".join(after.grids[k].name for k in present),
+                "households": int(households.sum()),
+                "moved": int(households[other[mine]].sum()),
             }
         )
     found = pd.DataFrame(rows, columns=_COMPOUND)
     rank = found["change"].map({"cut": 0, "moved": 1, "joined": 2})
-    order = np.lexsort((-found["moved"].to_numpy(), rank.to_numpy()))
+    order = np.lexsort((found["compound"], -found["moved"].to_numpy(), rank.to_numpy()))
     return found.iloc[order].reset_index(drop=True)
 
 

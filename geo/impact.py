@@ -273,8 +273,8 @@ def _compare(
 
 def _words(values: pd.Series | pd.Index, at: Ints) -> pd.Series:
     """Texts by position, missing for -1."""
-    told = np.array([*values, None], dtype=object)
-    return _texts(told[at])
+    told = values.to_numpy(dtype=object)
+    return _texts(np.concatenate([told, np.array([None], dtype=object)])[at])
 
 
 def _texts(values: np.ndarray) -> pd.Series:

@@ -33,6 +33,9 @@
       L.geoJSON(moved, {pane: 'roads', interactive: false, renderer: L.canvas({pane: 'roads'}),
         style: {color: css('--text'), weight: 1.2, dashArray: '3 3', fill: false}}).addTo(map);
     }
+    // Close by a change has a strong outline; from afar it would hide what is inside.
+    map.on('zoomend', () => layer.eachLayer((shape) => mine.get(shape.feature.id)[2]
+      && shape.setStyle({weight: map.getZoom() < 14.5 ? 0.8 : 2})));
     map.on('move', () => {
       if (following) return;
       following = true;
@@ -44,8 +47,7 @@
   const all = L.geoJSON({type: 'FeatureCollection', features: [...shapes.values()]}).getBounds();
   const changed = L.geoJSON(moved).getBounds();
   const show = (box) => maps.length && box.isValid() && maps[0].fitBounds(box, {padding: [16, 16], animate: false, maxZoom: 17});
-  show(all);
-  if (changed.isValid()) show(changed.pad(0.6));
+  show(changed.isValid() ? changed.pad(0.25) : all);
   document.getElementById('whole').addEventListener('click', () => show(all));
   const go = (row) => {
     const found = layers.get(row.dataset.key);

@@ -37,6 +37,7 @@ def impact_json(told: Told, words: Words) -> dict[str, Any]:
         )
     )
     names = told.names
+    assets = find_moved_things(impact, "assets")
     return {
         "seq": told.seq,
         "band": list(impact.band),
@@ -54,9 +55,9 @@ def impact_json(told: Told, words: Words) -> dict[str, Any]:
         "workers": _cut(_workers(told.handover.workers, names)),
         "compounds": _cut(_records(find_compounds(impact))),
         "places": _cut(_places(told)),
-        "assets": _cut(_assets(told, words)),
+        "assets": {"total": len(assets), "rows": _assets(assets, words)},
         "cases": _cut(_cases(told, words)),
-        "classes": class_changes(told, words),
+        "classes": class_changes(assets, words),
         "before": _households(impact.then),
         "moved": list(impact.blocks.index[:MOST_BLOCKS]),
         "weights": told.weights,
@@ -64,9 +65,8 @@ def impact_json(told: Told, words: Words) -> dict[str, Any]:
     }
 
 
-def class_changes(told: Told, words: Words) -> list[dict[str, Any]]:
+def class_changes(moved: pd.DataFrame, words: Words) -> list[dict[str, Any]]:
     """Assets that change their grid by class, the most first."""
-    moved = find_moved_things(told.impact, "assets")
     counts = moved["class_code"].astype(str).value_counts()
     return [
         {"code": str(code), "name": class_text(str(code), words), "count": int(count)}
@@ -130,9 +130,10 @@ def _places(told: Told) -> list[dict[str, Any]]:
     return _records(frame.rename_axis("place_id").reset_index())
 
 
-def _assets(told: Told, words: Words) -> list[dict[str, Any]]:
-    moved = find_moved_things(told.impact, "assets")
-    frame = pd.DataFrame(moved.drop(columns="geometry")).rename_axis("asset_id").reset_index()
+def _assets(moved: pd.DataFrame, words: Words) -> list[dict[str, Any]]:
+    frame = (
+        pd.DataFrame(moved[:MOST].drop(columns="geometry")).rename_axis("asset_id").reset_index()
+    )
     texts = {code: class_text(code, words) for code in frame["class_code"].astype(str).unique()}
     frame["class"] = frame["class_code"].astype(str).map(texts)
     return _records(frame)

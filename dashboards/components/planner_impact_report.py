@@ -399,8 +399,8 @@ def _compound_table(told: Told, words: Words) -> PageTable:
 def _thing_table(told: Told, name: str, words: Words) -> PageTable:
     """Assets by class, or open cases one by one."""
     if name == "assets":
-        lines = [[one["code"], one["name"], words.number(one["count"])]
-                 for one in class_changes(told, words)]  # fmt: skip
+        counts = class_changes(find_moved_things(told.impact, "assets"), words)
+        lines = [[one["code"], one["name"], words.number(one["count"])] for one in counts]
         heads = [words("planimpact.head.code"), words("planimpact.head.class"),
                  words("planimpact.head.count")]  # fmt: skip
         return PageTable(
