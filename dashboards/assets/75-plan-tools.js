@@ -46,6 +46,21 @@
   t.point = (p) => ({ type: "Point", coordinates: t.degrees(p) });
   t.collection = (shapes) => ({ type: "FeatureCollection", features: shapes.map((geometry) => ({ type: "Feature", properties: {}, geometry })) });
 
+  /* An overlay gets its looks when it is first there, so one that never was is not taken away. */
+  const known = new Set();
+  t.over = function (id, shape, style) {
+    if (shape) known.add(id);
+    if (known.has(id)) plan.overlay(id, shape, style);
+  };
+  /* The blocks that would be another grid, over their fill. */
+  let newKey = "";
+  t.showNew = function (blocks) {
+    const key = (blocks || []).join();
+    if (key === newKey) return;
+    newKey = key;
+    t.over("pt-new", key ? t.collection(blocks.map((i) => plan.block(i))) : null, { line: "accent", width: 1, fill: "accent", fillOpacity: 0.3, before: "plan-lines" });
+  };
+
   /* --- who stands at a vertex -------------------------------------------------------------------------------- */
 
   let corners = null;
@@ -92,11 +107,12 @@
     return { problem: null, block: -1, areas };
   };
 
+  const whole = (n) => Math.round(n).toLocaleString("en-US");
   t.areaText = function (m2) {
-    return m2 >= 1e6 ? word("km2", { n: (m2 / 1e6).toFixed(2) }) : word("m2", { n: plan.text(m2) });
+    return word("m2", { n: whole(m2) });
   };
   t.areasText = (areas) =>
-    areas.map(([row, before, after]) => word("area.change", { grid: plan.gridName(row), before: t.areaText(before), after: t.areaText(after) })).join(word("comma"));
+    areas.map(([row, before, after]) => word("area.change", { grid: plan.gridName(row), before: whole(before), after: t.areaText(after), by: (after < before ? "−" : "+") + whole(Math.abs(after - before)) })).join(word("comma"));
 
   /* --- streets to snap to ---------------------------------------------------------------------------------- */
 
@@ -181,8 +197,8 @@
   /* A ring on the map where the hand was drawn to. */
   t.showSnap = function (found) {
     const to = found && found.to;
-    plan.overlay("pt-snap-vertex", to === "vertex" ? t.point(found.at) : null, { line: "accent", width: 2.5, circle: 8 });
-    plan.overlay("pt-snap-street", to === "street" ? t.point(found.at) : null, { line: "soon", width: 2.5, circle: 6 });
+    t.over("pt-snap-vertex", to === "vertex" ? t.point(found.at) : null, { line: "accent", width: 2.5, circle: 8 });
+    t.over("pt-snap-street", to === "street" ? t.point(found.at) : null, { line: "soon", width: 2.5, circle: 6 });
   };
 
   /* --- the bar: switches and figures of the tool in hand --------------------------------------------------- */
@@ -251,8 +267,8 @@
   t.clear = function () {
     t.preview(null);
     t.showSnap(null);
-    plan.tint(null, 1);
-    for (const id of ["pt-line", "pt-point", "pt-area", "pt-drag", "pt-handles", "pt-chosen", "pt-bad"]) plan.overlay(id, null);
+    t.showNew(null);
+    for (const id of ["pt-line", "pt-point", "pt-area", "pt-drag", "pt-handles", "pt-chosen", "pt-bad"]) t.over(id, null);
   };
   /* A sentence of why not, with the place on the map. */
   t.refuse = function (key, at, values) {

@@ -41,13 +41,13 @@
   }
   function showHand() {
     if (!hand) {
-      for (const id of ["pt-drag", "pt-chosen", "pt-bad"]) plan.overlay(id, null);
+      for (const id of ["pt-drag", "pt-chosen", "pt-bad"]) t.over(id, null);
       return;
     }
     const at = ([k, place]) => t.degrees(k < 0 ? place : hand.good[k]);
     const lines = { type: "MultiLineString", coordinates: hand.links.map((ends) => ends.map(at)) };
-    plan.overlay("pt-drag", hand.dirty ? lines : null, { line: "accent", width: 3, dash: [2, 1] });
-    plan.overlay("pt-chosen", hand.vertices.length > 60 ? lines : t.collection(hand.good.map(t.point)), { line: "accent", width: 5, circle: 7 });
+    t.over("pt-drag", hand.dirty ? lines : null, { line: "accent", width: 3, dash: [2, 1] });
+    t.over("pt-chosen", hand.vertices.length > 60 ? lines : t.collection(hand.good.map(t.point)), { line: "accent", width: 5, circle: 7 });
   }
   /* Try places; keeps the last that hold. */
   function attempt(places) {
@@ -55,11 +55,11 @@
     hand.problem = told.problem;
     if (told.problem) {
       const i = told.block;
-      plan.overlay("pt-bad", plan.block(i), { line: "late", width: 2, fill: "late", fillOpacity: 0.16 });
+      t.over("pt-bad", plan.block(i), { line: "late", width: 2, fill: "late", fillOpacity: 0.16 });
       t.preview(null, { text: word("bad." + told.problem, { block: plan.s.blocks.ids[i] }), wrong: true });
       return false;
     }
-    plan.overlay("pt-bad", null);
+    t.over("pt-bad", null);
     hand.good = places;
     hand.dirty = true;
     t.preview(null, { text: t.areasText(told.areas) });

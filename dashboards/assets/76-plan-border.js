@@ -68,7 +68,7 @@
       if (hold.now()) return;
       const found = near(p);
       const edges = found ? found.edges : [];
-      plan.overlay("pt-chosen", edges.length ? { type: "MultiLineString", coordinates: edges.map(([a, b]) => [t.lonlat(a), t.lonlat(b)]) } : null, { line: "accent", width: 5, circle: 7 });
+      t.over("pt-chosen", edges.length ? { type: "MultiLineString", coordinates: edges.map(([a, b]) => [t.lonlat(a), t.lonlat(b)]) } : null, { line: "accent", width: 5, circle: 7 });
     },
     down(p) {
       const found = near(p);

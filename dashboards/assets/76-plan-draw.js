@@ -24,8 +24,8 @@
     const all = () => (loose && places.length ? [...places, loose] : places);
     function show() {
       const drawn = all();
-      plan.overlay("pt-line", drawn.length > 1 ? t.line(tool.closed ? [...drawn, drawn[0]] : drawn) : null, { line: "accent", width: 3, dash: [2, 1.2] });
-      plan.overlay("pt-point", places.length ? t.collection(places.map(t.point)) : null, { line: "accent", width: 2, circle: 5 });
+      t.over("pt-line", drawn.length > 1 ? t.line(tool.closed ? [...drawn, drawn[0]] : drawn) : null, { line: "accent", width: 3, dash: [2, 1.2] });
+      t.over("pt-point", places.length ? t.collection(places.map(t.point)) : null, { line: "accent", width: 2, circle: 5 });
       answer = drawn.length > 1 ? tool.update(drawn) : null;
       if (!answer) t.preview(null);
       window.clearTimeout(rest);

@@ -24,7 +24,7 @@
   function showMerge() {
     chosen = chosen.filter((row) => plan.s.grids[row] && plan.s.grids[row].blocks > 0);
     plan.select(chosen);
-    plan.tint(chosen.flatMap((row) => plan.members(row)), 1);
+    t.showNew(chosen.flatMap((row) => plan.members(row)));
     t.bar();
     if (chosen.length < 2) return void t.preview(null, { text: word("merge.hint") });
     const grids = chosen.map((row) => plan.s.grids[row]);
@@ -121,7 +121,7 @@
   function showLocked() {
     if (!plan.s) return;
     const lines = plan.s.lockedEdges.map(([a, b]) => [t.lonlat(a), t.lonlat(b)]);
-    plan.overlay("pt-locked", lines.length ? { type: "MultiLineString", coordinates: lines } : null, { line: "soon", width: 4.5 });
+    t.over("pt-locked", lines.length ? { type: "MultiLineString", coordinates: lines } : null, { line: "soon", width: 4.5 });
   }
   async function lockGrid(row) {
     if (row < 0 || t.readOnly()) return;
@@ -160,7 +160,7 @@
     hover(p) {
       const found = t.options.what === "border" ? t.borderAt(p.x, p.y, 16) : null;
       const edges = found ? found.edges : [];
-      plan.overlay("pt-chosen", edges.length ? { type: "MultiLineString", coordinates: edges.map(([a, b]) => [t.lonlat(a), t.lonlat(b)]) } : null, { line: "accent", width: 5 });
+      t.over("pt-chosen", edges.length ? { type: "MultiLineString", coordinates: edges.map(([a, b]) => [t.lonlat(a), t.lonlat(b)]) } : null, { line: "accent", width: 5 });
     },
     up: lockAt,
   };
@@ -239,7 +239,7 @@
     if (!numbers.length) return void t.preview(null, { text: word("renumber.none") });
     t.preview(null, { text: word("renumber.changes", { n: plan.text(numbers.length) }) });
     document.getElementById("pt-preview").append(table());
-    plan.tint(numbers.flatMap(([id]) => (plan.s.rows.has(id) ? plan.members(plan.s.rows.get(id)) : [])), 1);
+    t.showNew(numbers.flatMap(([id]) => (plan.s.rows.has(id) ? plan.members(plan.s.rows.get(id)) : [])));
   }
   function table() {
     const line = ([was, now]) =>

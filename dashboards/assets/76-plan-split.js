@@ -89,13 +89,13 @@
   }
   function showSides(made, nearly) {
     const keeps = made.sides[0].households >= made.sides[1].households ? 0 : 1;
-    plan.tint(made.blocks ? made.blocks[1 - keeps] : null, 1);
+    t.showNew(made.blocks ? made.blocks[1 - keeps] : null);
     const name = plan.gridName(made.row);
     t.preview([keeps, 1 - keeps].map((k, n) => ({ key: n ? "new" : "old", name: n ? word("side.new") : name, ...made.sides[k] })),
       { nearly, text: t.options.through ? word("side.through") : "" });
   }
   function problemOf(made) {
-    plan.tint(null, 1);
+    t.showNew(null);
     t.preview(null, { text: word("bad." + made.problem, made.values), wrong: true });
   }
   async function askSides(made) {
@@ -147,7 +147,7 @@
       const made = cutOf(places);
       if (made.problem) problemOf(made);
       else {
-        plan.tint([made.block], 1);
+        t.showNew([made.block]);
         if (made.sides) t.preview(made.sides.map((one, k) => ({ key: k ? "new" : "old", name: word("part", { n: k + 1 }), banded: false, ...one })), { nearly: made.ask });
       }
       return made;
@@ -204,10 +204,10 @@
     update(places) {
       const made = areaOf(places);
       made.places = places;
-      plan.overlay("pt-area", places.length > 2 ? { type: "Polygon", coordinates: [ring(places)] } : null, { fill: "accent", fillOpacity: 0.1 });
+      t.over("pt-area", places.length > 2 ? { type: "Polygon", coordinates: [ring(places)] } : null, { fill: "accent", fillOpacity: 0.1 });
       if (made.problem) problemOf(made);
       else {
-        plan.tint(made.blocks, 1);
+        t.showNew(made.blocks);
         t.preview([{ key: "new", name: nameOf(), banded: false, ...made.sides[0] }], { nearly: t.options.through });
       }
       return made;

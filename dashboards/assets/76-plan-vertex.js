@@ -50,8 +50,15 @@
       }
     });
     const crowded = found.size > MOST_HANDLES;
-    const free = crowded ? [] : [...found].filter((v) => !t.held(v));
-    plan.overlay("pt-handles", free.length ? t.collection(free.map((v) => t.point(t.at(v)))) : null, { line: "accent", width: 1.5, circle: 4 });
+    const cells = new Set();
+    // Where vertices crowd, one handle stands for all within its reach; each can be taken all the same.
+    const alone = (v) => {
+      const at = plan.project(...t.lonlat(v));
+      const cell = Math.round(at.x / (11 * w.scale())) + "." + Math.round(at.y / (11 * w.scale()));
+      return !cells.has(cell) && Boolean(cells.add(cell));
+    };
+    const free = crowded ? [] : [...found].filter((v) => !t.held(v) && alone(v));
+    t.over("pt-handles", free.length ? t.collection(free.map((v) => t.point(t.at(v)))) : null, { line: "accent", width: 1.5, circle: 4 });
     if (crowded && !hold.now()) plan.say(word("vertex.closer"));
   }
   /* The next vertex along the border of the grid that has this one on its left. */
