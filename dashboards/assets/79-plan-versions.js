@@ -185,8 +185,14 @@
     for (const row of rows) by.set(row.grid, [...(by.get(row.grid) || []), row]);
     return h("ul", { class: "pv-parents" }, [...by.values()].slice(0, 200).map((mine) =>
       h("li", {}, h("b", { title: mine[0].grid }, mine[0].name),
-        mine.map((row) => h("span", { class: "is-" + row.change },
-          word("parents." + row.change) + " " + (row.change === "kept" ? "" : word("parents.row", { name: row.from_name, share: row.share === null ? plan.words("none") : Math.round(row.share * 100) + "%", households: plan.text(row.households) })))))));
+        mine.map((row) => h("span", { class: "is-" + row.change }, origin(row))))));
+  }
+  /* Where a grid's households come from, in one line. */
+  function origin(row) {
+    const values = { name: row.from_name, share: row.share === null ? plan.words("none") : Math.round(row.share * 100) + "%", households: plan.text(row.households) };
+    if (row.change === "kept") return word("parents.kept");
+    if (row.from === row.grid) return word("parents.own", values);
+    return word("parents." + row.change) + " " + word("parents.row", values);
   }
   function showVersions() {
     const list = v.versions || [];
