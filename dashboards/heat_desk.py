@@ -26,6 +26,7 @@ from geopandas import GeoDataFrame
 from dashboards.store import Store
 from geo.errors import CoverError, InputError, WanggeError
 from geo.heat import (
+    DegreeFinder,
     Finder,
     HeatChoice,
     HeatGround,
@@ -80,29 +81,13 @@ class Asked:
     months: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, eq=False)
-class _ByDegrees:
-    """Looks points in metres up by degrees: slower, for covers that do not survive projection.
-
-    Where neighbours cut their border at different points, straight lines of degrees are none of
-    metres, and the grids overlap by a hair.
-    """
-
-    index: GridIndex
-    change: pyproj.Transformer
-
-    def assign(self, x: Any, y: Any) -> npt.NDArray[np.int32]:
-        """Row of the grid of each point, -1 outside."""
-        return self.index.assign(*self.change.transform(np.asarray(x), np.asarray(y)))
-
-
 def _index_in_metres(grids: GeoDataFrame, degrees: GridIndex | None, crs: pyproj.CRS) -> Finder:
     try:
         return GridIndex(grids)
     except CoverError:
         if degrees is None:
             raise
-        return _ByDegrees(degrees, pyproj.Transformer.from_crs(crs, "EPSG:4326", always_xy=True))
+        return DegreeFinder(degrees, crs)
 
 
 @dataclass(frozen=True, eq=False)

@@ -88,6 +88,22 @@ def kernel_reach_m(kernel: str, bandwidth_m: float) -> float:
     return bandwidth_m * (GAUSS_REACH if kernel == "gaussian" else 1.0)
 
 
+class DegreeFinder:
+    """Finds the grid of points in metres by an index in degrees.
+
+    For covers that do not survive projection: where neighbours cut their border at different
+    points, straight lines of degrees are none of metres, and the grids overlap by a hair.
+    """
+
+    def __init__(self, index: GridIndex, crs: pyproj.CRS) -> None:
+        self._index = index
+        self._change = pyproj.Transformer.from_crs(crs, STORAGE_CRS, always_xy=True)
+
+    def assign(self, x: Any, y: Any) -> npt.NDArray[np.int32]:
+        """Row of the grid of each point, -1 outside."""
+        return self._index.assign(*self._change.transform(np.asarray(x), np.asarray(y)))
+
+
 @dataclass(frozen=True, eq=False)
 class CutCells:
     """Cells near a border of grids, and which share of each lies in which grid."""

@@ -33,6 +33,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from geo._heat_ground import KERNELS as KERNELS
+from geo._heat_ground import DegreeFinder as DegreeFinder
 from geo._heat_ground import Finder as Finder
 from geo._heat_ground import HeatGround as HeatGround
 from geo._heat_ground import kernel_reach_m as kernel_reach_m

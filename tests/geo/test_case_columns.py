@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import shapely
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geo.errors import ColumnError, InputError
@@ -282,6 +282,7 @@ def test_a_frame_without_zone_or_place_is_refused() -> None:
 
 
 @pytest.mark.parametrize("zone", ["Asia/Shanghai", "America/New_York", "Australia/Lord_Howe"])
+@settings(deadline=None)
 @given(st.lists(st.integers(-1_000_000_000, 2_500_000_000), min_size=1, max_size=8))
 def test_local_days_and_hours_are_those_of_the_clock(zone: str, moments: list[int]) -> None:
     where = ZoneInfo(zone)
