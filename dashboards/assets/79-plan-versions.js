@@ -183,7 +183,7 @@
     if (!rows.length) return h("p", { class: "pv-help" }, word("parents.none"));
     const by = new Map();
     for (const row of rows) by.set(row.grid, [...(by.get(row.grid) || []), row]);
-    return h("ul", { class: "pv-parents" }, [...by.values()].slice(0, 200).map((mine) =>
+    return h("ul", { class: "pv-parents" }, [...by.values()].map((mine) =>
       h("li", {}, h("b", { title: mine[0].grid }, mine[0].name),
         mine.map((row) => h("span", { class: "is-" + row.change }, origin(row))))));
   }
