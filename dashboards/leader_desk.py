@@ -164,7 +164,11 @@ class LeaderDesk:
         view = read_view(cases, boundary, choice, at=at, calendar=calendar)
         rules = read_evaluation(workspace.path)
         crs, now = workspace.metric_crs(), view.comparison.now
-        names = workspace.read("departments")["name"].astype(str).to_dict()
+        names = {
+            **(boundary.units("grid").names.to_dict() if len(boundary.grids) else {}),
+            **workspace.read("divisions")["name"].astype(str).to_dict(),
+            **workspace.read("departments")["name"].astype(str).to_dict(),
+        }
         return LeaderFigures(
             view,
             write_briefing(

@@ -7,7 +7,7 @@ they chose with each request, so any screen can be opened again from its address
 from __future__ import annotations
 
 import json
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 from urllib.parse import quote
 
@@ -139,7 +139,7 @@ def view_json(store: Store, figures: LeaderFigures, words: Words) -> dict[str, A
     after = None
     if now.kind != "span" and now.until <= today:
         after = find_period(now.kind, now.until, zone=now.zone).first
-    path = [{"code": step.code, "name": step.name} for step in view.path]
+    path = [{"level": s.level, "code": s.code, "name": s.name} for s in view.path]
     return {
         "state": "ready",
         "mark": figures.version,
@@ -154,6 +154,7 @@ def view_json(store: Store, figures: LeaderFigures, words: Words) -> dict[str, A
         },
         "period": parts.period_text(now, words),
         "first": now.first.isoformat(),
+        "lastDay": min(now.until - timedelta(days=1), today).isoformat(),
         "before": before.first.isoformat(),
         "after": None if after is None else after.isoformat(),
         "level": view.level,

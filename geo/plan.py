@@ -377,19 +377,17 @@ def read_plan(blocks: gpd.GeoDataFrame, grids: pd.DataFrame | None = None) -> Pl
             grid=str(names[row]),
         )
     known = pd.DataFrame(index=pd.Index(names)) if grids is None else grids.reindex(names)
-    rows = tuple(
-        GridRow(
-            str(name),
-            str(known["name"].iloc[k])
-            if "name" in known and pd.notna(known["name"].iloc[k])
-            else str(name),
-            str(known["kind"].iloc[k])
-            if "kind" in known and pd.notna(known["kind"].iloc[k])
-            else "base",
-            int(home["min"].iloc[k]),
-        )
-        for k, name in enumerate(names)
-    )
+    ids = [str(name) for name in names]
+
+    def told(column: str, default: list[str]) -> list[str]:
+        if column not in known:
+            return default
+        pairs = zip(known[column], default, strict=True)
+        return [str(value) if pd.notna(value) else other for value, other in pairs]
+
+    kinds = told("kind", ["base"] * len(ids))
+    homes = [int(number) for number in home["min"]]
+    rows = tuple(map(GridRow, ids, told("name", ids), kinds, homes))
     plan = Plan(
         pyproj.CRS(blocks.crs),
         tuple(map(str, communities)),

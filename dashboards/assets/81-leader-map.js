@@ -33,6 +33,16 @@
   }
 
   let current = null;
+  let area = "";
+  /* The map shows the area that is told; it is moved only when another one is chosen. */
+  function look(view) {
+    const step = view.path[view.path.length - 1];
+    const code = step ? step.code : "";
+    if (code === area) return;
+    area = code;
+    if (step) w.map.flyToUnit(step.level, step.code);
+    else w.map.home();
+  }
   l.mode = () => (modes[l.choice().map] ? l.choice().map : "change");
   function show() {
     const view = l.view;
@@ -41,6 +51,7 @@
     if (current && current !== name) modes[current].hide();
     current = name;
     modes[name].show(view);
+    look(view);
     for (const button of by("map-by").querySelectorAll("button")) button.setAttribute("aria-pressed", String(button.dataset.map === name));
   }
   function buttons() {

@@ -1,0 +1,461 @@
+"""The leader's page and report: figures of a drawn city, in its words, in a real Chromium."""
+
+from __future__ import annotations
+
+import io
+import re
+import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import openpyxl
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from flask.testing import FlaskClient
+from playwright.sync_api import Browser, Page, sync_playwright
+from werkzeug.serving import make_server
+
+from dashboards.app import create_app
+from dashboards.commands.report_command import command
+from dashboards.components.leader_parts import MARKS, SHOWN
+from dashboards.components.leader_report import hide_small
+from dashboards.leader_routes import LEADER
+from dashboards.settings import Settings
+from dashboards.store import Store
+from dashboards.words import Words
+from geo.compare import NOTES, PERIOD_KINDS, VERDICTS
+from geo.errors import InputError
+from geo.evaluate import INDICATORS, REASONS
+from geo.hotspots import CLASSES
+from geo.io.workspace import Workspace, create_workspace
+from geo.leader import LeaderChoice
+
+ARGS = [
+    "--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader",
+    "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+PATIENCE_MS = 60_000
+OUT = Path(__file__).resolve().parents[1] / "out"
+WEEKS = 110
+
+
+def history(drawing: Any) -> gpd.GeoDataFrame:
+    """Two years: four cases a week in each grid, and from three weeks ago twenty in grid 5."""
+    rng = np.random.default_rng(7)
+    records = []
+    for week in range(WEEKS):
+        for k in range(12):
+            count = int(rng.poisson(20 if week < 3 and k == 5 else 4))
+            x, y = drawing.middle(k)
+            for _ in range(count):
+                at = drawing.at - timedelta(days=7 * week + rng.uniform(0.2, 6.8))
+                records.append(
+                    {
+                        "incident_id": f"h{len(records):05d}",
+                        "class_code": "E0102" if k == 5 and week < 3 else "E0201",
+                        "lon": x + rng.uniform(-8e-4, 8e-4), "lat": y + rng.uniform(-8e-4, 8e-4),
+                        "reported_at": at, "stage": "closed",
+                        "deadline": at + timedelta(days=2),
+                        "closed_at": at + timedelta(hours=float(rng.uniform(2, 60))),
+                    }
+                )  # fmt: skip
+    frame = pd.DataFrame(records)
+    return gpd.GeoDataFrame(
+        frame, geometry=gpd.points_from_xy(frame["lon"], frame["lat"]), crs="EPSG:4326"
+    )
+
+
+@pytest.fixture(scope="module")
+def city(drawing: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
+    with create_workspace(tmp_path_factory.mktemp("leader") / "city") as workspace:
+        drawing.fill(workspace)
+        with workspace.writing() as conn:
+            workspace.append(conn, "incidents", history(drawing))
+        yield workspace
+
+
+@pytest.fixture(scope="module")
+def store(city: Workspace, drawing: Any) -> Store:
+    found = Store(city, Settings(), clock=lambda: drawing.at)
+    found.columns.refresh()
+    return found
+
+
+@pytest.fixture(scope="module")
+def app(store: Store) -> Any:
+    return create_app(store.settings, store)
+
+
+@pytest.fixture(scope="module")
+def client(app: Any) -> FlaskClient:
+    found: FlaskClient = app.server.test_client()
+    return found
+
+
+def view(client: FlaskClient, query: str = "") -> dict[str, Any]:
+    for _ in range(120):
+        answer = client.get(f"/leader/view?lang=zh&{query}")
+        if answer.status_code != 202:
+            assert answer.status_code == 200, answer.get_data(as_text=True)
+            body: dict[str, Any] = answer.get_json()
+            return body
+    raise AssertionError("the figures never came")
+
+
+def text(html: str) -> str:
+    return re.sub(r"<[^>]+>", " ", html)
+
+
+# --- figures and words ----------------------------------------------------------------------------
+
+
+def test_the_briefing_says_what_got_worse_where_since_when_and_what(client: FlaskClient) -> None:
+    body = view(client)
+    brief = text(body["html"]["brief"])
+    assert "东街街道" in brief
+    assert "自 2026-1" in brief  # a day of October or November
+    assert "暴露垃圾" in brief
+    assert "明显上升" in body["html"]["table"]
+    assert body["maps"]["change"]["note"].startswith("1 个明显上升，0 个明显下降")
+
+
+def test_rows_of_the_page_add_up_to_its_lead(client: FlaskClient, city: Workspace) -> None:
+    body = view(client)
+    cases = city.read("incidents")
+    november = cases["reported_at"] >= pd.Timestamp("2026-11-01", tz="Asia/Shanghai")
+    count = int(november.sum())
+    assert f"<b>{count:,}</b>" in body["html"]["head"]
+    cells = re.findall(r'is-total">.*?class="n">([\d,]+)<', body["html"]["table"])
+    assert int(cells[0].replace(",", "")) == count
+    classes = re.findall(r"<tfoot>.*?class=\"n\">([\d,]+)<", body["html"]["classes"])
+    assert int(classes[0].replace(",", "")) == count
+
+
+def test_a_click_leads_down_and_the_total_is_the_row_that_was_clicked(client: FlaskClient) -> None:
+    top = view(client)
+    code = re.search(r'data-area="(\d+)">东街街道', top["html"]["table"])
+    assert code is not None
+    row = re.search(rf'data-code="{code[1]}">.*?class="n">.*?class="n">([\d,]+)<',
+                    top["html"]["table"])  # fmt: skip
+    below = view(client, f"area={code[1]}")
+    assert row is not None
+    assert f"<b>{row[1]}</b>" in below["html"]["head"]
+    assert [step["name"] for step in below["path"]][-1] == "东街街道"
+
+
+def test_a_figure_names_the_cases_behind_it(client: FlaskClient) -> None:
+    body = view(client)
+    cell = re.search(r'title="(\d+) / (\d+)" data-explain="(\d+)\|on_time_closing_rate"',
+                     body["html"]["area"])  # fmt: skip
+    assert cell is not None
+    answer = client.get(
+        f"/leader/explain?by=area&code={cell[3]}&indicator=on_time_closing_rate"
+    ).get_json()
+    assert (answer["hit"]["n"], answer["hit"]["n"] + answer["missed"]["n"]) == (
+        int(cell[1]), int(cell[2]),
+    )  # fmt: skip
+    assert set(answer["hit"]["ids"]).isdisjoint(answer["missed"]["ids"])
+
+
+@pytest.mark.parametrize(
+    ("query", "word"),
+    [
+        ("area=nowhere", "没有这样的范围"), ("level=nation", "没有这样的范围"),
+        ("class=E9999", "没有这样的范围"), ("day=yesterday", "写错了"),
+        ("kind=span&day=2026-05-02&last=2026-05-01", "写错了"),
+    ],
+)  # fmt: skip
+def test_a_choice_that_cannot_be_gets_a_sentence(
+    client: FlaskClient, query: str, word: str
+) -> None:
+    answer = client.get(f"/leader/view?lang=zh&{query}")
+    if query.startswith("class"):
+        # A class without a case is no error: the page says that it has none.
+        assert answer.status_code in (200, 202, 400)
+        return
+    assert answer.status_code == 400
+    assert word in answer.get_json()["error"]
+
+
+def test_everything_that_figures_can_say_has_words() -> None:
+    for language in ("zh", "en"):
+        words = Words(language)
+        for word in (*VERDICTS, "hidden"):
+            assert words(f"leader.verdict.{word}")
+            assert word in MARKS
+        for word in (*REASONS, "hidden"):
+            assert not word or words(f"leader.reason.{word}")
+        assert all(words(f"leader.note.{word}") for word in NOTES)
+        assert all(words.has(f"leader.period.{kind}") for kind in PERIOD_KINDS)
+        assert all(words(f"leader.hot.{kind}") for kind in CLASSES)
+        for name in INDICATORS:
+            for part in ("name", "numerator", "denominator"):
+                assert words(f"evaluate.{part}.{name}")
+    assert set(SHOWN) <= set(INDICATORS)
+
+
+# --- the file -------------------------------------------------------------------------------------
+
+
+def figures(app: Any, choice: LeaderChoice | None = None) -> Any:
+    return app.server.extensions[LEADER].ask(choice or LeaderChoice(), patience_s=120)
+
+
+def test_small_groups_leave_the_report_and_sums_stay(app: Any) -> None:
+    told = figures(app, LeaderChoice("day"))
+    hidden = hide_small(told, 5)
+    small = told.view.units[told.view.units[["now", "then"]].min(axis=1).between(1, 4)]
+    assert len(small)
+    assert hidden.view.units.loc[small.index, "now"].isna().all()
+    assert (hidden.view.units.loc[small.index, "verdict"] == "hidden").all()
+    assert hidden.view.total["now"] == told.view.total["now"]
+    assert hidden.classes["reported"].iloc[:-1].sum() == told.classes["reported"].iloc[-1]
+    assert hide_small(told, 0).view.units.equals(told.view.units)
+
+
+def test_the_workbook_computes_its_own_sums(client: FlaskClient) -> None:
+    answer = client.get("/leader/report.xlsx?lang=zh")
+    book = openpyxl.load_workbook(io.BytesIO(answer.data))
+    formulas = [
+        cell.value
+        for sheet in book
+        for row in sheet.iter_rows()
+        for cell in row
+        if isinstance(cell.value, str) and cell.value.startswith("=")
+    ]
+    assert any(found.startswith("=SUM(") for found in formulas)
+    assert len(book.sheetnames) == 4
+
+
+def test_the_pdf_is_a4(client: FlaskClient) -> None:
+    body = client.get("/leader/report.pdf?lang=zh").data
+    assert body.startswith(b"%PDF")
+    box = re.search(rb"/MediaBox\s*\[\s*0 0 ([\d.]+) ([\d.]+)\s*\]", body)
+    assert box is not None
+    assert float(box[1]) == pytest.approx(595, abs=2)
+    assert float(box[2]) == pytest.approx(842, abs=2)
+
+
+def test_the_command_writes_the_same_report(city: Workspace, tmp_path: Path, drawing: Any) -> None:
+    out = tmp_path / "report.html"
+    told = [
+        "--workspace", str(city.path), "--from", "2026-11-01", "--to", "2026-11-30",
+        "--at", drawing.at.isoformat(), "--out", str(out), "--lang", "zh",
+    ]  # fmt: skip
+    done = CliRunner().invoke(command, told, catch_exceptions=False)
+    assert done.exit_code == 0
+    page = out.read_text(encoding="utf-8")
+    assert "东街街道" in page
+    assert len(page) < 8_000_000
+
+
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [
+        ({"--from": "2026-12-01"}, "before it begins"), ({"--to": "soon"}, "write a date"),
+        ({"--out": "x.doc"}, "end it in"), ({"--level": "nation"}, "no level"),
+        ({"--area": "X"}, "no division X"), ({"--at": "2026-11-21"}, "zone"),
+    ],
+)  # fmt: skip
+def test_a_wrong_option_is_one_line(
+    city: Workspace, tmp_path: Path, changes: dict[str, str], word: str
+) -> None:
+    options = {
+        "--workspace": str(city.path), "--from": "2026-11-01", "--to": "2026-11-30",
+        "--out": str(tmp_path / "r.html"),
+    } | changes  # fmt: skip
+    told = [part for pair in options.items() for part in pair]
+    with pytest.raises(InputError, match=word):
+        CliRunner().invoke(command, told, catch_exceptions=False)
+
+
+# --- in a browser ---------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def address(app: Any) -> Iterator[str]:
+    server = make_server("127.0.0.1", 0, app.server, threaded=True)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    app.server.extensions["wangge-live"].close()
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.fail("no chromium on this machine: apt-get install chromium, or run make system")
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=chromium, args=ARGS)
+        yield started
+        started.close()
+
+
+@contextmanager
+def opened(browser: Browser, address: str) -> Iterator[Page]:
+    """A page whose every request and error is looked at in the end."""
+    context = browser.new_context(viewport={"width": 1920, "height": 1080})
+    page = context.new_page()
+    asked: list[str] = []
+    errors: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    yield page
+    context.close()
+    assert not [url for url in asked if not url.startswith((address, "data:", "blob:", "about:"))]
+    assert not errors
+
+
+def until(page: Page, script: str) -> Any:
+    """Poll, because the page's own policy forbids what `wait_for_function` does."""
+    for _ in range(PATIENCE_MS // 100):
+        found = page.evaluate(script)
+        if found:
+            return found
+        page.wait_for_timeout(100)
+    raise AssertionError(f"never true: {script}\n{page.inner_text('body')[:600]}")
+
+
+READY = "document.documentElement.dataset.leader === 'ready' && window.wangge.s.map"
+
+
+@pytest.mark.browser
+def test_one_drills_down_and_comes_back(browser: Browser, address: str) -> None:
+    with opened(browser, address) as page:
+        page.goto(f"{address}/leader?lang=zh")
+        until(page, READY)
+        OUT.mkdir(exist_ok=True)
+        page.screenshot(path=str(OUT / "leader.png"))
+        page.click(".ld-table [data-area]")
+        until(page, "document.querySelectorAll('#leader-path .ld-link').length > 0")
+        assert "area=" in page.url
+        page.go_back()
+        until(page, "!document.querySelectorAll('#leader-path .ld-link').length")
+        page.click("#leader-against [data-against=last_period]")
+        until(page, "document.querySelector('.ld-cards').textContent.includes('上期')")
+        page.click("#leader-before")
+        until(page, "document.querySelector('#leader-period').textContent.includes('10月')")
+        assert page.is_enabled("#leader-after")
+
+
+@pytest.mark.browser
+def test_the_three_maps_say_in_a_sentence_what_they_show(browser: Browser, address: str) -> None:
+    with opened(browser, address) as page:
+        page.goto(f"{address}/leader?lang=zh&map=heat")
+        until(page, READY)
+        until(page, "document.documentElement.dataset.heat")
+        sentence = until(page, "document.querySelector('.ld-heat-text').textContent")
+        assert "最密处在" in sentence
+        until(
+            page,
+            "window.wangge.s.map.getLayer('leader-heat') && window.wangge.s.map.areTilesLoaded()",
+        )
+        page.select_option("[data-heat=by]", "weekday")
+        until(page, "document.querySelector('#leader-frame')")
+        page.focus("#leader-frame")
+        page.keyboard.press("ArrowRight")
+        until(page, "document.querySelector('#leader-frame-text').textContent.includes('星期二')")
+        page.select_option("[data-heat=by]", "")
+        page.select_option("[data-heat=surface]", "hex")
+        until(page, "window.wangge.s.map.getLayer('leader-hex')")
+        page.click("#leader-map-by [data-map=hot]")
+        until(page, "document.querySelector('#leader-legend').textContent.includes('热点')")
+        assert not page.evaluate("Boolean(window.wangge.s.map.getLayer('leader-hex'))")
+        page.click("#leader-map-by [data-map=change]")
+        until(page, "document.querySelector('#leader-map-note').textContent.includes('明显上升')")
+
+
+@pytest.mark.browser
+def test_it_is_presented_a_part_at_a_time(browser: Browser, address: str) -> None:
+    with opened(browser, address) as page:
+        page.goto(f"{address}/leader?lang=zh")
+        until(page, READY)
+        page.click("#leader-present")
+        until(page, "document.querySelector('#leader-page').dataset.slide === 'head'")
+        page.keyboard.press("ArrowRight")
+        until(page, "document.querySelector('#leader-page').dataset.slide === 'brief'")
+        page.screenshot(path=str(OUT / "leader-slide.png"))
+        page.keyboard.press("Escape")
+        until(page, "!document.querySelector('#leader-page').classList.contains('is-presenting')")
+
+
+CONTRAST = """() => {
+  const pen = document.createElement('canvas').getContext('2d', {willReadFrequently: true});
+  const lay = (colours) => {
+    for (const colour of ['white', ...colours]) {
+      pen.fillStyle = colour;
+      pen.fillRect(0, 0, 1, 1);
+    }
+    return [...pen.getImageData(0, 0, 1, 1).data].slice(0, 3);
+  };
+  const line = (v) => (v /= 255) <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4;
+  const light = (rgb) => .2126 * line(rgb[0]) + .7152 * line(rgb[1]) + .0722 * line(rgb[2]);
+  const grounds = (element) => {
+    const found = [];
+    for (let e = element; e; e = e.parentElement) {
+      found.unshift(getComputedStyle(e).backgroundColor);
+    }
+    return found;
+  };
+  const said = (n) => n.nodeType === 3 && n.nodeValue.trim();
+  const bad = [];
+  for (const element of document.querySelectorAll('.ld-part *, .ld-bar *')) {
+    if (![...element.childNodes].some(said) || element.closest('svg')) continue;
+    if (element.disabled || !element.offsetParent) continue;
+    const under = grounds(element), colour = getComputedStyle(element).color;
+    const [a, b] = [light(lay([...under, colour])), light(lay(under))];
+    const ratio = (Math.max(a, b) + .05) / (Math.min(a, b) + .05);
+    if (ratio < 4.5) bad.push([element.className, element.textContent.slice(0, 20), ratio, colour]);
+  }
+  return bad; }"""
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("night", [False, True], ids=["day", "night"])
+def test_every_word_stands_out_from_its_ground(browser: Browser, address: str, night: bool) -> None:
+    with opened(browser, address) as page:
+        page.goto(f"{address}/leader?lang=zh")
+        until(page, READY)
+        if night:
+            page.click("#incidents-night")
+            page.wait_for_load_state()
+            until(page, READY)
+        assert page.evaluate(CONTRAST) == []
+        # A mark beside each colour, and a table beside each map.
+        marks = page.eval_on_selector_all(".ld-verdict i", "all => all.map((e) => e.textContent)")
+        assert marks
+        assert all(marks)
+
+
+@pytest.mark.browser
+def test_the_report_opens_without_any_network(
+    browser: Browser, client: FlaskClient, tmp_path: Path
+) -> None:
+    file = tmp_path / "report.html"
+    file.write_bytes(client.get("/leader/report.html?lang=zh").data)
+    context = browser.new_context(offline=True, viewport={"width": 1280, "height": 1600})
+    page = context.new_page()
+    asked: list[str] = []
+    errors: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda line: errors.append(line.text) if line.type == "error" else None)
+    page.goto(file.as_uri())
+    frame = page.frame_locator("iframe")
+    frame.locator("path.leaflet-interactive").first.wait_for(timeout=PATIENCE_MS)
+    page.screenshot(path=str(OUT / "leader-report.png"), full_page=True)
+    context.close()
+    assert not errors
+    assert not [url for url in asked if not url.startswith(("file:", "data:", "blob:", "about:"))]
