@@ -155,10 +155,9 @@ def find_touch(before: Plan, after: Plan) -> Touch:
 def find_changes(before: Plan, after: Plan) -> Touch:
     """Find what differs between plans of two bases: blocks are matched by id, shapes by place."""
     effect: dict[str, tuple[Any, ...]] = {}
-    one, two = before.block_rows, after.block_rows
+    one, two = _all_blocks(before), _all_blocks(after)
     for name in {**one, **two}:
-        old = _block(before, one[name], True) if name in one else None
-        new = _block(after, two[name], True) if name in two else None
+        old, new = one.get(name), two.get(name)
         if old != new:
             effect[f"block:{name}"] = (old, new)
     return _with_grids(before, after, effect)
@@ -314,6 +313,17 @@ def _block(plan: Plan, row: int, with_shape: bool) -> tuple[Any, ...] | None:
     shape = shapely.to_wkb(shapely.normalize(plan.ground.polygon(row))) if with_shape else None
     grid = plan.grids[int(plan.label[row])].grid_id
     return blocks.ids[row], grid, int(blocks.households[row]), int(blocks.people[row]), shape
+
+
+def _all_blocks(plan: Plan) -> dict[str, tuple[Any, ...]]:
+    """`_block` of every block, with its shape, by id."""
+    blocks = plan.blocks
+    shapes = shapely.to_wkb(shapely.normalize(plan.ground.polygons(range(len(blocks)))))
+    columns = zip(
+        blocks.ids, _grid_ids(plan, plan.label).tolist(), blocks.households.tolist(),
+        blocks.people.tolist(), shapes.tolist(), strict=True,
+    )  # fmt: skip
+    return {parts[0]: parts for parts in columns}
 
 
 def _traits(plan: Plan) -> dict[str, tuple[Any, ...]]:

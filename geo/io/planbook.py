@@ -114,23 +114,32 @@ class PlanBook(PlanMemory):
         return self._begin(base, name, by, at, began_as, plan_id, [])
 
     def copy(self, plan_id: str, name: str, by: str, at: datetime) -> str:
-        """Begin a draft that is what another plan is now; undo leads back through its edits."""
+        """Begin a draft that is what another plan is now; undo leads back through its edits.
+
+        What waits there as a conflict waits in the copy, too, so an edit that came too late for a
+        plan in force can still be taken.
+        """
         opened = self.open(plan_id)
         line = self._line(plan_id)
         with line.lock:
-            rows, link = [], line.state(opened.seq).done
-        while link is not None:
-            rows.append(link.row)
-            link = link.older
+            rows, link = list[LogEdit](), line.state(opened.seq).done
+            while link is not None:
+                rows.append(link.row)
+                link = link.older
         rows.reverse()
         made = [
             replace(
-                row, seq=seq, edit_id=f"{row.edit_id}~{plan_id}", on_seq=seq - 1, state="applied",
+                row,
+                seq=seq,
+                edit_id=f"{row.edit_id}~{plan_id}",
+                on_seq=seq - 1,
+                state="conflict" if seq > len(rows) else "applied",
                 edit=dict(row.edit["edit"] if row.edit.get("do") == "take" else row.edit),
-                clash=None, places=None,
+                clash=_elsewhere(row.clash) if seq > len(rows) else None,
+                places=row.places if seq > len(rows) else None,
             )
-            for seq, row in enumerate(rows, start=1)
-        ]  # fmt: skip
+            for seq, row in enumerate([*rows, *opened.conflicts], start=1)
+        ]
         return self._begin(opened.base, name, by, at, "copy", None, made)
 
     def _begin(
@@ -317,13 +326,18 @@ class PlanBook(PlanMemory):
         if base.name == old.name:
             return Rebased(opened.seq, [], [], old)
         write_base(self.folder, base)
+        line = self._line(plan_id)
+        with line.lock:
+            found = carry_over(line, base, author, now)
         with self.workspace.writing() as conn:
             row = read_plan_row(self.workspace, conn, plan_id)
             if row["state"] != "draft":
                 raise PlanStateError(f"plan {plan_id} is {row['state']}: make it a draft first")
             line = self._refresh(conn, row)
             with line.lock:
-                found = carry_over(line, base, author, now)
+                if line.seq != found.rows[0].seq - 1:
+                    # Somebody drew while the edits were run again.
+                    found = carry_over(line, base, author, now)
             insert_rows(self.workspace, conn, plan_id, found.rows)
             update_plan(
                 self.workspace, conn, plan_id, now,
@@ -403,3 +417,8 @@ class PlanBook(PlanMemory):
 
 def _who(link: Link | None) -> str | None:
     return None if link is None else link.row.by
+
+
+def _elsewhere(clash: Clash | None) -> Clash | None:
+    """A clash without the numbers of edits, which another log does not have."""
+    return None if clash is None else replace(clash, seqs=())

@@ -647,6 +647,22 @@ def test_a_copy_begins_with_what_the_other_is(book, plan_id, wang):
     assert (book.open(made).seq, book.row(made)["base"]) == (1, book.row(plan_id)["base"])
 
 
+def test_an_edit_that_came_too_late_for_a_plan_in_force_can_be_taken_in_a_copy(
+    book, plan_id, wang, li
+):
+    wang.do(paint("b31", grid="A1"))
+    for state in ("review", "approved", "in_force"):
+        book.move(plan_id, state, by="张", at=AT)
+    late = li.do(paint("b52", grid="A2"))
+    assert (late.state, late.clash.code) == ("conflict", "state")
+    made = book.copy(plan_id, "下一版", "李", AT)
+    waiting = book.open(made).conflicts
+    assert [(row.seq, row.by, row.clash.code) for row in waiting] == [(2, "李", "state")]
+    taken = book.settle(made, 2, "take", by="李", at=AT, edit_id="t")
+    assert taken.plan.assignment[["b31", "b52"]].tolist() == ["A1", "A2"]
+    assert len(book.open(plan_id).conflicts) == 1
+
+
 # --- files ---------------------------------------------------------------------------------------
 
 
