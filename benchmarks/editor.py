@@ -27,6 +27,7 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 import shapely
+from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import Page, sync_playwright
 from soak import ARGS, OUT, WALL, free_port, program, wait_for
 
@@ -137,7 +138,7 @@ def load(page: Page, address: str) -> float:
         try:
             if page.evaluate(f"({REST})()"):
                 return time.monotonic() - begun
-        except Exception as error:  # noqa: BLE001 - the page is not there yet
+        except PlaywrightError as error:
             if "wangge" not in str(error) and "undefined" not in str(error):
                 raise
         page.wait_for_timeout(20)
@@ -146,7 +147,8 @@ def load(page: Page, address: str) -> float:
 
 SPOT = """([zoom, share]) => { const plan = wangge.plan, map = wangge.s.map;
   const area = plan.s.communities.length > 45 ? 45 : 0;
-  const mine = []; for (let i = 0; i < plan.g.n; i++) if (plan.g.community[i] === area) mine.push(i);
+  const mine = [];
+  for (let i = 0; i < plan.g.n; i++) if (plan.g.community[i] === area) mine.push(i);
   const box = plan.boxOf(mine);
   map.jumpTo({center: [(box[0] + box[2]) / 2, (box[1] + box[3]) / 2], zoom});
   const at = document.querySelector(".map-canvas").getBoundingClientRect();
@@ -171,9 +173,7 @@ def stroke(page: Page, zoom: float, brush: int, moves: int = 30) -> dict[str, fl
     for k in range(1, moves + 1):
         share = k / moves
         begun = time.monotonic()
-        page.mouse.move(
-            one[0] + (two[0] - one[0]) * share, one[1] + (two[1] - one[1]) * share
-        )
+        page.mouse.move(one[0] + (two[0] - one[0]) * share, one[1] + (two[1] - one[1]) * share)
         page.evaluate("new Promise((done) => requestAnimationFrame(() => done(1)))")
         frames.append((time.monotonic() - begun) * 1000)
     spent = page.evaluate("wangge.plan.spent.slice()")

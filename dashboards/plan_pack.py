@@ -117,7 +117,9 @@ def find_patch(before: Plan, after: Plan, base: Base) -> dict[str, Any]:
     patch: dict[str, Any] = {
         "blocks": moved.tolist(),
         "label": after.label[moved].tolist(),
-        "grids": grid_rows(after, _changed_grids(before, after), rest=base.rest_grids(after)),
+        "grids": grid_rows(
+            after, _changed_grids(before, after), rest=frozenset(base.rest_grids(after))
+        ),
         "gridCount": len(after.grids),
         "vertices": [],
         "places": [],
@@ -153,9 +155,9 @@ def _changed_grids(before: Plan, after: Plan) -> npt.NDArray[np.int64]:
         if one is not two and one != two:
             changed[row] = True
     for name in before.locked ^ after.locked:
-        row = after.grid_rows.get(name)
-        if row is not None:
-            changed[row] = True
+        found = after.grid_rows.get(name)
+        if found is not None:
+            changed[found] = True
     return np.flatnonzero(changed)
 
 

@@ -224,6 +224,7 @@
   plan.page = () => document.getElementById("planner-page");
   plan.begin = function (config) {
     plan.config = { ...config.planner, lang: config.lang };
+    plan.config.palettes = plan.config.palettes[c.kept("night") === true ? "night" : "day"];
     plan.tab = new URLSearchParams(window.location.search).get("tab") || "grids";
     c.readMe();
     begun.forEach((run) => run(plan.config));

@@ -22,7 +22,7 @@ from dashboards.pages.incidents_layout import city_name, in_mantine, page_header
 from dashboards.store import Store
 from dashboards.words import Words
 from geo.incidents import ROLES
-from layers.colours import MOODS, category, diverging, tokens
+from layers.colours import MOODS, Mood, category, diverging, tokens
 from layers.oklch import mix
 
 PAGE = "planner-page"
@@ -76,18 +76,17 @@ def planner_config(
             "plan": query.get("plan") or None,
             "plans": plans,
             "band": list(band),
-            "palettes": palettes(),
+            "palettes": {mood: palettes(mood) for mood in MOODS},
         },
     )
 
 
-def palettes() -> dict[str, Any]:
-    """Colours of the fills of a plan on a light ground.
+def palettes(mood: Mood) -> dict[str, Any]:
+    """Colours of the fills of a plan in a mood.
 
     `band` runs from far below the band to far above it, `grids` has a tone for neighbours to tell
     them apart, `none` is for grids without a band.
     """
-    mood = MOODS[1]
     ground = tokens(mood)
     band = list(diverging(mood, BAND_CLASSES))
     # What is as it should be is told from what is not on the plan at all.
