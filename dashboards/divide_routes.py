@@ -126,7 +126,10 @@ def read_asked(store: Store, entry: Entry, body: Mapping[str, Any], words: Words
     """
     plan = entry.plan
     blocks = plan.blocks_frame()
-    rows = _area(blocks, body, words)
+    # Grids for one purpose (a park, a school) have no band and stay as they are.
+    apart = {row.grid_id for row in plan.grids if row.kind != "base"}
+    rest = set(entry.open.base.rest_grids(plan))
+    rows = _area(blocks, ~blocks["grid_id"].isin(apart - rest).to_numpy(), body, words)
     units = blocks.iloc[rows]
     band = _band(body.get("band") or band_of(store), words)
     codes = set(units["community_code"])
@@ -136,10 +139,8 @@ def read_asked(store: Store, entry: Entry, body: Mapping[str, Any], words: Words
         if str(code) in codes
     }
     load = _load(store, units, dict(body.get("weights") or {"households": 1}), words)
-    rest = set(entry.open.base.rest_grids(plan))
     present = units["grid_id"][~units["grid_id"].isin(rest)]
     fresh = bool(body.get("fresh"))
-    # Locked grids stay only where all of them is in the area; outside of it nothing changes anyway.
     locked = sorted(plan.locked & set(present))
     limits = np.array([bands.get(code, band) for code in units["community_code"]])
     roads, classes = _roads(store, units)
@@ -164,13 +165,14 @@ def read_asked(store: Store, entry: Entry, body: Mapping[str, Any], words: Words
     return Asked(entry.open.plan_id, entry.seq, rows, len(blocks), work, fresh)
 
 
-def _area(blocks: gpd.GeoDataFrame, body: Mapping[str, Any], words: Words) -> np.ndarray:
-    keep = np.ones(len(blocks), dtype=bool)
+def _area(
+    blocks: gpd.GeoDataFrame, keep: np.ndarray, body: Mapping[str, Any], words: Words
+) -> np.ndarray:
     if body.get("grids"):
-        keep &= blocks["grid_id"].isin([str(name) for name in body["grids"]]).to_numpy()
+        keep = keep & blocks["grid_id"].isin([str(name) for name in body["grids"]]).to_numpy()
     if body.get("communities"):
         wanted = [str(code) for code in body["communities"]]
-        keep &= blocks["community_code"].isin(wanted).to_numpy()
+        keep = keep & blocks["community_code"].isin(wanted).to_numpy()
     rows = np.flatnonzero(keep)
     if not len(rows):
         raise RequestError(words("plandivide.bad.area"), "area", 422)

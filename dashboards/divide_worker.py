@@ -48,7 +48,9 @@ def main() -> None:
     """Work off one job."""
     # Solvers print by themselves: what they say must not get into the pipe.
     out = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.close(nowhere)
     os.nice(_NICE)
     source = sys.stdin.buffer
     job = receive(source)

@@ -95,7 +95,7 @@
       part(say("mode"),
         pick("mode", "least", f.mode, say("mode.least"), say("mode.least.help"), mode),
         pick("mode", "fresh", f.mode, say("mode.fresh"), say("mode.fresh.help"), mode),
-        h("p", { class: "pd-note" }, locked ? say("locks", { n: plan.text(locked) }) : say("locks.none"))),
+        h("p", { class: "pd-note" }, locked ? say("locks", { n: plan.text(locked) }) : say("locks.none"), " ", plan.living().some((grid) => grid.kind !== "base" && !grid.rest) ? say("apart") : "")),
       part(say("effort"),
         h("div", { class: "pd-two" }, ["full", "fast"].map((name) => pick("effort", name, f.effort, say("effort." + name), null, (value) => { f.effort = value; })))),
       d.said ? h("p", { class: "pd-said", role: "alert" }, d.said) : null,
@@ -214,7 +214,7 @@
     const t = r.totals;
     const isProven = t.off <= t.bound;
     const free = t.grids - t.forced;
-    const moved = t.load ? " (" + ((100 * t.moved) / t.load).toFixed(1) + "%)" : "";
+    const moved = t.load ? ((100 * t.moved) / t.load).toFixed(1) + "%" : null;
     return [
       part(say(r.complete ? "done" : "done.stopped", { seconds: r.seconds.toFixed(1) }),
         r.oversize.count ? h("div", { class: "pd-first" }, h("p", {}, say("oversize", { n: plan.text(r.oversize.count) })),
@@ -223,11 +223,11 @@
           figure("grids", plan.text(t.grids)),
           t.bad ? figure("out", plan.text(t.bad), null, "late") : figure("in", plan.text(free), say("r.all"), "fine"),
           t.bad ? figure("off", number(t.off), isProven ? say("r.off.proven") : say("r.off.bound", { bound: number(t.bound) })) : null,
-          r.fresh ? null : figure("moved", number(t.moved) + moved)),
+          r.fresh ? null : figure("moved", number(t.moved), moved)),
         r.islands.count ? h("p", { class: "pd-note" }, say("islands", { n: plan.text(r.islands.count) })) : null,
         legend()),
       r.out.length ? part(say("out"), h("ul", { class: "pd-out" }, r.out.map((one) => h("li", { "data-verdict": one.verdict }, h("button", { type: "button", onclick: go(ofCommunity(one.community)) }, communityName(one.community)), h("p", {}, why(one)))))) : null,
-      part(say("proof"), h("ul", { class: "pd-proofs" }, ["optimal", "in_band", "cannot", "within"].filter((name) => r.verdicts[name]).map((name) => h("li", { "data-verdict": name }, say("proof." + name, { n: plan.text(r.verdicts[name]) }))))),
+      part(say("proof"), h("ul", { class: "pd-proofs" }, ["optimal", "in_band", "cannot", "within"].filter((name) => r.verdicts[name]).map((name) => h("li", { "data-verdict": name }, say("proof." + (!r.fresh && plan.has("divide.proof.least." + name) ? "least." : "") + name, { n: plan.text(r.verdicts[name]) }))))),
       takePart(r),
     ];
   }
@@ -292,7 +292,9 @@
   function draw() {
     const colours = tones();
     const labels = plan.s && d.plan === plan.s.id && d.labels && d.labels.length === plan.s.blocks.n ? d.labels : null;
-    const isShown = labels && d.state !== "form";
+    const isShown = Boolean(labels && d.state !== "form");
+    // The figures on the map are those of the plan, not of what is proposed.
+    document.body.classList.toggle("is-divided", isShown);
     for (const [stand, name] of STANDS) {
       const found = [];
       if (isShown) for (let i = 0; i < labels.length; i++) if (labels[i] >= 0 && d.status[labels[i]] === stand) found.push({ type: "Feature", properties: {}, geometry: shapeOf(i) });
