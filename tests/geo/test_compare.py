@@ -294,3 +294,15 @@ def test_weeks_beside_the_table_are_those_of_the_cases(boundary):
     assert found.weekly.loc["A"].dropna().unique().tolist() == [14]
     assert found.weeks == 53
     assert found.table.loc["A", "dispersion"] == 1
+
+
+def test_the_day_that_still_runs_is_in_no_week(boundary):
+    at = datetime(2026, 6, 30, 5, 0, tzinfo=UTC)  # 13:00 in the city, after the cases of noon
+    now = find_period("month", date(2026, 6, 30), zone=CITY, at=at)
+    days = pd.date_range("2025-05-01", "2026-06-30")
+    rows = [(day, "A", 2) for day in days] + [("2026-06-30", "A", 50), ("2026-06-30", "B", 9)]
+    found = compare(cases_of(rows), boundary, now, period_before(now), calendar=ALIKE)
+    assert found.table.loc["A", "now"] == 2 * 30 + 50
+    assert found.weekly.columns[-1] == date(2026, 6, 23)
+    assert found.weekly.loc["A"].dropna().unique().tolist() == [14]
+    assert found.weekly.loc[["B", "C"]].to_numpy().sum() == 0

@@ -302,3 +302,20 @@ def test_what_cannot_be_evaluated_is_said_in_a_line(facts, boundary):
         evaluate(facts, JUNE, boundary=boundary)
     with pytest.raises(ColumnError, match="coverage lacks covered or whole"):
         evaluate(facts, JUNE, boundary=boundary, level="grid", coverage=pd.DataFrame({"a": []}))
+
+
+def test_at_the_limit_itself_is_still_in_time(facts, boundary):
+    """w1 was opened after an hour to the second, w2 after five, w4 after half of one."""
+    rules = EvaluationRules(opening_limit_h=1, least_cases=1, most_unknown=1.0)
+    found = evaluate(facts, JUNE, boundary=boundary, level="grid", rules=rules, compared=False)
+    assert figures(found, "W", "on_time_opening_rate") == (2, 3, 0)
+
+
+def test_who_had_a_case_before_each_row_is_of_that_case_alone(facts):
+    names = np.array([*facts.log.owners, None], dtype=object)[facts.holder]
+    told = dict(zip(zip(facts.log.case, facts.log.at, strict=True), names, strict=True))
+    rows = [(list(CASES).index(case), when(at).timestamp()) for case, at, *_ in LOG]
+    by_row = [told[row] for row in rows]
+    assert by_row[:10] == [None] * 4 + ["D1"] * 5 + [None]
+    assert by_row[12:18] == ["D1", "D1", "D2", "D2", None, None]
+    assert by_row[22:24] == [None, None]
