@@ -32,6 +32,8 @@ from dashboards.positions import Positions
 from dashboards.settings import Settings
 from geo.io.case_columns import CaseStore
 from geo.io.casebook import CaseBook
+from geo.io.planbook import PlanBook
+from geo.io.publish import settle_begun
 from geo.io.rules import Rules, read_rules, rules_stamp
 from geo.io.workspace import Workspace
 from geo.live import LiveIndex
@@ -191,6 +193,9 @@ class Store:
         old, stamp = self._parts, self.workspace.stamp
         city_stamp, zones_stamp = stamp("grids", "divisions"), stamp("zones")
         if old is None or not old.city_holds(city_stamp, at):
+            # A version that was published ahead comes into force with the city that it makes.
+            settle_begun(self.workspace, PlanBook(self.workspace), at=at)
+            city_stamp = stamp("grids", "divisions")
             city = read_city(self.workspace, at)
         elif old.city.zones_stamp != zones_stamp:
             zones = self.workspace.read("zones")
