@@ -210,10 +210,7 @@ def compare(
     InputError
         If `where` is not one a case, or confidence is not between 0 and 1.
     """
-    if not 0 < confidence < 1:
-        raise InputError(f"confidence is {confidence}: give a share between 0 and 1, say 0.95")
-    if where is not None and len(where) != len(cases):
-        raise InputError(f"where has {len(where)} values for {len(cases)} cases: give one each")
+    _require(cases, where, confidence)
     units = boundary.units(level)
     place = boundary.place(level, cases.lon, cases.lat)
     window = Window.around(now, then, calendar, cases.reported, known_since)
@@ -229,16 +226,31 @@ def compare(
         table["verdict"] = "unknown"
     total = table.loc[TOTAL].rename(TOTAL)
     rows = table.drop(index=TOTAL)
-    week_days = window.week_days(weights, counted.all_days)
-    weekly = pd.DataFrame(
-        np.where(week_days > 0, counted.weeks, np.nan),
-        index=rows.index,
-        columns=pd.Index(window.week_starts.astype(object)),
-    )
+    weekly, week_days = _weekly(counted, window, weights, rows.index)
     return Comparison(
         now, then, level, boundary, rows, total, mix, confidence, counted.week_count, weekly,
         week_days, notes,
     )  # fmt: skip
+
+
+def _require(cases: CaseRows, where: npt.NDArray[np.bool_] | None, confidence: float) -> None:
+    if not 0 < confidence < 1:
+        raise InputError(f"confidence is {confidence}: give a share between 0 and 1, say 0.95")
+    if where is not None and len(where) != len(cases):
+        raise InputError(f"where has {len(where)} values for {len(cases)} cases: give one each")
+
+
+def _weekly(
+    counted: Counted, window: Window, weights: npt.NDArray[np.float64], index: pd.Index
+) -> tuple[pd.DataFrame, npt.NDArray[np.float64]]:
+    """Cases of each week, and its workdays; see `Comparison.weekly`."""
+    week_days = window.week_days(weights, counted.all_days)
+    weekly = pd.DataFrame(
+        np.where(week_days > 0, counted.weeks, np.nan),
+        index=index,
+        columns=pd.Index(window.week_starts.astype(object)),
+    )
+    return weekly, week_days
 
 
 def _extra(part: pd.Series | None, boundary: Boundary, level: str) -> npt.NDArray[np.float64]:
