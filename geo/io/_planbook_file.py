@@ -22,7 +22,7 @@ import sqlalchemy as sa
 from geo.errors import InputError, StoreError, WanggeError
 from geo.io._planbook_log import Line, LogEdit, from_json, read_rows, to_json
 from geo.io._planbook_rows import Row, read_plan_row
-from geo.io.plan_base import Base, base_bytes, parse_base
+from geo.io.plan_base import Base, parse_base
 from geo.io.workspace import Workspace
 from geo.schema import EDIT_STATES, TABLES
 
@@ -56,9 +56,9 @@ def pack_plan(
     conn: sa.Connection,
     plan_id: str,
     at: datetime,
-    read: Callable[[str], Base],
+    read: Callable[[str], bytes],
 ) -> dict[str, Any]:
-    """A plan as plain values for JSON."""
+    """A plan as plain values for JSON; `read` gives the content of the file of a base."""
     row = read_plan_row(workspace, conn, plan_id)
     rows = read_rows(workspace, conn, plan_id, sa.true())
     names = {str(row["base"])}
@@ -71,7 +71,7 @@ def pack_plan(
         "saved_at": at.isoformat(),
         "plan": {key: _plain(value) for key, value in row.items()},
         "bases": {
-            name: base64.b64encode(base_bytes(read(name))).decode() for name in sorted(names)
+            name: base64.b64encode(read(name)).decode() for name in sorted(names)
         },
         "edits": [
             {

@@ -387,14 +387,18 @@ def read_base(folder: Path, name: str) -> Base:
     SchemaVersionError
         If a newer version of the program wrote it.
     """
+    return parse_base(read_base_bytes(folder, name), name, str(base_file(folder, name)))
+
+
+def read_base_bytes(folder: Path, name: str) -> bytes:
+    """The content of the file of a base; StoreError if it is not there."""
     file = base_file(folder, name)
     if not file.is_file():
         raise StoreError(f"{file} is not there: bring back the folder {FOLDER} of the workspace")
     try:
-        content = file.read_bytes()
+        return file.read_bytes()
     except OSError as error:
         raise StoreError(f"cannot read {file}: {error.strerror or error}") from error
-    return parse_base(content, name, str(file))
 
 
 def parse_base(content: bytes, name: str, where: str) -> Base:

@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,14 @@ from geo.io._planbook_rows import (
     to_stored,
     update_plan,
 )
-from geo.io.plan_base import Base, Note, make_base, write_base, write_base_bytes
+from geo.io.plan_base import (
+    Base,
+    Note,
+    make_base,
+    read_base_bytes,
+    write_base,
+    write_base_bytes,
+)
 from geo.plan import Plan
 from geo.plan_merge import Clash
 
@@ -350,7 +358,10 @@ class PlanBook(PlanMemory):
     def save_file(self, plan_id: str, path: str | Path, at: datetime) -> None:
         """Write one plan with base, edits, moves and comments into a file, whole or not at all."""
         with self.workspace.reading() as conn:
-            content = pack_plan(self.workspace, conn, plan_id, to_stored(at, "at"), self._base)
+            content = pack_plan(
+                self.workspace, conn, plan_id, to_stored(at, "at"),
+                partial(read_base_bytes, self.folder),
+            )  # fmt: skip
         write_plan_file(Path(path), content)
 
     def load_file(self, path: str | Path, by: str, at: datetime, *, name: str | None = None) -> str:

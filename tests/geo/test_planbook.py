@@ -17,6 +17,7 @@ from pathlib import Path
 import geopandas as gpd
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 import shapely
 
@@ -764,6 +765,27 @@ def test_a_file_that_cannot_be_written_leaves_the_old_one(book, busy, tmp_path):
     with pytest.raises(StoreError, match="cannot write"):
         book.save_file(busy, tmp_path / "no" / "draft.json", AT)
     assert not list(tmp_path.glob(".*part"))
+
+
+def test_a_base_of_an_older_program_goes_into_a_file_as_it_lies_on_the_disk(
+    book, plan_id, tmp_path
+):
+    base = make_base(book.workspace)
+    table = plan_base._table_of(base)
+    meta = json.loads(table.schema.metadata[plan_base._KEY])
+    del meta["ground"]
+    older = table.replace_schema_metadata({plan_base._KEY: json.dumps(meta).encode()})
+    name = plan_base._digest(older)
+    pq.write_table(older, plan_base.base_file(book.folder, name))
+    plans = book.workspace.table("plans")
+    with book.workspace.writing() as conn:
+        conn.execute(plans.update().values(base=name))
+    file = tmp_path / "draft.json"
+    fresh = PlanBook(book.workspace)
+    fresh.save_file(plan_id, file, AT)
+    made = fresh.load_file(file, "赵", AT)
+    assert fresh.row(made)["base"] == name
+    assert grids_of(fresh.open(made).plan) == grids_of(base.first)
 
 
 # --- mishaps --------------------------------------------------------------------------------------
