@@ -20,6 +20,10 @@ in_band: in the band; the border is not proven shortest. cannot: out of the band
 plan, proven. within: out of the band, and the bound says by how much it might be less."""
 
 
+MOST_CAUSES = 5
+"""Units named as the cause of one community."""
+
+
 @dataclass(frozen=True, eq=False)
 class Division:
     """A plan with what is known about it."""
@@ -280,7 +284,11 @@ def _find_cause(
     if not beside:
         for grid in grids.index[(grids["community"] == community) & grids["is_bad"]]:
             beside.append(load[plan.to_numpy() == grid].idxmax())
-    return ", ".join(f"{name} ({load[name]:,.0f})" for name in beside), left
+    beside.sort(key=lambda name: -load[name])
+    told = [f"{name} ({load[name]:,.0f})" for name in beside[:MOST_CAUSES]]
+    if len(beside) > MOST_CAUSES:
+        told.append(f"{len(beside) - MOST_CAUSES} more")
+    return ", ".join(told), left
 
 
 def _count_moved(

@@ -203,9 +203,10 @@
     return all > rows.length ? h("li", { class: "pd-note" }, say("oversize.more", { n: plan.text(all - rows.length) })) : null;
   }
 
-  function why(one) {
+  function why(one, isComplete) {
     const values = { cause: one.cause, bad: plan.text(one.bad), off: number(one.off), bound: number(one.bound), left: number(one.left) };
     if (one.verdict === "cannot") return say(one.left ? "out.cannot.left" : "out.cannot", values);
+    if (!isComplete) return say("out.unfinished", values);
     return say(one.bound ? "out.within" : "out.open", values);
   }
 
@@ -226,7 +227,7 @@
           r.fresh ? null : figure("moved", number(t.moved), moved)),
         r.islands.count ? h("p", { class: "pd-note" }, say("islands", { n: plan.text(r.islands.count) })) : null,
         legend()),
-      r.out.length ? part(say("out"), h("ul", { class: "pd-out" }, r.out.map((one) => h("li", { "data-verdict": one.verdict }, h("button", { type: "button", onclick: go(ofCommunity(one.community)) }, communityName(one.community)), h("p", {}, why(one)))))) : null,
+      r.out.length ? part(say("out"), h("ul", { class: "pd-out" }, r.out.map((one) => h("li", { "data-verdict": one.verdict }, h("button", { type: "button", onclick: go(ofCommunity(one.community)) }, communityName(one.community)), h("p", {}, why(one, r.complete)))))) : null,
       part(say("proof"), h("ul", { class: "pd-proofs" }, ["optimal", "in_band", "cannot", "within"].filter((name) => r.verdicts[name]).map((name) => h("li", { "data-verdict": name }, say("proof." + (!r.fresh && plan.has("divide.proof.least." + name) ? "least." : "") + name, { n: plan.text(r.verdicts[name]) }))))),
       takePart(r),
     ];
