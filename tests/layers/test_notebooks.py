@@ -21,7 +21,7 @@ def notebook(request) -> nbformat.NotebookNode:
 
 
 def test_there_are_notebooks():
-    assert [path.stem for path in NOTEBOOKS][:1] == ["01-open-a-city"]
+    assert len(NOTEBOOKS) >= 5
 
 
 def test_a_notebook_is_stored_without_output(notebook):
