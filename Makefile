@@ -61,6 +61,12 @@ bench: install-test ## the figures of docs/performance.md
 	$(BIN)/python benchmarks/live.py
 	$(BIN)/python benchmarks/fixes.py
 	$(BIN)/python benchmarks/reach.py
+	$(BIN)/python benchmarks/redraw.py
+	$(BIN)/python benchmarks/editor.py
+	$(BIN)/python benchmarks/divide.py
+	$(BIN)/python benchmarks/heat.py
+	$(BIN)/python benchmarks/hotspots.py
+	$(BIN)/python benchmarks/compare.py
 	$(BIN)/python benchmarks/ingest.py --seconds 300
 	$(BIN)/python benchmarks/soak.py
 

@@ -42,7 +42,7 @@
     else parts.push(words("cases", { n: whole(told.cases) }));
     if (told.left_out) parts.push(words("left", { n: whole(told.left_out) }));
     if (told.unsure_share > 0.005) parts.push(words("unsure", { share: percent(told.unsure_share), rse: percent(told.legend.unsure_rse) }));
-    return parts.join(words("join"));
+    return parts.reduce((one, two) => words("join", { one, two }));
   }
 
   function legend(told) {

@@ -102,7 +102,7 @@ def headline(figures: LeaderFigures, words: Words) -> Markup:
     ]  # fmt: skip
     return h(
         "section",
-        h("p", sentence, words("leader.join"), second, class_="ld-lead"),
+        h("p", words("leader.join", one=sentence, two=second), class_="ld-lead"),
         h("div", cards, class_="ld-cards"),
         h("p", _compared(comparison.now, comparison.then, words), class_="ld-compared"),
         _notes(figures, words),
