@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 import shapely
 
-from geo._plan_rings import Ints
+from geo._plan_drawn import Drawn, Shapes
 from geo.codes import is_division_code
 from geo.errors import InputError
 from geo.plan import Plan, pieces_of
@@ -33,6 +33,7 @@ RULES: dict[str, Literal["error", "warning"]] = {
     "rest_grid": "error",
     "in_pieces": "error",
     "two_communities": "error",
+    "codes_full": "error",
     "code_twice": "error",
     "code_used": "error",
     "code_elsewhere": "error",
@@ -122,6 +123,8 @@ class Circumstances:
     """From when the plan shall be in force, if somebody said so."""
     publishing: bool = False
     """At submission a plan may leave open from when; at publication not."""
+    full: str = ""
+    """Code of a community that has no number left for its new grids."""
     vacant: Collection[str] = ()
     """Codes of new grids that nobody is appointed to."""
 
@@ -133,6 +136,7 @@ def check_plan(
     *,
     publication: Publication | None = None,
     taken: Collection[str] = (),
+    shapes: Shapes | None = None,
 ) -> Verdict:
     """Hold a plan against every rule.
 
@@ -148,6 +152,8 @@ def check_plan(
         What the plan would become (`geo.publish.publish`); without it codes are not checked.
     taken
         Every code that a grid ever had.
+    shapes
+        The blocks of the plan as polygons, where they are at hand.
 
     Returns
     -------
@@ -165,22 +171,23 @@ def check_plan(
     for name, moment in (("at", around.at), ("newest", around.newest), ("from", around.from_day)):
         if moment is not None and moment.tzinfo is None:
             raise InputError(f"{name} is {moment} without a zone: add one, such as +08:00")
+    drawn = Drawn(plan, shapes)
     found: list[Finding] = []
     for check in (
         _check_standing(around, publication),
-        _check_cover(first, plan),
-        _check_people(first, plan),
-        _check_grids(plan, around),
-        _check_names(first, plan, publication),
-        _check_locks(plan),
+        _check_cover(first, drawn),
+        _check_people(first, drawn),
+        _check_grids(drawn, around),
+        _check_names(first, drawn, publication),
+        _check_locks(drawn),
         _check_dates(around),
-        _check_band(first, plan, around),
-        _check_shapes(first, plan),
+        _check_band(first, drawn, around),
+        _check_shapes(first, drawn),
     ):
         found += check
     if publication is not None:
         found += _check_codes(plan, publication, taken)
-        found += _check_posts(plan, publication, around.vacant)
+        found += _check_posts(drawn, publication, around.vacant)
     order = {rule: number for number, rule in enumerate(RULES)}
     found.sort(key=lambda f: (f.severity != "error", order[f.rule], f.grid))
     return Verdict(tuple(found))
@@ -199,21 +206,23 @@ def _check_standing(around: Circumstances, publication: Publication | None) -> I
         yield _breach("base_outdated")
     if around.conflicts:
         yield _breach("conflicts_open", n=around.conflicts)
+    if around.full:
+        yield _breach("codes_full", community=around.full)
     if around.comments:
         yield _breach("comments_open", n=around.comments)
 
 
-def _check_cover(first: Plan, plan: Plan) -> Iterator[Finding]:
+def _check_cover(first: Plan, drawn: Drawn) -> Iterator[Finding]:
     """Blocks form a cover (GEOS' coverage test), and the ground is all that there was."""
-    shapes = plan.ground.polygons(range(len(plan.blocks)))
-    bad = np.flatnonzero(~shapely.is_valid(shapes) | shapely.is_empty(shapes))
+    plan = drawn.plan
+    shapes, bad = drawn.shapes, np.flatnonzero(drawn.bad)
     for row in bad.tolist():
-        yield _breach("cover_overlap", _grid_of(plan, row), shapes[row], block=plan.blocks.ids[row])
-    if not len(bad) and not shapely.coverage_is_valid(shapes):
+        yield _breach("cover_overlap", drawn.grid_of(row), shapes[row], block=plan.blocks.ids[row])
+    if not len(bad) and not drawn.is_cover:
         edges = shapely.coverage_invalid_edges(shapes)
         for row in np.flatnonzero(~shapely.is_empty(edges)).tolist():
             yield _breach(
-                "cover_overlap", _grid_of(plan, row), edges[row], block=plan.blocks.ids[row]
+                "cover_overlap", drawn.grid_of(row), edges[row], block=plan.blocks.ids[row]
             )
     before, after = (
         np.bincount(p.ground.community, p.ground.measures[0], minlength=len(p.communities))
@@ -226,8 +235,9 @@ def _check_cover(first: Plan, plan: Plan) -> Iterator[Finding]:
         )
 
 
-def _check_people(first: Plan, plan: Plan) -> Iterator[Finding]:
+def _check_people(first: Plan, drawn: Drawn) -> Iterator[Finding]:
     """What each block of the first plan had is what its parts have."""
+    plan = drawn.plan
     for name in ("households", "people"):
         had = getattr(first.blocks, name)
         has = np.bincount(
@@ -236,7 +246,7 @@ def _check_people(first: Plan, plan: Plan) -> Iterator[Finding]:
         for row in np.flatnonzero(had != has).tolist():
             yield _breach(
                 "households_lost",
-                _grid_of(plan, row),
+                drawn.grid_of(row),
                 first.ground.polygon(row),
                 block=first.blocks.ids[row],
                 what=name,
@@ -245,7 +255,8 @@ def _check_people(first: Plan, plan: Plan) -> Iterator[Finding]:
             )
 
 
-def _check_grids(plan: Plan, around: Circumstances) -> Iterator[Finding]:
+def _check_grids(drawn: Drawn, around: Circumstances) -> Iterator[Finding]:
+    plan = drawn.plan
     table = plan.table()
     for name in around.rest:
         if name in table.index:
@@ -253,26 +264,26 @@ def _check_grids(plan: Plan, around: Circumstances) -> Iterator[Finding]:
             yield _breach(
                 "rest_grid",
                 name,
-                _outline(plan, name),
+                drawn.outline(name),
                 blocks=int(row["blocks"]),
                 households=int(row["households"]),
             )
-    members = pd.Series(range(len(plan.blocks))).groupby(plan.label).indices
     for grid, row in plan.grid_rows.items():
-        blocks = members[row]
+        blocks = drawn.members[row]
         pieces = pieces_of(plan, blocks)
         if len(pieces) > 1:
             small = min(pieces, key=lambda piece: int(plan.blocks.households[piece].sum()))
-            place = _union(plan, small)
+            place = drawn.union(small)
             yield _breach("in_pieces", grid, place, pieces=len(pieces))
         strange = blocks[plan.ground.community[blocks] != plan.grids[row].community]
         if len(strange):
-            place = _union(plan, strange)
+            place = drawn.union(strange)
             yield _breach("two_communities", grid, place, blocks=len(strange))
 
 
-def _check_names(first: Plan, plan: Plan, publication: Publication | None) -> Iterator[Finding]:
+def _check_names(first: Plan, drawn: Drawn, publication: Publication | None) -> Iterator[Finding]:
     """Two grids of a community with one name; both bearing it before is nobody's doing."""
+    plan = drawn.plan
     table = plan.table()
     said = table["name"]
     if publication is not None:
@@ -284,7 +295,7 @@ def _check_names(first: Plan, plan: Plan, publication: Publication | None) -> It
         if len(rows) < 2 or all(was.get(str(grid)) == name for grid in rows.index):
             continue
         for grid in rows.index:
-            yield _breach("name_twice", str(grid), _outline(plan, str(grid)), name=str(name))
+            yield _breach("name_twice", str(grid), drawn.outline(str(grid)), name=str(name))
 
 
 def _check_codes(plan: Plan, publication: Publication, taken: Collection[str]) -> Iterator[Finding]:
@@ -305,17 +316,18 @@ def _check_codes(plan: Plan, publication: Publication, taken: Collection[str]) -
 
 
 def _check_posts(
-    plan: Plan, publication: Publication, vacant: Collection[str]
+    drawn: Drawn, publication: Publication, vacant: Collection[str]
 ) -> Iterator[Finding]:
     draft = {str(code): str(grid) for grid, code in publication.codes.items()}
     for code in sorted(vacant):
         grid = draft.get(code, "")
-        place = _outline(plan, grid) if grid else None
+        place = drawn.outline(grid) if grid else None
         yield _breach("nobody_appointed", grid, place, code=code)
 
 
-def _check_locks(plan: Plan) -> Iterator[Finding]:
+def _check_locks(drawn: Drawn) -> Iterator[Finding]:
     """A locked grid has just the blocks that it had when it was locked."""
+    plan = drawn.plan
     waiting = {name for name in plan.locked if name in plan.grid_rows}
     then: dict[str, Plan] = {}
     at = plan
@@ -330,7 +342,7 @@ def _check_locks(plan: Plan) -> Iterator[Finding]:
     for name in sorted(waiting):
         differs = _blocks_of(then[name], name) ^ _blocks_of(plan, name)
         if differs:
-            place = _outline(plan, name)
+            place = drawn.outline(name)
             yield _breach("locked_changed", name, place, blocks=len(differs))
 
 
@@ -353,23 +365,24 @@ def _check_dates(around: Circumstances) -> Iterator[Finding]:
         yield _breach("from_past", from_day=begin, at=around.at)
 
 
-def _check_band(first: Plan, plan: Plan, around: Circumstances) -> Iterator[Finding]:
+def _check_band(first: Plan, drawn: Drawn, around: Circumstances) -> Iterator[Finding]:
     """Households outside of the band; dedicated grids (专属网格) are exempt by GB/T 34300."""
+    plan = drawn.plan
     low, high = around.band
     before = first.table()["households"]
     table = plan.table()
     out = (table["households"] < low) | (table["households"] > high)
     out &= (table["kind"] != "dedicated") & ~table.index.isin(list(around.rest))
-    for grid, row in table[out].iterrows():
-        name, count = str(grid), int(row["households"])
+    for name, count in table.loc[out, "households"].to_dict().items():
         rule = "band_low" if count < low else "band_high"
         was = int(before[name]) if name in before.index else None
-        place = _outline(plan, name)
+        place = drawn.outline(name)
         yield _breach(rule, name, place, households=count, low=low, high=high, was=was)
 
 
-def _check_shapes(first: Plan, plan: Plan) -> Iterator[Finding]:
+def _check_shapes(first: Plan, drawn: Drawn) -> Iterator[Finding]:
     """Grids that the plan made much less compact than grids are here; see `FENCE`."""
+    plan = drawn.plan
     table = plan.table()
     if len(table) < _LEAST_GRIDS:
         return
@@ -382,23 +395,7 @@ def _check_shapes(first: Plan, plan: Plan) -> Iterator[Finding]:
         was = float(before[name]) if name in before.index else None
         if was is not None and values[name] >= was - 1e-9:
             continue
-        place = _outline(plan, name)
+        place = drawn.outline(name)
         yield _breach(
             "not_compact", name, place, compactness=float(values[name]), limit=limit, was=was
         )
-
-
-def _outline(plan: Plan, grid: str) -> shapely.Geometry:
-    return _union(plan, plan.members(plan.grid_rows[grid]))
-
-
-def _union(plan: Plan, blocks: Ints) -> shapely.Geometry:
-    """The ground of some blocks, also of a plan whose blocks are no cover any more."""
-    shapes = plan.ground.polygons(blocks)
-    if shapely.is_valid(shapes).all() and shapely.coverage_is_valid(shapes):
-        return shapely.coverage_union_all(shapes)
-    return shapely.union_all(shapely.make_valid(shapes))
-
-
-def _grid_of(plan: Plan, block: int) -> str:
-    return plan.grids[int(plan.label[block])].grid_id

@@ -25,6 +25,7 @@ import shapely
 
 from geo._plan_rings import Bools, Ints
 from geo._publish_codes import DIGITS as DIGITS
+from geo._publish_codes import CodesFullError as CodesFullError
 from geo._publish_codes import next_codes as next_codes
 from geo._publish_duties import DutyMoves as DutyMoves
 from geo._publish_duties import move_duties as move_duties
@@ -112,7 +113,7 @@ def publish(
 
     Raises
     ------
-    CodeError
+    CodesFullError
         If a community has no number left.
     """
     before = _read_before(first, present, grids)
@@ -224,10 +225,7 @@ def _share(first: Plan, plan: Plan, before: _Before) -> pd.DataFrame:
 
 
 def _match(shared: pd.DataFrame, plan: Plan) -> pd.Series:
-    names = list(plan.grid_rows)
-    found = pd.Series(np.nan, index=pd.Index(names, name="grid_id"), dtype="str", name="from_grid")
-    if shared.empty:
-        return found
+    found: dict[str, str] = {}
     one, new = pd.factorize(shared["grid"], sort=True)
     two, old = pd.factorize(shared["from_grid"], sort=True)
     size = len(new) + len(old)
@@ -236,7 +234,11 @@ def _match(shared: pd.DataFrame, plan: Plan) -> pd.Series:
     same = shared["grid"].to_numpy() == shared["from_grid"].to_numpy()
     households = shared["households"].to_numpy(dtype=np.float64)
     area = shared["area_m2"].to_numpy(dtype=np.float64)
-    for rows in pd.Series(range(len(shared))).groupby(part[one]).indices.values():
+    groups = pd.Series(range(len(shared))).groupby(part[one]).indices if len(shared) else {}
+    for rows in groups.values():
+        if len(rows) == 1:
+            found[new[one[rows[0]]]] = old[two[rows[0]]]
+            continue
         left, left_at = np.unique(one[rows], return_inverse=True)
         right, right_at = np.unique(two[rows], return_inverse=True)
         # Households are whole numbers: all ground together counts less than one of them, and all
@@ -246,8 +248,10 @@ def _match(shared: pd.DataFrame, plan: Plan) -> pd.Series:
         weight[left_at, right_at] = households[rows] + ground + same[rows] * 1e-7 / len(rows)
         for i, j in zip(*scipy.optimize.linear_sum_assignment(weight, maximize=True), strict=True):
             if weight[i, j] > 0:
-                found.loc[new[left[i]]] = old[right[j]]
-    return found
+                found[new[left[i]]] = old[right[j]]
+    names = list(plan.grid_rows)
+    pairs = [found.get(name) for name in names]
+    return pd.Series(pairs, pd.Index(names, name="grid_id"), dtype="str", name="from_grid")
 
 
 def _names(first: Plan, before: _Before, plan: Plan, origin: pd.Series) -> pd.Series:

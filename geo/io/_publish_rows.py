@@ -122,35 +122,6 @@ def write_duties(
     workspace.touch(conn, "duties")
 
 
-def write_published(
-    workspace: Workspace,
-    conn: sa.Connection,
-    plan_id: str,
-    version: int,
-    from_: datetime,
-    by: str,
-    at: datetime,
-    note: str | None,
-) -> None:
-    """Note in the plan which version it became and from when; it stays approved until then."""
-    plans, moves = workspace.table("plans"), workspace.table("plan_moves")
-    conn.execute(
-        sa.update(plans)
-        .where(plans.c.plan_id == plan_id)
-        .values(version=version, from_day=from_, changed_at=at)
-    )
-    last = conn.execute(
-        sa.select(sa.func.max(moves.c.seq)).where(moves.c.plan_id == plan_id)
-    ).scalar_one()
-    conn.execute(
-        sa.insert(moves).values(
-            plan_id=plan_id, seq=(last or 0) + 1, at=at, by=by, state="approved", note=note,
-        )
-    )  # fmt: skip
-    workspace.touch(conn, "plans")
-    workspace.touch(conn, "plan_moves")
-
-
 def begin_version(
     workspace: Workspace,
     conn: sa.Connection,

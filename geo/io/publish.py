@@ -25,7 +25,7 @@ from geo.io.planbook import OpenPlan, PlanBook, PlanStateError
 from geo.io.workspace import Workspace
 from geo.locate import GridIndex
 from geo.plan_rules import BAND, Circumstances, Finding, Verdict, check_plan
-from geo.publish import DutyMoves, Publication, move_duties, publish
+from geo.publish import CodesFullError, DutyMoves, Publication, move_duties, publish
 
 COVER_KINDS = ("base", "dedicated")
 """Kinds of grids that form the cover; only those are in plans."""
@@ -46,7 +46,7 @@ class Judged:
     open: OpenPlan
     verdict: Verdict
     publication: Publication | None = field(repr=False)
-    """None where the plan is no cover, so that nothing can be said of its grids."""
+    """None where the plan is no cover or has no codes left: nothing can be said of its grids."""
     duties: DutyMoves | None = field(repr=False)
     version: int
     """Number that the version would get."""
@@ -127,8 +127,13 @@ def judge_plan(
     taken = {str(code) for code in keys.index}
     publication: Publication | None = None
     duties: DutyMoves | None = None
-    if _is_cover(found):
-        publication = _publication(found, standing, taken)
+    shapes = found.plan.ground.polygons(range(len(found.plan.blocks)))
+    if shapely.is_valid(shapes).all() and shapely.coverage_is_valid(shapes):
+        try:
+            publication = _publication(found, standing, taken)
+        except CodesFullError as error:
+            around = replace(around, full=error.community)
+    if publication is not None:
         new = set(publication.codes) - taken
         duties = move_duties(
             workspace.read("duties"),
@@ -139,7 +144,9 @@ def judge_plan(
             new=new,
         )
         around = replace(around, vacant=duties.vacant)
-    verdict = check_plan(found.first, found.plan, around, publication=publication, taken=taken)
+    verdict = check_plan(
+        found.first, found.plan, around, publication=publication, taken=taken, shapes=shapes
+    )
     return Judged(found, verdict, publication, duties, version, stamp)
 
 
@@ -203,7 +210,11 @@ def publish_plan(
         if found.base.as_blocks == "blocks":
             rows.replace_blocks(workspace, conn, found.base, found.plan)
         rows.write_duties(workspace, conn, duties, from_)
-        rows.write_published(workspace, conn, plan_id, judged.version, from_, by, at, note)
+        # It stays approved until its day: then it comes into force, at once or by settle_begun.
+        book.move(
+            plan_id, "approved", by=by, at=at, note=note, from_day=from_, version=judged.version,
+            conn=conn,
+        )  # fmt: skip
         if begins:
             rows.begin_version(workspace, conn, book, plan_id, duties.workers, by, at)
             rows.end_plans(workspace, conn, book, by, at)
@@ -269,11 +280,6 @@ def present_grids(found: OpenPlan, standing: gpd.GeoDataFrame) -> pd.Series:
 def _newest(keys: pd.DataFrame) -> datetime | None:
     begins = keys.loc[keys["kind"].isin(COVER_KINDS), "valid_from"].max()
     return None if pd.isna(begins) else begins.to_pydatetime()
-
-
-def _is_cover(found: OpenPlan) -> bool:
-    shapes = found.plan.ground.polygons(range(len(found.plan.blocks)))
-    return bool(shapely.is_valid(shapes).all() and shapely.coverage_is_valid(shapes))
 
 
 def _publication(found: OpenPlan, standing: gpd.GeoDataFrame, taken: set[str]) -> Publication:

@@ -76,10 +76,14 @@ def test_a_plan_that_changes_nothing_is_no_plan(row: Plan) -> None:
 
 
 def test_what_stands_in_the_way_beside_the_plan_is_told(row: Plan) -> None:
-    around = replace(CALM, conflicts=2, comments=3, outdated=True)
+    around = replace(CALM, conflicts=2, comments=3, outdated=True, full="A")
     findings = told(row, rename(row, "G01", "一"), around)
-    assert rules(findings) == [("base_outdated", ""), ("conflicts_open", ""), ("comments_open", "")]
-    assert [f.figures for f in findings] == [{}, {"n": 2}, {"n": 3}]
+    assert [(f.rule, f.figures) for f in findings] == [
+        ("base_outdated", {}),
+        ("conflicts_open", {"n": 2}),
+        ("codes_full", {"community": "A"}),
+        ("comments_open", {"n": 3}),
+    ]
 
 
 @pytest.mark.parametrize(

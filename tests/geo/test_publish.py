@@ -17,9 +17,9 @@ import pandas as pd
 import pytest
 import shapely
 
-from geo.errors import CodeError, InputError
+from geo.errors import InputError
 from geo.plan import Plan, read_plan
-from geo.publish import match_grids, move_duties, next_codes, publish, share_table
+from geo.publish import CodesFullError, match_grids, move_duties, next_codes, publish, share_table
 from geo.redraw import (
     cut,
     cut_out,
@@ -246,18 +246,30 @@ def test_shares_of_a_grid_add_up_to_one(town: Plan) -> None:
         (["420502001001001"], ["420502001001001", "420502001001007"], "420502001001008"),
         ([], [], "420502001001001"),
         (["网格1", "网格2"], ["网格1", "网格2"], "网格3"),
-        (["G09"], ["G01", "G09", "G99"], "G02"),
+        (["G09"], ["G01", "G09", "G99"], "G100"),
+        (["420502001001009"], ["420502001001001", "420502001001999"], "420502001001002"),
     ],
-    ids=["goes on from the highest", "first of its community", "written alike", "full: the gaps"],
-)
+    ids=[
+        "goes on from the highest", "first of its community", "written alike", "one digit more",
+        "nationwide and full: the lowest that never was",
+    ],
+)  # fmt: skip
 def test_a_new_code(like: list[str], taken: list[str], expected: str) -> None:
     assert next_codes("420502001001", 1, like=like, taken=taken) == [expected]
 
 
+def test_codes_at_the_end_of_their_digits_are_each_given_once() -> None:
+    home = "420502001001"
+    taken = [f"{home}{n}" for n in (1, 2, 7)]
+    assert next_codes(home, 4, like=taken, taken=taken) == [f"{home}{n}" for n in (8, 9, 3, 4)]
+
+
 def test_a_full_community_has_no_code_left() -> None:
-    taken = [f"G{n}" for n in range(1, 10)]
-    with pytest.raises(CodeError, match="community C has no number left for 1 new grids: 1 digits"):
-        next_codes("C", 1, like=["G1"], taken=taken)
+    home = "420502001001"
+    taken = [f"{home}{n}" for n in range(1, 10)]
+    with pytest.raises(CodesFullError, match=r"no number left for 1 new grids: 1 digits") as caught:
+        next_codes(home, 1, like=taken, taken=taken)
+    assert caught.value.community == home
 
 
 # --- duties -----------------------------------------------------------------------------------

@@ -13,16 +13,19 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import geopandas as gpd
+import numpy as np
 import pandas as pd
 import pytest
 import shapely
 
+from geo.checks import check_versions
 from geo.errors import InputError, StoreBusyError
 from geo.io.plan_exchange import export_plan, import_plan
 from geo.io.planbook import PlanBook, PlanStateError
 from geo.io.publish import PlanRefusedError, judge_plan, publish_plan, settle_begun, verdict_json
 from geo.io.versions import list_versions, version_start
 from geo.io.workspace import Workspace
+from geo.plan import RedrawError
 
 BEGUN = datetime(2026, 1, 1, tzinfo=UTC)
 NOW = datetime(2026, 11, 21, 4, tzinfo=UTC)
@@ -334,3 +337,78 @@ def test_a_file_with_an_overlap_is_refused_with_its_places(city: Workspace, tmp_
     assert "overlap" in done.report.refused
     assert len(done.report.problems) > 0
     assert book.plans().empty
+
+
+# --- the past ---------------------------------------------------------------------------------
+
+
+def picture(city: Workspace, at: datetime) -> dict[str, tuple[Any, ...]]:
+    """The city at a moment: code, name, version, households, shape by bits; and who answers."""
+    frame = city.grids(at=at)
+    duties = city.read("duties")
+    holds = (duties["valid_from"] <= at) & ~(duties["valid_to"] <= at)
+    workers = duties[holds].groupby("unit_code")["worker_id"].agg(lambda v: tuple(sorted(v)))
+    return {
+        str(code): (
+            None if pd.isna(row["name"]) else row["name"], int(row["version"]),
+            int(row["households"]), row["geometry"].wkb, workers.get(code, ()),
+        )
+        for code, row in frame.iterrows()
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_after_any_number_of_versions_each_moment_is_as_it_was_then(
+    city: Workspace, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    book = PlanBook(city)
+    seen: dict[datetime, dict[str, tuple[Any, ...]]] = {}
+    codes = set(city.grids().index)
+    at = NOW
+    for version in range(2, 6):
+        plan_id = book.create(f"第{version}稿", "王", at)
+        for number in range(40):
+            opened = book.open(plan_id)
+            plan, pairs = opened.plan, opened.plan.ground.pairs
+            block = int(rng.integers(len(plan.blocks)))
+            other = int(rng.choice(pairs.near(block)[0]))
+            one, two = (plan.grids[int(plan.label[k])].grid_id for k in (block, other))
+            x, y = shapely.get_coordinates(shapely.centroid(plan.ground.polygon(block)))[0]
+            edit = [
+                {"do": "paint", "blocks": [plan.blocks.ids[block]], "grid": two},
+                {"do": "merge", "grids": [one, two]},
+                {"do": "split", "grid": one, "line": [[x, y - 999], [x, y + 999]], "through": True},
+            ][int(rng.integers(3))]
+            try:
+                book.append(
+                    plan_id, edit_id=f"e{number}", edit=edit, by="王", on_seq=opened.seq, at=at
+                )
+            except RedrawError:
+                continue
+            if book.open(plan_id).seq == 4:
+                break
+        for state in ("review", "approved"):
+            book.move(plan_id, state, by="李", at=at)
+        begin = at + timedelta(days=int(rng.integers(0, 3)))
+        seen[at - timedelta(seconds=1)] = picture(city, at - timedelta(seconds=1))
+        done = publish_plan(city, book, plan_id, from_=begin, by="赵", at=at, band=(0, 9999))
+        assert done.version == version
+        new = set(done.grids) - codes
+        codes |= new
+        seen[begin] = picture(city, begin)
+        shapes = city.grids(at=begin).geometry.to_numpy()
+        assert shapely.coverage_is_valid(shapes)
+        assert city.grids(at=begin)["households"].sum() == 800
+        assert city.read("blocks")["households"].sum() == 800
+        at = begin + timedelta(days=1)
+    for moment, before in seen.items():
+        assert picture(city, moment) == before
+    table = city.read("grids").reset_index()
+    assert not table.duplicated(["grid_id", "version"]).any()
+    assert check_versions(city.read("grids")).empty
+    # A code that ended is never borne again.
+    for _, rows in table.sort_values("valid_from").groupby("grid_id"):
+        assert (
+            rows["valid_to"].iloc[:-1].to_numpy() == rows["valid_from"].iloc[1:].to_numpy()
+        ).all()
