@@ -51,7 +51,7 @@ imports: install-test ## dashboards -> layers -> geo
 	$(BIN)/lint-imports
 
 unit: install-test ## pytest: laws, real data, notebooks, real browser; warnings are errors
-	$(BIN)/python -m pytest --durations=15
+	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --durations=15
 
 bench: install-test ## the figures of docs/performance.md
 	$(BIN)/python benchmarks/locate.py

@@ -21,13 +21,13 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-import dash
 from dash import ClientsideFunction, Dash, Input, Output, dcc, html
 
 from dashboards.components.city_map import map_config
 from dashboards.components.marks import attrs
+from dashboards.components.page_nav import day_header
 from dashboards.figures import Snapshot
-from dashboards.pages.incidents_layout import city_name, in_mantine, page_header
+from dashboards.pages.incidents_layout import city_name, in_mantine
 from dashboards.store import Store
 from dashboards.words import Words
 from geo.incidents import ROLES
@@ -133,7 +133,7 @@ def workers_frame(
     page = html.Div(
         [
             html.A(words("workers.skip"), href=f"#{BODY}", className="skip"),
-            _header(store, snapshot, words),
+            day_header(store, snapshot, words, "workers"),
             _tabs(words, query, active),
             html.Main(body, id=BODY, className=f"ws-body is-{active}", **attrs({"tabIndex": "-1"})),
             dcc.Store(id=CONFIG, data=known),
@@ -144,28 +144,6 @@ def workers_frame(
         lang="zh-CN" if words.language == "zh" else "en",
     )
     return in_mantine(page)
-
-
-def _header(store: Store, snapshot: Snapshot, words: Words) -> html.Header:
-    """The head of `/incidents` with this page marked among the others."""
-    header = page_header(store, snapshot, words)
-    header.children = [
-        _nav(words) if isinstance(part, html.Nav) else part for part in header.children
-    ]
-    return header
-
-
-def _nav(words: Words) -> html.Nav:
-    pages = [page for page in dash.page_registry.values() if words.has(f"page.{page['name']}")]
-    links = [
-        html.A(
-            words(f"page.{page['name']}"),
-            href=page["path"],
-            **attrs({"aria-current": "page"} if page["name"] == "workers" else {}),
-        )
-        for page in pages
-    ]
-    return html.Nav(links, className="inc-nav", **attrs({"aria-label": words("nav")}))
 
 
 def _tabs(words: Words, query: dict[str, str], active: Tab) -> html.Nav:
