@@ -22,12 +22,12 @@ import numpy as np
 import shapely
 
 from geo.heat import (
-    HeatChoice,
     HeatPoints,
     heat_points,
     make_ground,
     read_tile,
     smooth_density,
+    smooth_frames,
     summarise_heat,
 )
 from geo.locate import GridIndex
@@ -97,7 +97,6 @@ def main() -> None:
     laid = (time.perf_counter() - begun) * 1000
     small = cases_of(grids, 1000)
     draw_heat(*read_tile(smooth_density(small, ground), *tile_of(grids, 13)), heat_scale(1, "day"))
-    choices = [HeatChoice(hours=(hour,)) for hour in range(24)]
     for count in told.cases:
         points = cases_of(grids, count)
         begun = time.perf_counter()
@@ -111,8 +110,8 @@ def main() -> None:
         draw()
         first = (time.perf_counter() - begun) * 1000
         frames = time.perf_counter()
-        for choice in choices:
-            smooth_density(points, ground, choice)
+        for _ in smooth_frames(points, ground, by="hour"):
+            pass
         frames = (time.perf_counter() - frames) * 1000 / 24
         print(
             json.dumps(

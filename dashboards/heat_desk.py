@@ -35,10 +35,12 @@ from geo.heat import (
     Measure,
     compare_with_effort,
     find_hexagons,
+    frame_choices,
     heat_points,
     make_ground,
     rate_by_households,
     smooth_density,
+    smooth_frames,
 )
 from geo.io._heat_effort import Effort, EffortBook
 from geo.io.case_columns import CaseColumns, local_days, local_hours
@@ -47,6 +49,7 @@ from geo.locate import GridIndex
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+N = TypeVar("N", "Asked", HeatChoice)
 
 MOST_BYTES = 256 * 2**20
 """What surfaces may take together: a playback of 24 hours of a city of 2 million cells fits."""
@@ -55,6 +58,9 @@ PATROL_SOURCES = ("patrol", "collector")
 """How cases that patrols found are reported, where the address does not say; our assumption."""
 
 EPOCH = date(1970, 1, 1)
+
+FRAMES = {"hour": "hours", "weekday": "weekdays", "month": "months"}
+"""What a playback goes by, and the part of a choice that it sets."""
 
 
 class WaitError(WanggeError):
@@ -218,8 +224,24 @@ class HeatDesk:
         return self._get(
             ("surface", version, asked),
             lambda: self._make(asked, version),
-            lambda found: 3 * int(found.surface.value.nbytes),
+            _size,
         )
+
+    def frames(self, asked: Asked, by: str) -> list[tuple[int, Asked, Found]]:
+        """The surfaces of a playback by hour, weekday or month; errors as for `find`."""
+        version, name = self.version(asked), FRAMES.get(by, "")
+        choice = self.choice(asked)
+        told = [(value, _narrowed(asked, name, value)) for value, _ in frame_choices(choice, by)]
+        with self._lock:
+            is_kept = all(("surface", version, one) in self._kept for _, one in told)
+        if asked.measure == "km2" and not is_kept:
+            points, ground = self.points(), self.ground(asked.bandwidth_m, asked.kernel)
+            made = smooth_frames(points, ground, choice, by=by)
+            for (_, one), (value, surface) in zip(told, made, strict=True):
+                narrowed = _narrowed(choice, name, value)
+                found = Found(surface, points, narrowed, version, self._why(one, surface))
+                self._get(("surface", version, one), lambda found=found: found, _size)  # type: ignore[misc]
+        return [(value, one, self.find(one)) for value, one in told]
 
     def choice(self, asked: Asked) -> HeatChoice:
         """What an address asks for, in the codes of the cases."""
@@ -356,6 +378,16 @@ class HeatDesk:
             if oldest is None or oldest == keep:
                 return
             del self._kept[oldest]
+
+
+def _narrowed(told: N, name: str, value: int) -> N:
+    """A choice with one of its parts set to one value."""
+    part: dict[str, Any] = {name: (value,)}
+    return replace(told, **part)
+
+
+def _size(found: Found) -> int:
+    return 3 * int(found.surface.value.nbytes)
 
 
 def _name(key: Hashable) -> str:

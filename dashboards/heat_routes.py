@@ -20,7 +20,7 @@ import pandas as pd
 import pyproj
 from werkzeug.exceptions import NotFound
 
-from dashboards.heat_desk import EPOCH, Asked, Found, HeatDesk, WaitError, by_area
+from dashboards.heat_desk import EPOCH, FRAMES, Asked, Found, HeatDesk, WaitError, by_area
 from dashboards.server import pack, send
 from dashboards.store import Store
 from geo.errors import InputError
@@ -30,7 +30,6 @@ from geo.heat import (
     UNSURE_RSE,
     HeatChoice,
     count_points,
-    frame_choices,
     measure_areas,
     read_tile,
     summarise_heat,
@@ -195,11 +194,7 @@ def _add_maps(routes: flask.Blueprint, store: Store, desk: HeatDesk) -> None:
         asked, by = read_asked(), flask.request.args.get("by") or "hour"
         if asked.measure == "effort":
             raise InputError("measure is effort, which has no playback: use km2 or households")
-        names = {"hour": "hours", "weekday": "weekdays", "month": "months"}
-        told = []
-        for value, _ in frame_choices(desk.choice(asked), by):
-            one = Asked(**{**asked.__dict__, names[by]: (value,)})
-            told.append((value, desk.find(one)))
+        told = [(value, found) for value, _, found in desk.frames(asked, by)]
         top = max((found.surface.top for _, found in told), default=0.0)
         return _json(
             {
@@ -209,7 +204,7 @@ def _add_maps(routes: flask.Blueprint, store: Store, desk: HeatDesk) -> None:
                     {
                         "value": value, "cases": found.surface.cases,
                         "query": _query(
-                            **{names[by]: str(value), "top": f"{top:.9g}", "v": found.version}
+                            **{FRAMES[by]: str(value), "top": f"{top:.9g}", "v": found.version}
                         ),
                     }
                     for value, found in told

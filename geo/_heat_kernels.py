@@ -51,6 +51,49 @@ def bin_chosen(
 
 
 @njit(cache=True, nogil=True)
+def bin_frames(
+    x, y, day, hour, month, kind, source, grid, first, last, hour_ok, month_ok, kind_ok, source_ok,
+    grid_ok, frame_of_hour, frame_of_month, west, south, cell, out,
+):  # fmt: skip
+    """As `bin_chosen`, all frames of a playback at once: `out` is (frames, rows, columns).
+
+    A point goes to the frame of its hour of the week or, where that is -1, of its month. Returns
+    how many were chosen for each, within the city and in all.
+    """
+    frames, rows, columns = out.shape
+    chosen = np.zeros((2, frames), np.int64)
+    for k in range(len(x)):
+        if day[k] < first or day[k] > last:
+            continue
+        if not (kind_ok[kind[k]] and source_ok[source[k]] and hour_ok[hour[k]]):
+            continue
+        if not month_ok[month[k]]:
+            continue
+        f = frame_of_hour[hour[k]]
+        if f < 0:
+            f = frame_of_month[month[k]]
+        if f < 0:
+            continue
+        chosen[1, f] += 1
+        if not (grid_ok[grid[k]] and x[k] == x[k] and y[k] == y[k]):
+            continue
+        chosen[0, f] += 1
+        u = (x[k] - west) / cell - 0.5
+        v = (y[k] - south) / cell - 0.5
+        i = int(np.floor(u))
+        j = int(np.floor(v))
+        if i < 0 or j < 0 or i + 1 >= columns or j + 1 >= rows:
+            continue
+        u -= i
+        v -= j
+        out[f, j, i] += (1.0 - u) * (1.0 - v)
+        out[f, j, i + 1] += u * (1.0 - v)
+        out[f, j + 1, i] += (1.0 - u) * v
+        out[f, j + 1, i + 1] += u * v
+    return chosen
+
+
+@njit(cache=True, nogil=True)
 def count_chosen(
     day, hour, month, kind, source, first, last, hour_ok, month_ok, kind_ok, source_ok, area, out
 ):

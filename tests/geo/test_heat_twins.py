@@ -24,6 +24,7 @@ from geo.heat import (
     expect_by_effort,
     find_hexagons,
     fit_prior,
+    frame_choices,
     heat_points,
     kernel_reach_m,
     kernel_values,
@@ -34,6 +35,7 @@ from geo.heat import (
     read_tile,
     shrink_ratio,
     smooth_density,
+    smooth_frames,
     summarise_heat,
 )
 from geo.locate import GridIndex
@@ -267,6 +269,26 @@ def test_a_choice_takes_what_a_mask_takes() -> None:
         by_grid = count_points(points, points.grid, ground.grids, choice)
         slow = np.bincount(points.grid[mask], minlength=len(grids))
         assert by_grid.iloc[:-1].tolist() == slow.tolist()
+
+
+@pytest.mark.parametrize("by", ["hour", "weekday", "month"])
+def test_the_frames_of_a_playback_are_the_surfaces_of_their_choices(by: str) -> None:
+    grids = town()
+    rng = np.random.default_rng(11)
+    west, south, east, north = grids.total_bounds
+    x, y = rng.uniform(west - 90, east, 900), rng.uniform(south, north, 900)
+    points = points_in(
+        grids, x, y, days=rng.integers(DAY, DAY + 500, 900), hours=rng.integers(0, 24, 900)
+    )
+    ground = make_ground(grids, bandwidth_m=300.0)
+    choice = HeatChoice(last=DAY + 450, weekdays=(0, 2, 6), months=(1, 2, 5, 9))
+    frames = dict(smooth_frames(points, ground, choice, by=by))
+    slow = {value: smooth_density(points, ground, one) for value, one in frame_choices(choice, by)}
+    assert list(frames) == list(slow)
+    for value, surface in slow.items():
+        assert (frames[value].cases, frames[value].left_out) == (surface.cases, surface.left_out)
+        np.testing.assert_allclose(frames[value].value, surface.value, rtol=1e-5, atol=1e-6)
+    assert sum(one.cases for one in frames.values()) == smooth_density(points, ground, choice).cases
 
 
 # --- rates and effort --------------------------------------------------------------------------
