@@ -241,7 +241,7 @@ def test_keys_alone_move_the_cross_and_paint(browser: Browser, city: City, drawi
     with person(browser, city) as context:
         page = open_plan(context, city, plan_id)
         lon, lat = city.quarters.middle(0, 1)
-        page.evaluate("([lon, lat]) => wangge.s.map.jumpTo({center: [lon, lat]})", [lon, lat])
+        page.evaluate("(at) => { wangge.s.map.jumpTo({center: at}); }", [lon, lat])
         page.keyboard.press("b")
         page.evaluate("wangge.plan.focusMap()")
         page.keyboard.down(" ")
