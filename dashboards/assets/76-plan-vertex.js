@@ -9,6 +9,7 @@
   const hold = t.hand;
   const MOST_HANDLES = 900;
   const FINGER_PX = 22;
+  const MOUSE_PX = 12;
 
   /* --- one vertex --------------------------------------------------------------------------------------------- */
 
@@ -134,7 +135,7 @@
   }
 
   const vertexTool = {
-    key: "v", vertices: true, cursor: "default", group: 3, touch: true,
+    key: "v", cursor: "default", group: 3, touch: true,
     icon: '<path d="m5.5 16 4-7M13.5 9l5 6M9 4h5v5H9zM2.5 17.5h3v3h-3zM18.5 15.5h3v3h-3z"/>',
     start() {
       t.loadStreets();
@@ -149,7 +150,7 @@
       t.bar(null);
     },
     down(p) {
-      const v = p.touch ? plan.vertexAt(p.x, p.y, FINGER_PX * w.scale()) : p.vertex;
+      const v = plan.vertexAt(p.x, p.y, (p.touch ? FINGER_PX : MOUSE_PX) * w.scale());
       drag = null;
       if (v < 0) return void choose(-1);
       if (why(v)) return;
