@@ -95,10 +95,7 @@ def _keep_unchanged(draft: pd.DataFrame, standing: GeoDataFrame, ledger: Ledger)
     shapes = draft["_shape"].to_numpy(dtype=object)
     there = np.flatnonzero(rows)
     one, two = shapes[there], np.asarray(old.geometry, dtype=object)[there]
-    rows[there] = [
-        bool(shapely.equals_exact(a, b, tolerance=0.0, normalize=True))
-        for a, b in zip(_whole(one), _whole(two), strict=True)
-    ]
+    rows[there] = shapely.equals_exact(_whole(one), _whole(two), tolerance=0.0, normalize=True)
     if rows.any():
         same = set(draft.loc[rows, "grid_id"])
         ledger.closing = ([grid for grid in closing if grid not in same], begin)

@@ -21,6 +21,7 @@ import shapely
 
 from geo.errors import InputError, RuleError, StoreBusyError
 from geo.io import _publish_rows as rows
+from geo.io._publish_outside import match_outside, parents_of_outside
 from geo.io.planbook import OpenPlan, PlanBook, PlanStateError
 from geo.io.workspace import Workspace
 from geo.locate import GridIndex
@@ -193,6 +194,12 @@ def publish_plan(
     assert publication is not None
     assert duties is not None
     frame = _frame(found, publication, judged.version, from_)
+    others = workspace.grids()
+    others = others[others["kind"].isin(COVER_KINDS)]
+    mine = {*publication.codes, *publication.ended}
+    beside = match_outside(found, others[~others.index.isin(mine)])
+    frame = pd.concat([frame, _dated(beside, judged.version, from_)]) if len(beside) else frame
+    parents = pd.concat([publication.parents, parents_of_outside(beside)], ignore_index=True)
     begins = from_ <= at
     with workspace.writing() as conn:
         if workspace.stamp("grids") != judged.stamp or rows.plan_key(workspace, conn, plan_id) != (
@@ -204,9 +211,11 @@ def publish_plan(
                 "the plan or the grids changed while the plan was checked, nothing is stored:"
                 " look at it again, then publish"
             )
-        before = rows.close_rows(workspace, conn, publication.closed, from_)
+        before = rows.close_rows(
+            workspace, conn, [*publication.closed, *beside.index.astype(str)], from_
+        )
         workspace.append(conn, "grids", frame)
-        rows.write_parents(workspace, conn, publication.parents, judged.version, before)
+        rows.write_parents(workspace, conn, parents, judged.version, before)
         if found.base.as_blocks == "blocks":
             rows.replace_blocks(workspace, conn, found.base, found.plan)
         rows.write_duties(workspace, conn, duties, from_)
@@ -220,7 +229,7 @@ def publish_plan(
             rows.end_plans(workspace, conn, book, by, at)
     renamed = {str(grid): str(code) for grid, code in publication.codes.items() if grid != code}
     return Published(
-        plan_id, judged.version, from_, begins, tuple(publication.grids.index),
+        plan_id, judged.version, from_, begins, tuple(frame["grid_id"]),
         len(publication.kept), publication.ended, renamed,
         len(duties.ended) + len(duties.begun) + len(duties.moved), duties.vacant,
     )  # fmt: skip
@@ -352,6 +361,17 @@ def _frame(
         geometry=shapes.to_numpy(),
         crs=shapes.crs,
     )
+
+
+def _dated(rows_: gpd.GeoDataFrame, version: int, from_: datetime) -> gpd.GeoDataFrame:
+    """Rows of `grids` as rows of another version."""
+    moment = pd.Timestamp(from_).tz_convert("UTC")
+    frame = rows_.reset_index().assign(
+        version=np.int64(version),
+        valid_from=pd.Series([moment] * len(rows_), dtype="datetime64[us, UTC]"),
+        valid_to=pd.Series([pd.NaT] * len(rows_), dtype="datetime64[us, UTC]"),
+    )
+    return gpd.GeoDataFrame(frame)
 
 
 def verdict_json(judged: Judged) -> dict[str, Any]:

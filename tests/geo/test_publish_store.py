@@ -25,6 +25,7 @@ from geo.io.planbook import PlanBook, PlanStateError
 from geo.io.publish import PlanRefusedError, judge_plan, publish_plan, settle_begun, verdict_json
 from geo.io.versions import list_versions, version_start
 from geo.io.workspace import Workspace
+from geo.locate import GridIndex
 from geo.plan import RedrawError
 
 BEGUN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -219,6 +220,34 @@ def test_a_split_through_blocks_replaces_the_block_and_leaves_it_covered(city: W
     assert now.loc["A5", "name"] == "新网格"
     # The next draft begins without a word of repair.
     assert [n.code for n in book.open(book.create("y", "王", NOW)).notes] == []
+
+
+def test_a_cut_that_ends_on_the_border_of_another_community_gives_it_the_vertex(
+    city: Workspace,
+) -> None:
+    book = PlanBook(city)
+    plan_id = book.create("甲", "王", NOW, communities=["A"])
+    base = book.open(plan_id).base
+    line = base.to_metric([spot(2.5, 0.3), spot(4.5, 0.3)]).tolist()
+    edit = {"do": "split", "grid": "A4", "line": line, "through": True, "name": "新"}
+    book.append(plan_id, edit_id="e", edit=edit, by="王", on_seq=0, at=NOW)
+    for state in ("review", "approved"):
+        book.move(plan_id, state, by="李", at=NOW)
+    before = city.grids(at=NOW - timedelta(seconds=1)).geometry["B1"]
+    done = publish_plan(city, book, plan_id, from_=NOW, by="赵", at=NOW, band=(0, 999))
+    assert "B1" in done.grids
+    assert "B2" not in done.grids
+    frame = city.grids(at=NOW)
+    assert shapely.coverage_is_valid(frame.geometry.to_numpy())
+    GridIndex(frame)  # raises where two grids share ground
+    after = frame.geometry["B1"]
+    assert shapely.get_num_coordinates(after) == shapely.get_num_coordinates(before) + 1
+    assert frame.loc["B1", ["name", "households"]].tolist() == ["第B1网格", 100]
+    parents = city.read("grid_parents").reset_index()
+    mine = parents[parents["grid_id"] == "B1"]
+    assert mine[["from_grid_id", "change", "households"]].to_numpy().tolist() == [
+        ["B1", "kept", 100]
+    ]
 
 
 def test_the_gate_refuses_and_nothing_is_written(city: Workspace) -> None:
