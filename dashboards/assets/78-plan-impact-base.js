@@ -175,7 +175,7 @@
     return section("workers", found.workers.total,
       t("ul", { className: "pi-list is-workers" }, rows.slice(0, SHOWN).map((one) =>
         t("li", { "data-key": one.worker_id || "-" },
-          t("span", { className: "pi-what" }, one.name || say("workers.vacant"), t("small", {}, say("to", { a: plan.text(one.households_before), b: plan.text(one.households) }) + " " + say("homes", { n: "" }).trim())),
+          t("span", { className: "pi-what" }, one.name || say("workers.vacant"), t("small", {}, [say("to", { a: plan.text(one.households_before), b: plan.text(one.households) }) + " " + say("homes", { n: "" }).trim(), ...["incidents", "assets", "patrol_m"].filter((name) => one[name + "_change"]).map((name) => say("figure." + name) + " " + change(name, one[name + "_change"]))].join(" · "))),
           t("b", { className: "pi-by" + way(one.households_change) }, change("households", one.households_change))))),
       more(found.workers.total, Math.min(rows.length, SHOWN)));
   }
