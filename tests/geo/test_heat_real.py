@@ -79,12 +79,10 @@ def squares_around(frame: pd.DataFrame, side: float) -> gpd.GeoDataFrame:
 
 
 @pytest.fixture(scope="module")
-def tracts() -> tuple[gpd.GeoDataFrame, Finder]:
+def tracts(shared_data: Path) -> tuple[gpd.GeoDataFrame, Finder]:
     """Tracts in metres, and where points are in them by degrees, as the gate would have them."""
-    folder = Path(__file__).resolve().parents[3] / "shared" / "data"
-    if not folder.is_dir():
-        pytest.skip("real data absent")
-    read = gpd.read_file(folder / "us_nyc_tracts_pop" / "nyc_tracts.geojson").to_crs("EPSG:4326")
+    file = shared_data / "us_nyc_tracts_pop" / "nyc_tracts.geojson"
+    read = gpd.read_file(file).to_crs("EPSG:4326")
     repaired, _ = repair_cover(read, snap_m=1.0)
     metres = to_metric(repaired)
     return metres, DegreeFinder(GridIndex(repaired), metres.crs)
