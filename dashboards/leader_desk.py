@@ -21,7 +21,7 @@ import pandas as pd
 from dashboards.store import Store
 from geo.briefing import Briefing, write_briefing
 from geo.compare import Boundary, Period
-from geo.errors import InputError
+from geo.errors import CodeError, InputError
 from geo.evaluate import CaseFacts, Evaluation, EvaluationRules, evaluate, reconcile
 from geo.hotspots import (
     Weights,
@@ -46,6 +46,8 @@ HOT_WEEKS = 52
 LEAST_WEEKS = 10
 """Weeks that emerging hot spots are told by: a year; the published method asks for ten slices."""
 
+PATROL = ("person", "rounds_required", "rounds_done", "covered_share")
+
 STEP = timedelta(minutes=1)
 """A period that runs is cut at the last whole step, so that all who ask see the same figures."""
 
@@ -65,6 +67,9 @@ class LeaderFigures:
     hot: pd.DataFrame
     """Grids of the city by `grid_id`: Gi* of the period (`find_hot_spots`), and `emerging`, their
     class over the last year of weeks (`find_emerging`)."""
+    patrol: pd.DataFrame
+    """Of the units by code, today: `person` (who answers), `rounds_required`, `rounds_done`,
+    `covered_share`; missing where it is not known."""
     version: str
     """Another one whenever any figure may be another."""
 
@@ -148,6 +153,25 @@ class LeaderDesk:
         )
         return table
 
+    def _patrol(self, view: LeaderView) -> pd.DataFrame:
+        """Who answers for each unit, and what was patrolled of it today."""
+        snapshot = self._store.snapshot()
+        level = view.level.replace("zones:", "zone:")
+        if level not in (*snapshot.levels, *(f"zone:{kind}" for kind in snapshot.zone_kinds)):
+            return pd.DataFrame(columns=list(PATROL), index=view.units.index)
+        return snapshot.table(level).reindex(columns=list(PATROL), index=view.units.index)
+
+    def _check_classes(self, choice: LeaderChoice, cases: CaseColumns) -> None:
+        """Refuse a class that neither the tables of classes nor any case of this city has."""
+        book = self._store.rules.classes
+        for code in choice.classes:
+            if code in cases.classes:
+                continue
+            try:
+                book.name(code)
+            except CodeError as error:
+                raise CodeError(f"this city has no class {code}") from error
+
     def _moment(self) -> datetime:
         at = self._store.clock().astimezone(self._store.zone)
         return at - timedelta(seconds=at.timestamp() % STEP.total_seconds())
@@ -156,6 +180,7 @@ class LeaderDesk:
         self, choice: LeaderChoice, cases: CaseColumns, at: datetime, stamp: str
     ) -> LeaderFigures:
         workspace = self._store.workspace
+        self._check_classes(choice, cases)
         if self._boundary is None or self._boundary[0] != stamp:
             self._boundary = (stamp, read_boundary(workspace, at=at))
         boundary = self._boundary[1]
@@ -188,5 +213,6 @@ class LeaderDesk:
             boundary,
             rules,
             self._hot_spots(cases, boundary, view),
+            self._patrol(view),
             f"{cases.version}.{stamp}.{int(at.timestamp()):x}",
         )  # fmt: skip

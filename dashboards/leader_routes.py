@@ -17,6 +17,7 @@ from werkzeug.exceptions import NotFound
 from dashboards.components import leader_parts as parts
 from dashboards.components.leader_map import change_map, hot_map
 from dashboards.components.leader_report import REPORTS, make_report
+from dashboards.components.leader_table import rank_table
 from dashboards.language import page_words
 from dashboards.leader_desk import LeaderDesk, LeaderFigures
 from dashboards.server import pack, send
@@ -25,7 +26,7 @@ from dashboards.words import Words
 from geo.compare import Against, PeriodKind, find_period, period_before
 from geo.errors import CodeError, InputError, WanggeError
 from geo.io.evaluation import case_ids
-from geo.leader import LeaderChoice
+from geo.leader import EmptyCityError, LeaderChoice
 
 LEADER = "wangge-leader"
 """Where the server keeps its `LeaderDesk`."""
@@ -146,7 +147,7 @@ def view_json(store: Store, figures: LeaderFigures, words: Words) -> dict[str, A
         "html": {
             "head": str(parts.headline(figures, words)),
             "brief": str(parts.briefing(figures, words)),
-            "table": str(parts.rank_table(figures, words)),
+            "table": str(rank_table(figures, words)),
             "area": str(parts.indicators(figures, words)),
             "department": str(parts.indicators(figures, words, by="department")),
             "classes": str(parts.class_list(figures, words)),
@@ -171,6 +172,8 @@ def view_json(store: Store, figures: LeaderFigures, words: Words) -> dict[str, A
 
 
 def _sentence(error: WanggeError, words: Words) -> str:
+    if isinstance(error, EmptyCityError):
+        return words("leader.wrong.empty")
     key = "leader.wrong.code" if isinstance(error, CodeError) else "leader.wrong.input"
     return words(key, text=str(error))
 

@@ -38,8 +38,18 @@ from geo.schema import LEVELS
 TREND_WEEKS = 26
 """Weeks of the small lines beside each row: half a year, enough to see a season; our choice."""
 
+EARLIEST, LATEST = 1970, 2200
+"""Years that a period may lie in; what is written beyond them is a slip of the hand."""
+
+MOST_DAYS = 3_700
+"""Days of the longest span, ten years; our choice, so that nobody waits for a typing error."""
+
 DOWN = {"city": "district", "district": "street", "street": "community", "community": "grid"}
 Ints = npt.NDArray[np.int64]
+
+
+class EmptyCityError(InputError):
+    """The city has neither divisions nor grids, so there is nothing to tell of."""
 
 
 @dataclass(frozen=True)
@@ -106,11 +116,16 @@ def find_periods(
     Raises
     ------
     InputError
-        If dates are reversed, or a span lacks one of its days.
+        If dates are reversed or out of all reach, or a span lacks one of its days.
     """
+    for day in (choice.day, choice.last):
+        if day is not None and not EARLIEST < day.year < LATEST:
+            raise InputError(f"{day} is out of reach: name a day after {EARLIEST}")
     if choice.kind == "span":
         if choice.day is None or choice.last is None:
             raise InputError("a span of days needs its first and its last day: give both")
+        if (choice.last - choice.day).days >= MOST_DAYS:
+            raise InputError("a span has ten years at most: bring its days closer together")
         now = make_span(choice.day, choice.last, zone=zone, at=at)
     else:
         now = find_period(choice.kind, choice.day or at.astimezone(zone).date(), zone=zone, at=at)
@@ -148,6 +163,8 @@ def read_view(
     ------
     CodeError
         If there is no such area, level or class.
+    EmptyCityError
+        If there are neither divisions nor grids.
     InputError
         If dates are reversed or missing.
     """
@@ -169,16 +186,29 @@ def read_view(
     chosen_rows = _inside(cases, choice.classes, inside)
     weeks, trend = _trend(cases, boundary, level, chosen_rows, at, zone)
     table = _joined(cases, boundary, chosen, other, level, chosen_rows, at)
+    total = _with_rates(table.loc["(total)"].copy(), table.loc[mine])
     ranked = table.loc[mine].copy()
-    ranked.insert(1, "rank", ranked["change"].rank(method="min", ascending=False).astype("Int64"))
+    # Where records are missing a change would only tell how many are.
+    told = ranked["change"].where(ranked["verdict"] != "unknown")
+    ranked.insert(1, "rank", told.rank(method="min", ascending=False).astype("Int64"))
     ranked = ranked.sort_values(["rank", "now"], ascending=[True, False], kind="stable")
     reported = cases.reported[cases.reported != NEVER]
     newest = None if not len(reported) else int(reported.max())
     return LeaderView(
-        choice, at, chosen, other, ranked, table.loc["(total)"], table.loc[list(BESIDE)], weeks,
+        choice, at, chosen, other, ranked, total, table.loc[list(BESIDE)], weeks,
         trend, path, level, _below(boundary, level),
         None if newest is None else datetime.fromtimestamp(newest, tz=zone),
     )  # fmt: skip
+
+
+def _with_rates(total: pd.Series, units: pd.DataFrame) -> pd.Series:
+    """The total with its units' households, and cases per 1,000 of those whose number is known."""
+    known = units[units["households"] > 0]
+    homes = known["households"].sum()
+    total["households"] = homes if len(known) else np.nan
+    for name in ("now", "then"):
+        total[f"per_1000_{name}"] = 1000 * known[name].sum() / homes if len(known) else np.nan
+    return total
 
 
 def _path(boundary: Boundary, area: str) -> tuple[str, tuple[Step, ...]]:
@@ -206,7 +236,7 @@ def _level_below(boundary: Boundary, area_level: str, area: str) -> str:
     """The first level below an area that has more than one unit there, else the last one."""
     levels = [name for name in boundary.levels if name in (*LEVELS, "grid")]
     if not levels:
-        raise CodeError("this city has neither divisions nor grids: import them first")
+        raise EmptyCityError("this city has neither divisions nor grids: import them first")
     start = levels.index(area_level) + 1 if area_level in levels else 0
     for level in levels[start:]:
         if len(_units_of(boundary, area_level, area, level)) > 1:

@@ -64,7 +64,9 @@
     }
     if (!answer.ok) {
       wait(answer.body.error || l.say("failed"), true);
-      timer = window.setTimeout(() => load(again), 5000);
+      // What cannot be told has no figures; those of another choice must not stand below it.
+      if (answer.status === 400) clear();
+      timer = window.setTimeout(() => load(again), answer.status === 400 ? 30000 : 5000);
       return;
     }
     const view = answer.body;
@@ -82,12 +84,30 @@
       line = c.h("p", { id: "leader-wait", class: "ld-wait", role: "status" });
       head.before(line);
     }
-    line.textContent = text;
+    line.replaceChildren(text, ...(wrong ? [c.h("button", { type: "button", class: "inc-button is-small", onclick: home }, l.say("home"))] : []));
     line.classList.toggle("is-wrong", Boolean(wrong));
+  }
+
+  function home() {
+    l.choose(Object.fromEntries(NAMES.filter((name) => name !== "map").map((name) => [name, ""])));
+  }
+  function clear() {
+    l.view = null;
+    for (const name of SECTIONS) {
+      by("part-" + name).dataset.text = "";
+      by("part-" + name).replaceChildren();
+    }
+    for (const name of ["before", "after"]) by(name).disabled = true;
+    by("today").disabled = false;
+    by("period").textContent = "";
+    by("age").textContent = "";
+    by("path").replaceChildren(c.h("b", {}, l.config.city));
+    if (l.tell) l.tell("", "", "");
   }
 
   function show(view) {
     l.view = view;
+    by("before").disabled = false;
     for (const name of SECTIONS) {
       const place = by("part-" + name);
       if (place.dataset.text === view.html[name]) continue;

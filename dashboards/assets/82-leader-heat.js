@@ -48,9 +48,10 @@
   function legend(told) {
     const scale = told.legend;
     const unit = words("unit." + told.unit);
+    const edge = (value) => number(value, Number.isInteger(value) ? 0 : undefined);
     const lines = scale.starts.map((start, k) => {
       const next = scale.starts[k + 1];
-      const text = next === undefined ? words("from", { a: number(start) }) : words("between", { a: number(start), b: number(next) });
+      const text = next === undefined ? words("from", { a: edge(start) }) : words("between", { a: edge(start), b: edge(next) });
       return c.h("li", {}, c.h("i", { class: "swatch", "data-fill": scale.colours[k] }), c.h("span", { class: "legend-label" }, text));
     }).reverse();
     lines.push(c.h("li", {}, c.h("i", { class: "swatch ld-unsure" }), c.h("span", { class: "legend-label" }, words("shaded", { rse: percent(scale.unsure_rse) }))));

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
+from dashboards.components.leader_parts import level_word
 from dashboards.components.map_spec import typed
 from dashboards.components.sheet_html import h
 from dashboards.components.unit_shapes import unit_codes
@@ -77,7 +78,7 @@ def change_map(figures: LeaderFigures, snapshot: Snapshot, words: Words) -> dict
     return {
         "spec": _spec(snapshot, view.level, units.index, code, change * 100, ramp, words,
                       "leader.map.change.figure"),
-        "title": words("leader.map.change.title", level=words(f"level.{view.level}")),
+        "title": words("leader.map.change.title", level=level_word(view.level, words)),
         "legend": str(_legend(lines, words("leader.map.change.legend"))),
         "note": words(
             "leader.map.change.note",

@@ -7,10 +7,8 @@ answers and stand where a number would mislead; what is unknown is hatched and n
 from __future__ import annotations
 
 import math
-from datetime import timedelta
-from typing import Any
+from datetime import date, timedelta
 
-import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
@@ -44,7 +42,20 @@ def percent(value: float, words: Words, *, sign: bool = True) -> str:
         return words("none")
     if math.isinf(value):
         return words("leader.from_nothing")
-    return f"{value * 100:+.0f}%" if sign else f"{value * 100:.0f}%"
+    text = f"{value * 100:+,.0f}%" if sign else f"{value * 100:.0f}%"
+    return text.replace("-", "−")
+
+
+def change_text(row: pd.Series, words: Words, prefix: str = "") -> str:
+    """The change of a row; none where records are missing, since it would tell only that."""
+    if row[f"{prefix}verdict"] == "unknown":
+        return words("none")
+    return percent(row[f"{prefix}change"], words)
+
+
+def day_text(day: date, words: Words) -> str:
+    """2026年11月21日, or 2026-11-21."""
+    return words("leader.day", year=day.year, month=day.month, day=day.day)
 
 
 def verdict(word: str, words: Words) -> Markup:
@@ -63,12 +74,15 @@ def period_text(period: Period, words: Words) -> str:
     parts = {
         "year": first.year, "month": first.month, "quarter": (first.month + 2) // 3,
         "week": first.isocalendar().week, "week_year": first.isocalendar().year,
-        "first": first.isoformat(), "last": last.isoformat(),
+        "first": day_text(first, words), "last": day_text(last, words),
     }  # fmt: skip
     text = words(f"leader.period.{period.kind}", **parts)
     if period.cut is None:
         return text
-    return words("leader.period.runs", text=text, until=f"{period.cut:%m-%d %H:%M}")
+    cut = period.cut
+    return words("leader.period.runs", text=text, until=words(
+        "leader.until", month=cut.month, day=cut.day, time=f"{cut:%H:%M}"
+    ))  # fmt: skip
 
 
 def headline(figures: LeaderFigures, words: Words) -> Markup:
@@ -78,24 +92,22 @@ def headline(figures: LeaderFigures, words: Words) -> Markup:
     against = words(f"leader.against.{view.choice.against}")
     area = view.path[-1].name if view.path else words("leader.whole_city")
     sentence = words(
-        f"leader.sentence.{total['verdict']}",
+        f"leader.sentence.{_lead_word(view)}",
         area=area, now=words.number(total["now"]), change=percent(total["change"], words),
         low=percent(total["low"], words), high=percent(total["high"], words), against=against,
         expected=words.number(total["expected"]),
     )  # fmt: skip
     other = "last_period" if view.choice.against == "last_year" else "last_year"
     second = words(
-        "leader.sentence.other",
+        f"leader.sentence.other.{total['other_verdict']}",
         against=words(f"leader.against.{other}"), change=percent(total["other_change"], words),
-        verdict=words(f"leader.verdict.{total['other_verdict']}"),
     )  # fmt: skip
     rates = _whole_rates(figures)
     cards = [
         _card(words("leader.card.reported"), words.number(total["now"]),
               words("leader.card.expected", n=words.number(total["expected"]), against=against)),
-        _card(words("leader.card.change"), percent(total["change"], words),
-              words("leader.card.interval", low=percent(total["low"], words),
-                    high=percent(total["high"], words)), total["verdict"]),
+        _card(words("leader.card.change"), change_text(total, words),
+              interval_text(total, words), total["verdict"]),
         _card(words("leader.card.open"), words.number(total["open"]),
               words("leader.card.overdue", n=words.number(total["overdue"]))),
         *(_rate_card(name, rates, words) for name in ("on_time_closing_rate", "closing_rate")),
@@ -104,13 +116,33 @@ def headline(figures: LeaderFigures, words: Words) -> Markup:
         "section",
         h("p", words("leader.join", one=sentence, two=second), class_="ld-lead"),
         h("div", cards, class_="ld-cards"),
-        h("p", _compared(comparison.now, comparison.then, words), class_="ld-compared"),
+        h("p", compared(comparison.now, comparison.then, words), class_="ld-compared"),
         _notes(figures, words),
         class_="ld-head",
     )
 
 
-def _compared(now: Period, then: Period, words: Words) -> str:
+def _lead_word(view: LeaderView) -> str:
+    """Which sentence tells the period: its verdict, or that it has no records itself."""
+    notes = view.comparison.notes
+    if "now_is_empty" in notes:
+        return "future"
+    if view.total["verdict"] == "unknown" and {"now_before_records", "now_has_gaps"} & set(notes):
+        return "no_records"
+    return str(view.total["verdict"])
+
+
+def interval_text(row: pd.Series, words: Words) -> str:
+    """The interval of a change; where there is none, the word of its verdict."""
+    if row["verdict"] == "unknown" or row["low"] != row["low"]:
+        return words(f"leader.verdict.{row['verdict']}")
+    return words(
+        "leader.card.interval", low=percent(row["low"], words), high=percent(row["high"], words)
+    )
+
+
+def compared(now: Period, then: Period, words: Words) -> str:
+    """Which period is held against which."""
     return words("leader.compared", now=period_text(now, words), then=period_text(then, words))
 
 
@@ -147,18 +179,21 @@ def briefing(figures: LeaderFigures, words: Words) -> Markup:
     """What got worse, where, since when, who answers and what was done; then what got better."""
     view, found = figures.view, figures.briefing
     worse = [_item(item, figures, words) for item in found.items]
-    empty = h("p", words("leader.brief.none"), class_="ld-empty")
+    counts = view.units["verdict"].value_counts()
+    is_told = counts.reindex(["rose", "fell", "no_clear_change"]).sum() > 0
+    none = "leader.brief.none" if is_told else "leader.brief.untold"
+    empty = h("p", words(none), class_="ld-empty")
     better = [
         h("li", words("leader.brief.better", name=item.name, change=percent(item.change, words),
                       low=percent(item.low, words), high=percent(item.high, words)))
         for item in found.better
     ]  # fmt: skip
-    counts = view.units["verdict"].value_counts()
+    beside = {word: int(counts.get(word, 0)) for word in ("no_clear_change", "too_few", "unknown")}
+    beside |= {"more_worse": found.more_worse, "more_better": found.more_better}
+    told = [words(f"leader.brief.rest.{word}", n=n) for word, n in beside.items() if n]
     rest = words(
-        "leader.brief.rest",
-        quiet=int(counts.get("no_clear_change", 0)), few=int(counts.get("too_few", 0)),
-        unknown=int(counts.get("unknown", 0)), more=found.more_worse,
-        level=words(f"level.{view.level}"),
+        "leader.brief.rest", level=level_word(view.level, words),
+        told=words("leader.comma").join(told),
     )  # fmt: skip
     return h(
         "section",
@@ -166,7 +201,7 @@ def briefing(figures: LeaderFigures, words: Words) -> Markup:
         h("ol", worse, class_="ld-brief") if worse else empty,
         h("h3", words("leader.brief.better.title")) if better else None,
         h("ul", better, class_="ld-better") if better else None,
-        h("p", rest, class_="ld-rest"),
+        h("p", rest, class_="ld-rest") if told else None,
         id="leader-brief",
     )
 
@@ -202,7 +237,7 @@ def _item(item: BriefItem, figures: LeaderFigures, words: Words) -> Markup:
         "li",
         h("h3", h("span", item.name, class_="ld-name"),
           h("b", percent(item.change, words), class_="is-rose"), verdict(item.verdict, words)),
-        h("p", [line for line in lines if line]),
+        h("p", words("leader.join", one=lines[0], two=lines[1])),
         h("dl", [[h("dt", words(f"leader.brief.{key}.title")), h("dd", text)]
                  for key, text in pairs if text]),
         data_code=item.code,
@@ -213,7 +248,7 @@ def _since(item: BriefItem, words: Words) -> str:
     if item.since is None:
         return words("leader.brief.since.unsure")
     return words(
-        "leader.brief.since", day=item.since.isoformat(),
+        "leader.brief.since", day=day_text(item.since, words),
         before=words.number(item.before_week, 1), after=words.number(item.after_week, 1),
     )  # fmt: skip
 
@@ -235,132 +270,6 @@ def _move(move: str, words: Words) -> str:
     return words(key) if words.has(key) else move
 
 
-def rank_table(figures: LeaderFigures, words: Words) -> Markup:
-    """The units of the area, worst first, with both comparisons and half a year of weeks."""
-    view = figures.view
-    other = "last_period" if view.choice.against == "last_year" else "last_year"
-    heads = [
-        ("rank", words("leader.col.rank")), ("name", words(f"level.{view.level}")),
-        ("now", words("leader.col.now")),
-        ("expected", words(f"leader.col.expected.{view.choice.against}")),
-        ("change", words("leader.col.change")), ("verdict", words("leader.col.verdict")),
-        ("other", words(f"leader.col.other.{other}")), ("rate", words("leader.col.per_1000")),
-        ("open", words("leader.col.open")), ("late", words("leader.col.overdue")),
-        ("trend", words("leader.col.trend", n=len(view.weeks))),
-    ]  # fmt: skip
-    top = max(
-        float(np.nan_to_num(view.trend.loc[view.units.index].to_numpy(dtype=float)).max(initial=0)),
-        1.0,
-    )
-    rows = [_row(str(code), row, view, words, top) for code, row in view.units.iterrows()]
-    beside = [
-        h("tr", h("td"), h("th", words(f"leader.beside.{k}"), scope="row"),
-          h("td", words.number(view.beside.loc[name, "now"]), class_="n"),
-          h("td", words.number(view.beside.loc[name, "expected"]), class_="n"),
-          h("td", colspan="7"), class_="is-beside")
-        for k, name in enumerate(BESIDE)
-        if view.beside.loc[name, ["now", "then"]].sum() > 0
-    ]  # fmt: skip
-    return h(
-        "section",
-        h("h2", words("leader.table.title", level=words(f"level.{view.level}"))),
-        h("table",
-          h("caption", _compared(view.comparison.now, view.comparison.then, words)),
-          h("thead", h("tr", [h("th", text, scope="col", class_=f"c-{name}")
-                              for name, text in heads])),
-          h("tbody", rows),
-          h("tfoot", beside, _total_row(view, words)),
-          class_="ld-table"),
-        id="leader-table",
-    )  # fmt: skip
-
-
-def _row(code: str, row: pd.Series, view: LeaderView, words: Words, top: float) -> Markup:
-    name: Any = str(row["name"])
-    if view.below:
-        name = h("button", name, type="button", class_="ld-link", data_area=code)
-    rank = words("none") if pd.isna(row["rank"]) else str(row["rank"])
-    return h(
-        "tr",
-        h("td", rank, class_="n"), h("th", name, scope="row"),
-        *_figures(row, words),
-        h("td", sparkline(view.trend.loc[code].to_numpy(dtype=float), top, words)),
-        data_code=code,
-    )  # fmt: skip
-
-
-def _figures(row: pd.Series, words: Words) -> list[Markup]:
-    low, high = percent(row["low"], words), percent(row["high"], words)
-    other = str(row["other_verdict"])
-    return [
-        h("td", words.number(row["now"]), class_="n"),
-        h("td", words.number(row["expected"]), class_="n"),
-        h("td", h("span", percent(row["change"], words)),
-          interval(row["low"], row["change"], row["high"]), class_="n c-change",
-          title=words("leader.card.interval", low=low, high=high)),
-        h("td", verdict(str(row["verdict"]), words)),
-        h("td", percent(row["other_change"], words), " ",
-          h("i", MARKS[other], title=words(f"leader.verdict.{other}"), class_=f"is-{other}"),
-          class_="n"),
-        h("td", words.number(row["per_1000_now"], 1), class_="n"),
-        h("td", words.number(row["open"]), class_="n"),
-        h("td", words.number(row["overdue"]), class_="n" + (" is-late" if row["overdue"] else "")),
-    ]  # fmt: skip
-
-
-def _total_row(view: LeaderView, words: Words) -> Markup:
-    values = view.trend.loc["(total)"].to_numpy(dtype=float)
-    return h(
-        "tr", h("td"), h("th", words("leader.total"), scope="row"), *_figures(view.total, words),
-        h("td", sparkline(values, max(float(np.nan_to_num(values).max(initial=0)), 1.0), words)),
-        class_="is-total",
-    )  # fmt: skip
-
-
-def interval(low: float, change: float, high: float) -> Markup:
-    """A small bar from -100 % to +100 % with the interval and its middle; nothing if unknown."""
-    if change != change:
-        return Markup("")
-
-    def x(value: float) -> float:
-        return 40 + 38 * max(-1.0, min(1.0, value if value == value else 0.0))
-
-    return h(
-        "svg",
-        h("line", x1=40, x2=40, y1=1, y2=11, class_="zero"),
-        h("line", x1=x(low), x2=x(high), y1=6, y2=6, class_="span"),
-        h("circle", cx=x(change), cy=6, r=2.5, class_="dot"),
-        viewBox="0 0 80 12", class_="ld-interval", aria_hidden="true",
-    )  # fmt: skip
-
-
-def sparkline(values: np.ndarray[Any, Any], top: float, words: Words) -> Markup:
-    """Cases a week as a small line on one scale for all rows, with its words for who cannot see."""
-    if not len(values):
-        return Markup("")
-    step = 118 / max(len(values) - 1, 1)
-    known = np.flatnonzero(~np.isnan(values))
-    if not len(known):
-        return h("span", words("leader.trend.none"), class_="ld-note")
-    # A week of which nothing is known is a gap in the line, not a zero.
-    runs = np.split(known, np.flatnonzero(np.diff(known) > 1) + 1)
-    lines = [
-        " ".join(f"{1 + k * step:.1f},{25 - 22 * values[k] / top:.1f}" for k in run.tolist())
-        for run in runs
-    ]
-    first, last = float(values[known[0]]), float(values[known[-1]])
-    label = words(
-        "leader.trend.label", first=words.number(first), last=words.number(last),
-        most=words.number(float(np.nanmax(values))),
-    )  # fmt: skip
-    return h(
-        "svg",
-        [h("polyline", points=points) for points in lines],
-        h("circle", cx=1 + float(known[-1]) * step, cy=25 - 22 * last / top, r=2),
-        viewBox="0 0 122 28", class_="ld-trend", role="img", aria_label=label,
-    )  # fmt: skip
-
-
 def indicators(figures: LeaderFigures, words: Words, *, by: str = "area") -> Markup:
     """The standard's indicators by unit or department, with score, 同比 and 环比."""
     found = figures.areas if by == "area" else figures.departments
@@ -369,10 +278,11 @@ def indicators(figures: LeaderFigures, words: Words, *, by: str = "area") -> Mar
     codes = [code for code in codes if code in found.scores.index and code not in BESIDE]
     order = found.scores.loc[codes].sort_values("rank", na_position="last", kind="stable").index
     head = [h("th", words("leader.col.rank"), scope="col"),
-            h("th", words(f"level.{figures.view.level}" if by == "area" else "leader.department"),
-              scope="col"),
+            h("th", level_word(figures.view.level, words) if by == "area"
+              else words("leader.department"), scope="col"),
             h("th", words("leader.col.score"), scope="col")]  # fmt: skip
-    head += [h("th", words(f"evaluate.name.{name}"), scope="col") for name in names]
+    head += [h("th", words(f"evaluate.name.{name}"), scope="col", title=_share(name, words))
+             for name in names]  # fmt: skip
     rows = []
     for code in order:
         score = found.scores.loc[code]
@@ -385,10 +295,11 @@ def indicators(figures: LeaderFigures, words: Words, *, by: str = "area") -> Mar
             h("tr", h("td", rank, class_="n"), h("th", found.names[code], scope="row"),
               h("td", words.number(score["score"], 1), class_="n", title=told), cells)
         )  # fmt: skip
-    title = words(f"leader.indicators.{by}", level=words(f"level.{figures.view.level}"))
+    title = words(f"leader.indicators.{by}", level=level_word(figures.view.level, words))
     return h(
         "section", h("h2", title),
-        h("div", h("table", h("thead", h("tr", head)), h("tbody", rows), class_="ld-table"),
+        h("div", h("table", h("caption", words(f"leader.indicators.note.{by}")),
+                   h("thead", h("tr", head)), h("tbody", rows), class_="ld-table"),
           class_="ld-wide", tabindex="0", role="region", aria_label=title)
         if rows else h("p", words("leader.indicators.none"), class_="ld-empty"),
         id=f"leader-{by}",
@@ -448,6 +359,17 @@ def class_list(figures: LeaderFigures, words: Words) -> Markup:
     )  # fmt: skip
 
 
+def _share(name: str, words: Words) -> str:
+    """What an indicator is divided by what."""
+    return words("leader.def.share", numerator=words(f"evaluate.numerator.{name}"),
+                 denominator=words(f"evaluate.denominator.{name}"))  # fmt: skip
+
+
+def level_word(level: str, words: Words) -> str:
+    """The word for a level; kinds of a city's own areas say themselves."""
+    return level.removeprefix("zones:") if ":" in level else words(f"level.{level}")
+
+
 def definitions(figures: LeaderFigures, words: Words) -> Markup:
     """What every figure means: denominators, tests, boundary version, age of the data."""
     view, boundary = figures.view, figures.boundary
@@ -462,8 +384,7 @@ def definitions(figures: LeaderFigures, words: Words) -> Markup:
     ]  # fmt: skip
     terms = [
         [h("dt", words(f"evaluate.name.{name}")),
-         h("dd", words("leader.def.share", numerator=words(f"evaluate.numerator.{name}"),
-                       denominator=words(f"evaluate.denominator.{name}")))]
+         h("dd", _share(name, words))]
         for name in SHOWN
     ]  # fmt: skip
     return h(

@@ -23,6 +23,7 @@ from geopandas import GeoDataFrame
 
 from dashboards.components import leader_parts as parts
 from dashboards.components.leader_map import change_classes, hot_classes
+from dashboards.components.leader_table import rank_table
 from dashboards.leader_desk import LeaderFigures
 from dashboards.pages.incidents_layout import city_name
 from dashboards.store import Store
@@ -123,7 +124,7 @@ def report_html(store: Store, figures: LeaderFigures, words: Words) -> str:
     )  # fmt: skip
     sections = [
         parts.headline(told, words), parts.briefing(told, words),
-        _map_section(store, told, words), parts.rank_table(told, words),
+        _map_section(store, told, words), rank_table(told, words),
         parts.indicators(told, words), parts.indicators(told, words, by="department"),
         parts.class_list(told, words), parts.definitions(told, words),
     ]  # fmt: skip
@@ -190,7 +191,7 @@ def map_layers(store: Store, figures: LeaderFigures, words: Words) -> list[MapLa
         LegendItem(labels[k], palette[k], "square", int((row == k).sum())) for k in range(6, -1, -1)
     ]
     legend.append(LegendItem(words("leader.map.change.none"), fill, "hatch", int((row < 0).sum())))
-    title = words("leader.map.change.title", level=words(f"level.{view.level}"))
+    title = words("leader.map.change.title", level=parts.level_word(view.level, words))
     change = MapLayer("change", title, "fill", features, tuple(legend), mood="day", opacity=0.85)
     hot = _hot_layer(figures, words)
     lines = boundaries(
@@ -258,7 +259,7 @@ def report_book(target: IO[bytes], store: Store, figures: LeaderFigures, words: 
         for code, name in zip(rows["code"], rows["name"], strict=True)
     ]
     rows["verdict"] = [words(f"leader.verdict.{word}") for word in rows["verdict"]]
-    level = words(f"level.{view.level}")
+    level = parts.level_word(view.level, words)
     columns = (
         ReportColumn("code", words("leader.sheet.code"), width=16),
         ReportColumn("name", level, width=22),
@@ -293,7 +294,7 @@ def _rates_sheet(figures: LeaderFigures, by: str, notes: list[str], words: Words
     rows["indicator"] = [words(f"evaluate.name.{name}") for name in rows["indicator"]]
     rows["reason"] = [words(f"leader.reason.{word}") if word else "" for word in rows["reason"]]
     columns = (
-        ReportColumn("name", words(f"level.{figures.view.level}") if by == "area"
+        ReportColumn("name", parts.level_word(figures.view.level, words) if by == "area"
                      else words("leader.department"), width=22),
         ReportColumn("indicator", words("leader.sheet.indicator"), width=18),
         ReportColumn("numerator", words("leader.sheet.numerator"), "count"),
@@ -305,7 +306,7 @@ def _rates_sheet(figures: LeaderFigures, by: str, notes: list[str], words: Words
         ReportColumn("rank", words("leader.col.rank"), "count"),
         ReportColumn("reason", words("leader.sheet.reason"), width=28),
     )  # fmt: skip
-    title = words(f"leader.indicators.{by}", level=words(f"level.{figures.view.level}"))
+    title = words(f"leader.indicators.{by}", level=parts.level_word(figures.view.level, words))
     return ReportSheet(title, notes, columns, rows, frozen=2)
 
 

@@ -121,7 +121,7 @@ def test_the_briefing_says_what_got_worse_where_since_when_and_what(client: Flas
     body = view(client)
     brief = text(body["html"]["brief"])
     assert "东街街道" in brief
-    assert "自 2026-1" in brief  # a day of October or November
+    assert "自 2026年1" in brief  # a day of October or November
     assert "暴露垃圾" in brief
     assert "明显上升" in body["html"]["table"]
     assert body["maps"]["change"]["note"].startswith("1 个明显上升，0 个明显下降")
@@ -202,6 +202,38 @@ def test_everything_that_figures_can_say_has_words() -> None:
     assert set(SHOWN) <= set(INDICATORS)
 
 
+def test_each_unit_has_its_patrols_of_today_and_who_answers(client: FlaskClient) -> None:
+    table = view(client)["html"]["table"]
+    heads = re.findall(r'scope="col"[^>]*>([^<]+)<', table)
+    assert heads[-4:-1] == ["今日轮次", "今日覆盖", "责任人"]
+    rows = re.findall(r"<tr[^>]*>.*?</tr>", table)
+    cells = {len(re.findall(r"<t[dh]", row)) for row in rows if "data-code" in row}
+    assert cells == {len(heads)}
+
+
+@pytest.mark.parametrize(
+    ("query", "word"),
+    [
+        ("class=E9999", "no class E9999"), ("kind=week&day=0001-01-01", "out of reach"),
+        ("day=9999-12-31", "out of reach"), ("area=zz", "no division zz"),
+        ("kind=span&day=2026-05-02&last=2026-05-01", "swap the dates"),
+        ("kind=span&day=1980-05-02&last=2026-05-01", "ten years"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_told_is_one_sentence(client: FlaskClient, query: str, word: str) -> None:
+    answer = client.get(f"/leader/view?lang=zh&{query}")
+    assert answer.status_code == 400
+    assert word in answer.get_json()["error"]
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_a_period_that_has_not_begun_tells_no_change(client: FlaskClient, language: str) -> None:
+    html = client.get(f"/leader/view?lang={language}&day=2031-01-01").get_json()["html"]
+    assert ("还没有开始" if language == "zh" else "has not begun") in html["head"]
+    assert ("无法判断哪里变差" if language == "zh" else "Too few records") in html["brief"]
+    assert "%" not in text(html["table"])
+
+
 # --- the file -------------------------------------------------------------------------------------
 
 
@@ -262,7 +294,8 @@ def test_the_command_writes_the_same_report(city: Workspace, tmp_path: Path, dra
     [
         ({"--from": "2026-12-01"}, "before it begins"), ({"--to": "soon"}, "write a date"),
         ({"--out": "x.doc"}, "end it in"), ({"--level": "nation"}, "no level"),
-        ({"--area": "X"}, "no division X"), ({"--at": "2026-11-21"}, "zone"),
+        ({"--area": "X"}, "no division X"), ({"--class": "E9999"}, "no class"),
+        ({"--from": "0001-01-01"}, "out of reach"), ({"--at": "2026-11-21"}, "zone"),
     ],
 )  # fmt: skip
 def test_a_wrong_option_is_one_line(

@@ -15,7 +15,7 @@ from geo.compare import Boundary
 from geo.deadlines import CHINA
 from geo.errors import CodeError, InputError
 from geo.io.case_columns import CaseColumns, case_columns
-from geo.leader import TREND_WEEKS, LeaderChoice, find_periods, read_view
+from geo.leader import TREND_WEEKS, EmptyCityError, LeaderChoice, find_periods, read_view
 
 NOW = datetime(2026, 11, 21, 4, tzinfo=UTC)
 ZONE = ZoneInfo("Asia/Shanghai")
@@ -146,3 +146,32 @@ def test_a_city_of_one_grid_has_one_row() -> None:
     view = read_view(cases_at([0.5, 9.0], [2, 2]), one, LeaderChoice(), at=NOW, calendar=CHINA)
     assert (view.level, list(view.units.index)) == ("grid", ["A1"])
     assert view.total["now"] == 2
+
+
+def test_a_unit_without_records_has_no_rank_and_the_total_has_its_rate() -> None:
+    cases = cases_at([0.5] * 9, [3] * 9)
+    past = read_view(cases, boundary(), LeaderChoice("month", date(2024, 5, 1)), at=NOW,
+                     calendar=CHINA)  # fmt: skip
+    assert past.units["rank"].isna().all()
+    view = read_view(cases, boundary(), LeaderChoice(), at=NOW, calendar=CHINA)
+    assert view.total["households"] == 1000
+    assert view.total["per_1000_now"] == pytest.approx(9.0)
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [
+        LeaderChoice("week", date(1, 1, 1)), LeaderChoice("month", date(9999, 12, 31)),
+        LeaderChoice("span", date(1980, 1, 1), date(2026, 1, 1)),
+    ],
+)  # fmt: skip
+def test_days_beyond_all_reach_are_refused(choice: LeaderChoice) -> None:
+    with pytest.raises(InputError, match="out of reach|ten years"):
+        find_periods(choice, ZONE, NOW)
+
+
+def test_a_city_without_anything_says_so() -> None:
+    ground = boundary()
+    nothing = Boundary(ground.grids.iloc[:0], None)
+    with pytest.raises(EmptyCityError, match="import them first"):
+        read_view(cases_at([0.5], [2]), nothing, LeaderChoice(), at=NOW, calendar=CHINA)
