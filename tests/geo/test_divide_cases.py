@@ -63,7 +63,8 @@ def test_s_is_divided_as_well_as_can_be_and_says_that_it_is(cases, tmp_path, cap
     assert len(said["oversize"]) == 25
     told = capsys.readouterr().out
     assert "25 units hold more than 300 and stand alone" in told
-    assert "out by 9 (proven) because of" in told
+    assert "cannot be in band because of" in told
+    assert "out by 9, proven least" in told
 
 
 def test_l_has_one_grid_out_of_the_band_after_a_short_search(cases, tmp_path):
