@@ -53,6 +53,13 @@ def change_text(row: pd.Series, words: Words, prefix: str = "") -> str:
     return percent(row[f"{prefix}change"], words)
 
 
+def expected_text(row: pd.Series, words: Words) -> str:
+    """Cases of the other period in the days of this one; none where its records are missing."""
+    if row["verdict"] == "unknown" and row["expected"] == 0:
+        return words("none")
+    return words.number(row["expected"])
+
+
 def day_text(day: date, words: Words) -> str:
     """2026年11月21日, or 2026-11-21."""
     return words("leader.day", year=day.year, month=day.month, day=day.day)
@@ -105,7 +112,7 @@ def headline(figures: LeaderFigures, words: Words) -> Markup:
     rates = _whole_rates(figures)
     cards = [
         _card(words("leader.card.reported"), words.number(total["now"]),
-              words("leader.card.expected", n=words.number(total["expected"]), against=against)),
+              words("leader.card.expected", n=expected_text(total, words), against=against)),
         _card(words("leader.card.change"), change_text(total, words),
               interval_text(total, words), total["verdict"]),
         _card(words("leader.card.open"), words.number(total["open"]),
@@ -276,6 +283,10 @@ def indicators(figures: LeaderFigures, words: Words, *, by: str = "area") -> Mar
     names = [name for name in SHOWN if by in INDICATORS[name].objects]
     codes = list(figures.view.units.index) if by == "area" else list(found.scores.index)
     codes = [code for code in codes if code in found.scores.index and code not in BESIDE]
+    # Who had no case to judge is counted and not listed: a table of dashes tells nothing.
+    told = found.table["value"].unstack().reindex(columns=names).notna().any(axis=1)
+    left = [code for code in codes if not told[code]]
+    codes = [code for code in codes if told[code]]
     order = found.scores.loc[codes].sort_values("rank", na_position="last", kind="stable").index
     head = [h("th", words("leader.col.rank"), scope="col"),
             h("th", level_word(figures.view.level, words) if by == "area"
@@ -302,6 +313,8 @@ def indicators(figures: LeaderFigures, words: Words, *, by: str = "area") -> Mar
                    h("thead", h("tr", head)), h("tbody", rows), class_="ld-table"),
           class_="ld-wide", tabindex="0", role="region", aria_label=title)
         if rows else h("p", words("leader.indicators.none"), class_="ld-empty"),
+        h("p", words("leader.indicators.left", n=words.number(len(left))), class_="ld-note")
+        if rows and left else None,
         id=f"leader-{by}",
     )  # fmt: skip
 

@@ -16,6 +16,7 @@ from dashboards.components.leader_parts import (
     MARKS,
     change_text,
     compared,
+    expected_text,
     interval_text,
     level_word,
     percent,
@@ -56,16 +57,18 @@ def rank_table(figures: LeaderFigures, words: Words) -> Markup:
         for k, name in enumerate(BESIDE)
         if view.beside.loc[name, ["now", "then"]].sum() > 0
     ]  # fmt: skip
+    title = words("leader.table.title", level=level_word(view.level, words))
     return h(
         "section",
-        h("h2", words("leader.table.title", level=level_word(view.level, words))),
-        h("table",
+        h("h2", title),
+        h("div", h("table",
           h("caption", compared(view.comparison.now, view.comparison.then, words)),
           h("thead", h("tr", [h("th", text, scope="col", class_=f"c-{name}")
                               for name, text in heads])),
           h("tbody", rows),
           h("tfoot", beside, _total_row(view, words)),
           class_="ld-table"),
+          class_="ld-wide", tabindex="0", role="region", aria_label=title),
         id="leader-table",
     )  # fmt: skip
 
@@ -108,7 +111,7 @@ def _figures(row: pd.Series, words: Words) -> list[Markup]:
     other = str(row["other_verdict"])
     return [
         h("td", words.number(row["now"]), class_="n"),
-        h("td", words.number(row["expected"]), class_="n"),
+        h("td", expected_text(row, words), class_="n"),
         h("td", h("span", change_text(row, words)),
           "" if row["verdict"] == "unknown"
           else interval(row["low"], row["change"], row["high"]),
