@@ -159,7 +159,12 @@ class LeaderDesk:
         level = view.level.replace("zones:", "zone:")
         if level not in (*snapshot.levels, *(f"zone:{kind}" for kind in snapshot.zone_kinds)):
             return pd.DataFrame(columns=list(PATROL), index=view.units.index)
-        return snapshot.table(level).reindex(columns=list(PATROL), index=view.units.index)
+        found = snapshot.table(level).reindex(columns=list(PATROL), index=view.units.index)
+        if level in snapshot.levels:
+            # The snapshot of a report has no names, and the chains always have.
+            names = self._store.chains.table([str(code) for code in found.index], at=view.at)
+            found["person"] = names[level].to_numpy(dtype=object)
+        return found
 
     def _check_classes(self, choice: LeaderChoice, cases: CaseColumns) -> None:
         """Refuse a class that neither the tables of classes nor any case of this city has."""
