@@ -9,16 +9,16 @@ from __future__ import annotations
 
 from typing import Any
 
-import dash
 from dash import html
 
 from dashboards.components.city_map import MAP_CONFIG, city_map, map_config
 from dashboards.components.marks import attrs
+from dashboards.components.page_nav import day_header
 from dashboards.components.planner_divide import build_divide_panel
 from dashboards.components.planner_impact import build_impact_panel
 from dashboards.components.planner_versions import build_versions_panel
 from dashboards.figures import Snapshot
-from dashboards.pages.incidents_layout import city_name, in_mantine, page_header
+from dashboards.pages.incidents_layout import city_name, in_mantine
 from dashboards.store import Store
 from dashboards.words import Words
 from geo.incidents import ROLES
@@ -105,7 +105,7 @@ def planner_frame(
     page = html.Div(
         [
             html.A(words("planner.skip"), href="#plan-map", className="skip"),
-            _header(store, snapshot, words),
+            day_header(store, snapshot, words, "planner"),
             _bar(words),
             html.Main(
                 [
@@ -128,28 +128,6 @@ def planner_frame(
         lang="zh-CN" if words.language == "zh" else "en",
     )
     return in_mantine(page)
-
-
-def _header(store: Store, snapshot: Snapshot, words: Words) -> html.Header:
-    """The head of `/incidents` with this page marked among the others."""
-    header = page_header(store, snapshot, words)
-    header.children = [
-        _nav(words) if isinstance(part, html.Nav) else part for part in header.children
-    ]
-    return header
-
-
-def _nav(words: Words) -> html.Nav:
-    pages = [page for page in dash.page_registry.values() if words.has(f"page.{page['name']}")]
-    links = [
-        html.A(
-            words(f"page.{page['name']}"),
-            href=page["path"],
-            **attrs({"aria-current": "page"} if page["name"] == "planner" else {}),
-        )
-        for page in pages
-    ]
-    return html.Nav(links, className="inc-nav", **attrs({"aria-label": words("nav")}))
 
 
 def _bar(words: Words) -> html.Div:
