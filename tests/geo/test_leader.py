@@ -166,7 +166,7 @@ def test_a_unit_without_records_has_no_rank_and_the_total_has_its_rate() -> None
     ],
 )  # fmt: skip
 def test_days_beyond_all_reach_are_refused(choice: LeaderChoice) -> None:
-    with pytest.raises(InputError, match="out of reach|ten years"):
+    with pytest.raises(InputError, match=r"out of reach|ten years"):
         find_periods(choice, ZONE, NOW)
 
 
