@@ -27,6 +27,7 @@ from geo.compare import Against, PeriodKind, find_period, period_before
 from geo.errors import CodeError, InputError, WanggeError
 from geo.io.evaluation import case_ids
 from geo.leader import EmptyCityError, LeaderChoice
+from layers.colours import diverging
 
 LEADER = "wangge-leader"
 """Where the server keeps its `LeaderDesk`."""
@@ -164,6 +165,7 @@ def view_json(store: Store, figures: LeaderFigures, words: Words) -> dict[str, A
         "to": now.end_s,
         "then": [view.comparison.then.begin_s, view.comparison.then.end_s],
         "at": f"{view.at:%H:%M}",
+        "night": dict(zip(diverging("day", 7), diverging("night", 7), strict=True)),
         "maps": {
             "change": change_map(figures, store.snapshot(), words),
             "hot": hot_map(figures, store.snapshot(), words),

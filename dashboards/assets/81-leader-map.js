@@ -8,9 +8,11 @@
   const modes = (l.modes = l.modes || {});
   const names = ["change", "hot", "heat"];
 
+  /* Each colour of the day has one of the night, which stands out from a dark map. */
+  const colour = (day) => (w.cases.kept("night") === true && l.view && l.view.night[day]) || day;
   function dress(element) {
     // Colours of the legend come as data: the page's policy allows no style in markup.
-    for (const swatch of element.querySelectorAll("[data-colour]")) swatch.style.background = swatch.dataset.colour;
+    for (const swatch of element.querySelectorAll("[data-colour]")) swatch.style.background = colour(swatch.dataset.colour);
   }
   l.tell = function (title, note, legend) {
     by("map-title").textContent = title;
@@ -25,7 +27,7 @@
     modes[name] = {
       show(view) {
         const map = view.maps[name];
-        w.map.shade(map.spec);
+        w.map.shade({ ...map.spec, palette: map.spec.palette.map(colour) });
         l.tell(map.title, map.note, map.legend);
       },
       hide() {},

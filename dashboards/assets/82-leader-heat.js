@@ -93,6 +93,34 @@
     map.addLayer({ id: HEX, type: "fill", source: HEX, paint: { "fill-color": steps, "fill-opacity": ["case", ["get", "unsure"], 0.35, 0.8], "fill-outline-color": w.colour("panel") } }, "over-data");
   }
 
+  /* Whole grids by their own cases: no kernel reaches over a border. Too few cases: hatched. */
+  async function grids() {
+    const found = await c.get("/heat/grids.json", query());
+    const units = await w.map.units("grid");
+    if (!found.ok || state.surface !== "grid" || l.mode() !== "heat") return;
+    const scale = state.told.legend;
+    const column = found.body[state.measure === "households" ? "per_1000" : "per_km2"];
+    const rows = [], classes = [], values = [];
+    found.body.ids.forEach((id, k) => {
+      const unit = units.get(id);
+      const value = column[k];
+      const at = scale.starts.filter((start) => value >= start).length - 1;
+      if (!unit || (at < 0 && value !== null && !found.body.unsure[k])) return;
+      rows.push(unit.row);
+      classes.push(value === null || found.body.unsure[k] ? -1 : at);
+      values.push(value === null ? NaN : value);
+    });
+    shade(rows, classes, values, scale.colours);
+  }
+  function shade(rows, classes, values, palette) {
+    const pack = (dtype, numbers) => ({ dtype, bdata: window.btoa(Array.from(new Uint8Array(numbers.buffer), (byte) => String.fromCharCode(byte)).join("")) });
+    w.map.shade({
+      level: "grid", scope: null, palette, labels: null, figure: words("title." + state.measure),
+      unit: state.told ? words("unit." + state.told.unit) : "",
+      rows: pack("i4", Int32Array.from(rows)), classes: pack("i1", Int8Array.from(classes)), values: pack("f4", Float32Array.from(values)),
+    });
+  }
+
   let timer = 0;
   async function load() {
     window.clearTimeout(timer);
@@ -120,7 +148,13 @@
   }
   function draw() {
     if (!state.told || l.mode() !== "heat") return;
-    if (state.surface === "hex" && state.measure === "km2") {
+    if (state.surface !== "grid") shade([], [], [], []);
+    if (state.surface === "grid" && state.measure !== "effort") {
+      drop(SOURCE);
+      drop(HEX);
+      state.shown = "";
+      grids();
+    } else if (state.surface === "hex" && state.measure === "km2") {
       drop(SOURCE);
       state.shown = "";
       hexagons();
@@ -189,7 +223,7 @@
     const row = c.h("div", { class: "ld-heat" },
       select("measure", ["km2", "households", "effort"].map((name) => [name, words("measure." + name)]), "measure"),
       select("h", ["150", "300", "600", "1000"].map((name) => [name, words("metres", { n: name })]), "bandwidth"),
-      state.measure === "km2" ? select("surface", [["smooth", words("surface.smooth")], ["hex", words("surface.hex")]], "surface") : null,
+      state.measure !== "effort" ? select("surface", ["smooth", ...(state.measure === "km2" ? ["hex"] : []), "grid"].map((name) => [name, words("surface." + name)]), "surface") : null,
       state.measure !== "effort" && state.surface === "smooth" ? select("by", [["", words("by.none")], ...["hour", "weekday", "month"].map((name) => [name, words("by." + name)])], "by") : null);
     const line = frames && state.by
       ? c.h("div", { class: "ld-heat" },
@@ -208,7 +242,7 @@
     show(now) {
       const is_new = view !== now;
       view = now;
-      if (w.s.spec) w.map.shade({ ...w.s.spec, rows: { dtype: "i4", bdata: "" }, classes: { dtype: "i1", bdata: "" }, values: { dtype: "f4", bdata: "" }, labels: null, figure: "heat" });
+      shade([], [], [], []);
       if (is_new || !state.told) load();
       else draw();
     },

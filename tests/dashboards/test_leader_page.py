@@ -403,6 +403,11 @@ def test_the_three_maps_say_in_a_sentence_what_they_show(browser: Browser, addre
         page.select_option("[data-heat=by]", "")
         page.select_option("[data-heat=surface]", "hex")
         until(page, "window.wangge.s.map.getLayer('leader-hex')")
+        page.select_option("[data-heat=surface]", "grid")
+        until(
+            page,
+            "window.wangge.s.values.size === 12 && !window.wangge.s.map.getLayer('leader-hex')",
+        )
         page.click("#leader-map-by [data-map=hot]")
         until(page, "document.querySelector('#leader-legend').textContent.includes('热点')")
         assert not page.evaluate("Boolean(window.wangge.s.map.getLayer('leader-hex'))")
