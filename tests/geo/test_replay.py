@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import shapely
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from geo.errors import ColumnError, InputError
@@ -284,6 +284,10 @@ def slow_pass(
                 a, b = max(min(ends), low), min(max(ends), high)
                 if b > a:
                     spans.append((t0 + a * (t1 - t0), t0 + b * (t1 - t0)))
+        # A fix is a pass by itself, also where the silences beside it are too long for a way.
+        spans += [
+            (t, t) for t, x, y in mine if begin <= t <= end and shapely.contains_xy(area, x, y)
+        ]
         if spans:
             seconds = sum(b - a for a, b in spans)
             told[worker] = (min(a for a, _ in spans), max(b for _, b in spans), seconds)
@@ -295,6 +299,10 @@ CORNERS = st.lists(st.tuples(NUMBERS, NUMBERS), min_size=3, max_size=6, unique=T
 
 @settings(max_examples=150, deadline=None)
 @given(rows=ROWS, corners=CORNERS, begin=st.integers(0, 6000), length=st.integers(10, 6000))
+@example(
+    rows=[("a", 241, 41, 161), ("a", 0, 0, 0), ("a", 542, 14, 52)],
+    corners=[(83, 330), (0, 0), (1, 0)], begin=240, length=303,
+)  # fmt: skip
 def test_who_passed_is_what_shapely_says_step_by_step(
     rows: list[Any], corners: list[tuple[int, int]], begin: int, length: int
 ) -> None:
