@@ -22,7 +22,6 @@ import pandas as pd
 from dashboards.plan_desk import Entry
 from dashboards.store import Store
 from geo.impact import (
-    WEIGHTS,
     BlockFacts,
     Handover,
     Impact,
@@ -173,7 +172,7 @@ class Impacts:
 
     def _tell(self, entry: Entry, known: _Facts, band: tuple[float, float]) -> Told:
         store = self._require()
-        weights = read_weights(getattr(store.settings, "workload_weights", WEIGHTS))
+        weights = read_weights(store.settings.workload_weights)
         plan, base = entry.plan, entry.open.base
         before = known.present or known.facts.first
         rest = set(base.rest_grids(plan)) | set(base.rest_grids(base.first))

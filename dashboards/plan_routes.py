@@ -40,8 +40,6 @@ from geo.plan import RedrawError
 
 MAX_BODY = 6 * 2**20
 """A stroke over every block of a city of 100,000 fits."""
-DEFAULT_BAND = (200, 500)
-"""Households a grid should have: cities ask for 200 to 500; the setting `grid_band` says which."""
 BEGINNINGS = ("present", "division", "copy")
 OCTETS = "application/octet-stream"
 Answer = flask.typing.ResponseReturnValue
@@ -118,8 +116,7 @@ def answered(store: Store) -> Callable[[View], View]:
 
 def band_of(store: Store) -> tuple[int, int]:
     """Households that a grid should have."""
-    low, high = getattr(store.settings, "band", DEFAULT_BAND)
-    return int(low), int(high)
+    return store.settings.band
 
 
 def refusal(error: RedrawError, entry: Entry, words: Words) -> dict[str, Any]:

@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from geo.errors import SettingsError
+from geo.errors import InputError, SettingsError
+from geo.impact import read_weights
 from geo.schema import SPEED_UNITS
 
 PREFIX = "WANGGE_"
@@ -202,6 +203,11 @@ def _require_ranges(settings: Settings) -> None:
         raise SettingsError(f"grid_band is {settings.grid_band!r}: write it as 200-500") from error
     if not 0 <= low < high:
         raise SettingsError(f"grid_band is {settings.grid_band!r}: give the smaller number first")
+    try:
+        read_weights(settings.workload_weights)
+    except InputError as error:
+        told = settings.workload_weights
+        raise SettingsError(f"workload_weights is {told!r}: {error}") from error
     if not settings.host:
         raise SettingsError("host is empty: name an address such as 127.0.0.1")
     try:
