@@ -117,7 +117,8 @@ def test_classes_of_distinct_values_are_about_equal(values):
     sizes = np.bincount(classes.assign(values))
     assert len(classes) == 6
     even = len(values) / 6
-    assert sizes.min() >= 0.5 * even - 1
+    # Both ends of a class may move by 0.35 of its even part, to start at a round number.
+    assert sizes.min() >= 0.3 * even - 1
     assert sizes.max() <= 1.9 * even + 1
 
 
