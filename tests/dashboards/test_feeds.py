@@ -21,6 +21,7 @@ import flask
 import pandas as pd
 import pytest
 import sqlalchemy as sa
+from waitress import wasyncore
 from waitress.server import create_server
 
 from dashboards import feeds
@@ -104,7 +105,10 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         thread.start()
         book = app.server.extensions[INGEST]
         yield Served(listener.getsockname()[1], workspace, book)
-        server.close()
+        # In the server's own thread, or its loop selects on sockets that are gone.
+        server.trigger.pull_trigger(lambda: wasyncore.close_all(server._map))
+        thread.join()
+        server.task_dispatcher.shutdown()
         book.close()
 
 
