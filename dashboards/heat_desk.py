@@ -24,6 +24,7 @@ import pyproj
 from geopandas import GeoDataFrame
 
 from dashboards.store import Store
+from geo.compare import Boundary
 from geo.errors import CoverError, InputError, WanggeError
 from geo.heat import (
     DegreeFinder,
@@ -158,6 +159,14 @@ class HeatDesk:
             return City(mine.stamp, grids[["geometry"]], index, homes, crs)
 
         return self._get(("city", mine.stamp), make, lambda _: 1)
+
+    def boundary(self) -> Boundary:
+        """The boundaries in force now, as comparisons take them."""
+        stamp = self.city().stamp
+        return self._get(
+            ("boundary", stamp), lambda: Boundary(self._store.snapshot().city.grids), lambda _: 1,
+            only="boundary",
+        )  # fmt: skip
 
     def points(self) -> HeatPoints:
         """All cases as points of heat on the boundaries of now."""

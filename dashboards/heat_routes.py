@@ -34,7 +34,7 @@ from geo.heat import (
     read_tile,
     summarise_heat,
 )
-from geo.hotspots import contiguity_weights, count_slices, find_emerging
+from geo.hotspots import RADIUS_M, contiguity_weights, count_slices, find_emerging, list_black_spots
 from layers.colours import Mood
 from layers.heat_image import HeatScale, draw_heat, heat_scale
 from layers.to_geojson import frame_to_geojson
@@ -46,6 +46,9 @@ UNITS = {"km2": "per_km2", "households": "per_1000", "effort": "times"}
 SIZES = (256, 512)
 BANDWIDTHS_M = (50.0, 5000.0)
 MOST_SLICES = 60
+MOST_SPOTS = 200
+RADII_M = (10.0, 500.0)
+HALF_YEAR_DAYS = 182
 _FOR_GOOD = "public, max-age=31536000, immutable"
 _ASK_FIRST = "no-cache"
 _NAMES = (
@@ -293,6 +296,10 @@ def _add_areas(routes: flask.Blueprint, store: Store, desk: HeatDesk) -> None:
         asked = read_asked()
         return _json(_hotspots(store, desk, asked))
 
+    @routes.get("/blackspots.json")
+    def black_spots() -> Answer:
+        return _json(_black_spots(store, desk, read_asked()))
+
 
 def _plain(values: pd.Series) -> list[Any]:
     """Numbers as JSON has them: what is missing or infinite is null."""
@@ -304,9 +311,7 @@ def _plain(values: pd.Series) -> list[Any]:
 
 def _hotspots(store: Store, desk: HeatDesk, asked: Asked) -> dict[str, Any]:
     """Emerging hot spots of the grids by week or day, up to the last day that is over."""
-    step = {"day": 1, "week": 7, "month": 28}.get(flask.request.args.get("slice") or "week")
-    if step is None:
-        raise InputError("slice is unknown: use day, week or month (of four weeks)")
+    step = _slice_days()
     size = int(_number("slices", 26))
     if not 1 <= size <= MOST_SLICES:
         raise InputError(f"slices is {size}: use 1 to {MOST_SLICES}")
@@ -330,6 +335,44 @@ def _hotspots(store: Store, desk: HeatDesk, asked: Asked) -> dict[str, Any]:
         "cases": int(counts.to_numpy().sum()),
         "v": desk.version(asked),
     }
+
+
+def _slice_days() -> int:
+    step = {"day": 1, "week": 7, "month": 28}.get(flask.request.args.get("slice") or "week")
+    if step is None:
+        raise InputError("slice is unknown: use day, week or month (of four weeks)")
+    return step
+
+
+def _black_spots(store: Store, desk: HeatDesk, asked: Asked) -> dict[str, Any]:
+    """Places where cases come back; without a first day, of the last half year."""
+    cases, points, city = desk.cases(), desk.points(), store.snapshot().city
+    last = min(asked.last or _today(store), _today(store))
+    first = min(asked.first or last - timedelta(days=HALF_YEAR_DAYS - 1), last)
+    most, radius = int(_number("most", 20)), _number("radius", RADIUS_M)
+    low, high = RADII_M
+    if not 1 <= most <= MOST_SPOTS:
+        raise InputError(f"most is {most}: use 1 to {MOST_SPOTS}")
+    if not low <= radius <= high:
+        raise InputError(f"radius is {radius:g}: use {low:g} to {high:g} metres")
+    step = _slice_days()
+    found = list_black_spots(
+        cases, desk.boundary(), store.workspace.metric_crs(), zone=store.zone, first=first,
+        last=last, where=_mask(points, desk.choice(asked)), slice_days=step, radius_m=radius,
+        most=most,
+    )  # fmt: skip
+    spots = found.astype(object).to_dict("records")
+    for spot in spots:
+        row = city.position.get(spot["grid_id"] or "")
+        spot["name"] = city.place_names[row] if row is not None else None
+        for name in ("first_day", "last_day"):
+            spot[name] = spot[name].isoformat()
+        for name in ("lon", "lat"):
+            spot[name] = round(spot[name], 6)
+    return {
+        "spots": spots, "found": found.attrs["found"], "radius_m": radius, "slice_days": step,
+        "first": first.isoformat(), "last": last.isoformat(), "v": desk.version(asked),
+    }  # fmt: skip
 
 
 def _mask(points: Any, choice: HeatChoice) -> Any:

@@ -5,6 +5,8 @@ Public names are handed on by `geo.hotspots`.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -17,6 +19,14 @@ from geo.errors import InputError
 
 AROUND = 10.0
 """The ring around a place reaches to so many times its radius; our assumption."""
+
+_AT_ONCE = 20_000
+"""Circles whose pairs of places are held at once."""
+
+COLUMNS = ("x", "y", "cases", "periods", "first", "last", "longest", "expected", "p")
+_MIDDLE = ("middle_x", "middle_y")
+Floats = npt.NDArray[np.float64]
+Rows = npt.NDArray[np.intp]
 
 
 def find_black_spots(
@@ -59,6 +69,18 @@ def find_black_spots(
     InputError
         If the radius is not positive, or columns are not equally long.
     """
+    found = find_circles(
+        x, y, period, radius_m=radius_m, least_periods=least_periods, least_cases=least_cases,
+        alpha=alpha,
+    )  # fmt: skip
+    return found[list(COLUMNS)]
+
+
+def find_circles(
+    x: npt.ArrayLike, y: npt.ArrayLike, period: npt.ArrayLike, *, radius_m: float,
+    least_periods: int, least_cases: int, alpha: float = 0.05,
+) -> pd.DataFrame:  # fmt: skip
+    """As `find_black_spots`, with `middle_x`, `middle_y` of the circles that were counted."""
     places = np.column_stack([np.asarray(x, np.float64), np.asarray(y, np.float64)])
     when = np.asarray(period)
     if len(when) != len(places):
@@ -70,66 +92,107 @@ def find_black_spots(
             f"least_cases is {least_cases}: one case does not come back, give 2 or more"
         )
     told = np.isfinite(places).all(axis=1)
-    places, when = places[told], when[told]
-    columns = ["x", "y", "cases", "periods", "first", "last", "longest", "expected", "p"]
-    if not len(places):
-        return pd.DataFrame(columns=columns)
-    # To the centimetre: a hotline gives many cases one address, which is one place.
-    spots, of_spot = np.unique(np.round(places, 2), axis=0, return_inverse=True)
-    of_spot = of_spot.ravel()
-    periods, of_period = np.unique(when, return_inverse=True)
-    cube = csr_array((np.ones(len(when)), (of_spot, of_period)), shape=(len(spots), len(periods)))
-    weight = np.asarray(cube.sum(axis=1)).ravel()
-    tree = cKDTree(spots)
-    near = _pairs(tree, radius_m) @ cube
-    cases = np.asarray(near.sum(axis=1)).ravel()
-    kinds = np.diff(csr_array(near).indptr)
-    rows = np.flatnonzero((cases >= least_cases) & (kinds >= least_periods))
+    if not told.any():
+        return pd.DataFrame(columns=[*COLUMNS, *_MIDDLE])
+    spots = _Spots.of(places[told], when[told])
+    cases, periods = spots.around(radius_m)
+    rows = np.flatnonzero((cases >= least_cases) & (periods >= least_periods))
     if not len(rows):
-        return pd.DataFrame(columns=columns)
-    wide = tree.query_ball_point(spots[rows], AROUND * radius_m)
-    ring = np.array([weight[found].sum() for found in wide]) - cases[rows]
-    share = _ring_share(spots, rows, radius_m)
-    expected = ring / share
-    # Given how many there are in circle and ring together, those in the circle are binomial. The
-    # case in the middle is why we look there, so it does not count.
-    p = betainc(cases[rows] - 1, ring + 1, 1 / (1 + share)) * len(spots)
+        return pd.DataFrame(columns=[*COLUMNS, *_MIDDLE])
+    expected, p = _judge(spots, rows, cases[rows], radius_m)
     keep = p <= alpha
     rows, expected, p = rows[keep], expected[keep], p[keep]
-    order = np.lexsort((rows, -cases[rows], -kinds[rows]))
-    chosen = _apart(spots[rows[order]], 2 * radius_m)
-    picked = order[chosen]
+    order = np.lexsort((rows, -cases[rows], -periods[rows]))
+    picked = order[_apart(spots.places[rows[order]], 2 * radius_m)]
     found = [
-        _describe(tree.query_ball_point(spots[rows[k]], radius_m), spots, cube, periods, when)
-        | {"expected": float(expected[k]), "p": float(p[k])}
+        spots.describe(int(rows[k]), radius_m) | {"expected": float(expected[k]), "p": float(p[k])}
         for k in picked
     ]
-    return pd.DataFrame(found, columns=columns)
+    return pd.DataFrame(found, columns=[*COLUMNS, *_MIDDLE])
 
 
-def _pairs(tree: cKDTree, radius_m: float) -> csr_array:
-    pairs = tree.query_pairs(radius_m, output_type="ndarray")
-    size = tree.n
-    one = np.concatenate([pairs[:, 0], pairs[:, 1], np.arange(size)])
-    two = np.concatenate([pairs[:, 1], pairs[:, 0], np.arange(size)])
-    return csr_array((np.ones(len(one)), (one, two)), shape=(size, size))
+@dataclass(frozen=True, eq=False)
+class _Spots:
+    """Places of cases, each once: a hotline gives many cases one address."""
+
+    places: Floats
+    """To the centimetre."""
+    cube: csr_array
+    """Cases by place and period."""
+    periods: npt.NDArray[np.int64]
+    tree: cKDTree
+    every: cKDTree
+    """Of all cases, so that it counts them without naming them."""
+
+    @classmethod
+    def of(cls, cases: Floats, when: npt.NDArray[np.generic]) -> _Spots:
+        centi = np.round(cases, 2)
+        places, of_place = np.unique(centi, axis=0, return_inverse=True)
+        periods, of_period = np.unique(when, return_inverse=True)
+        cube = csr_array(
+            (np.ones(len(when)), (of_place.ravel(), of_period)), shape=(len(places), len(periods))
+        )
+        return cls(places, cube, periods.astype(np.int64), cKDTree(places), cKDTree(centi))
+
+    def around(self, radius_m: float) -> tuple[Floats, npt.NDArray[np.int64]]:
+        """Cases, and periods with one, within a distance of each place."""
+        cases = np.zeros(len(self.places))
+        periods = np.zeros(len(self.places), dtype=np.int64)
+        for begin in range(0, len(self.places), _AT_ONCE):
+            some = slice(begin, begin + _AT_ONCE)
+            near = cKDTree(self.places[some]).query_ball_tree(self.tree, radius_m)
+            sizes = np.array([len(found) for found in near])
+            other = np.concatenate([np.asarray(found, dtype=np.int64) for found in near])
+            start = np.concatenate([[0], np.cumsum(sizes)])
+            pairs = csr_array(
+                (np.ones(len(other)), other, start), shape=(len(near), len(self.places))
+            )
+            sums = csr_array(pairs @ self.cube)
+            cases[some] = np.asarray(sums.sum(axis=1)).ravel()
+            periods[some] = np.diff(sums.indptr)
+        return cases, periods
+
+    def describe(self, row: int, radius_m: float) -> dict[str, float | int]:
+        """What the circle around a place holds."""
+        inside = self.tree.query_ball_point(self.places[row], radius_m)
+        counts = np.asarray(self.cube[inside].sum(axis=0)).ravel()
+        weight = np.asarray(self.cube[inside].sum(axis=1)).ravel()
+        there = self.periods[counts > 0]
+        breaks = np.flatnonzero(np.diff(there) != 1)
+        edges = np.concatenate([[-1], breaks, [len(there) - 1]])
+        x, y = (self.places[inside] * weight[:, None]).sum(axis=0) / weight.sum()
+        return {
+            "middle_x": float(self.places[row, 0]), "middle_y": float(self.places[row, 1]),
+            "x": float(x), "y": float(y), "cases": int(weight.sum()), "periods": len(there),
+            "first": int(there[0]), "last": int(there[-1]), "longest": int(np.diff(edges).max()),
+        }  # fmt: skip
 
 
-def _ring_share(
-    spots: npt.NDArray[np.float64], rows: npt.NDArray[np.intp], radius_m: float
-) -> npt.NDArray[np.float64]:
+def _judge(spots: _Spots, rows: Rows, cases: Floats, radius_m: float) -> tuple[Floats, Floats]:
+    """Cases that the ring around lets expect, and the p of having so many more."""
+    middles = spots.places[rows]
+    wide = spots.every.query_ball_point(middles, AROUND * radius_m, return_length=True)
+    ring = np.asarray(wide, dtype=np.float64) - cases
+    share = _ring_share(spots.places, middles, radius_m)
+    # Given how many there are in circle and ring together, those in the circle are binomial. The
+    # case in the middle is why we look there, so it does not count.
+    p = betainc(cases - 1, ring + 1, 1 / (1 + share)) * len(spots.places)
+    return ring / share, np.asarray(np.minimum(p, 1.0))
+
+
+def _ring_share(places: Floats, middles: Floats, radius_m: float) -> Floats:
     """Area of the ring around each place, as far as there are cases, in circles of a place."""
-    middle = shapely.points(spots[rows])
+    middle = shapely.points(middles)
     ring = shapely.difference(
         shapely.buffer(middle, AROUND * radius_m), shapely.buffer(middle, radius_m)
     )
-    hull = shapely.convex_hull(shapely.multipoints(spots))
+    hull = shapely.convex_hull(shapely.multipoints(places))
     area = shapely.area(shapely.intersection(ring, hull)) / (np.pi * radius_m**2)
     # At least one circle: all cases in one spot have no surroundings to speak of.
     return np.asarray(np.maximum(area, 1.0))
 
 
-def _apart(places: npt.NDArray[np.float64], distance_m: float) -> list[int]:
+def _apart(places: Floats, distance_m: float) -> list[int]:
     """Positions of places in order, each farther than a distance from those before it."""
     tree, taken = cKDTree(places), np.zeros(len(places), dtype=bool)
     chosen = []
@@ -138,19 +201,3 @@ def _apart(places: npt.NDArray[np.float64], distance_m: float) -> list[int]:
             chosen.append(k)
             taken[tree.query_ball_point(places[k], distance_m)] = True
     return chosen
-
-
-def _describe(
-    inside: list[int], spots: npt.NDArray[np.float64], cube: csr_array,
-    periods: npt.NDArray[np.generic], when: npt.NDArray[np.generic],
-) -> dict[str, float | int]:  # fmt: skip
-    counts = np.asarray(cube[inside].sum(axis=0)).ravel()
-    weight = np.asarray(cube[inside].sum(axis=1)).ravel()
-    there = periods[counts > 0].astype(np.int64)
-    breaks = np.flatnonzero(np.diff(there) != 1)
-    edges = np.concatenate([[-1], breaks, [len(there) - 1]])
-    x, y = (spots[inside] * weight[:, None]).sum(axis=0) / weight.sum()
-    return {
-        "x": float(x), "y": float(y), "cases": int(weight.sum()), "periods": len(there),
-        "first": int(there[0]), "last": int(there[-1]), "longest": int(np.diff(edges).max()),
-    }  # fmt: skip

@@ -29,6 +29,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from geo._hotspots_black import RADIUS_M as RADIUS_M
+from geo._hotspots_black import list_black_spots as list_black_spots
 from geo._hotspots_emerging import CLASSES as CLASSES
 from geo._hotspots_emerging import SHARE as SHARE
 from geo._hotspots_emerging import classify as classify

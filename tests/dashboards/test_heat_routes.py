@@ -252,6 +252,20 @@ def test_hot_spots_come_by_grid_and_week(client: Any, drawing: Any) -> None:
     assert client.get("/heat/hotspots.json?slices=900").status_code == 400
 
 
+def test_black_spots_come_with_their_place_and_days(client: Any, drawing: Any) -> None:
+    told = client.get("/heat/blackspots.json?radius=60&class=E0102").json
+    assert (told["slice_days"], told["last"]) == (7, "2026-11-21")
+    assert told["found"] == len(told["spots"]) == 1
+    spot = told["spots"][0]
+    assert (spot["grid_id"], spot["first_day"]) == (drawing.ids[5], "2026-10-30")
+    assert spot["cases"] >= spot["days"] > spot["expected"]
+    assert (spot["lon"], spot["lat"]) == pytest.approx(drawing.middle(5), abs=3e-4)
+    assert not client.get("/heat/blackspots.json?class=E9999").json["spots"]
+    assert not client.get("/heat/blackspots.json?from=2020-01-01&to=2020-02-01").json["spots"]
+    for wrong in ("radius=0", "most=0", "slice=hour", "from=2026-02-01&to=2026-01-01"):
+        assert client.get(f"/heat/blackspots.json?{wrong}").status_code == 400
+
+
 def test_before_the_cases_are_read_the_page_is_told_to_wait(
     workspace: Workspace, drawing: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

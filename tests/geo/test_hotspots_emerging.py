@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import geopandas as gpd
 import numpy as np
 import pandas as pd
+import pyproj
 import pytest
 import shapely
 
+from geo._repeats import is_first_at_place
+from geo.compare import Boundary
 from geo.datum import to_metric
 from geo.errors import InputError
 from geo.hotspots import (
@@ -22,9 +27,11 @@ from geo.hotspots import (
     find_black_spots,
     find_emerging,
     find_hot_spots,
+    list_black_spots,
     measure_g_star,
     permute_g_star,
 )
+from geo.io.case_columns import CaseColumns, case_columns
 
 Bools = np.ndarray
 
@@ -346,6 +353,71 @@ def test_no_cases_give_no_black_spots_and_a_radius_is_asked_for() -> None:
         find_black_spots([1.0], [1.0], [1], radius_m=0)
     with pytest.raises(InputError, match="equally many"):
         find_black_spots([1.0], [1.0], [1, 2], radius_m=10)
+
+
+SPOTS_CRS = pyproj.CRS("EPSG:4547")
+
+
+def spot_cases(rows: list[tuple[float, float, str, str, str]]) -> CaseColumns:
+    """`(east, north of 600 km / 3,390 km in metres, local time, class, stage)`."""
+    x, y, told, code, stage = zip(*rows, strict=True)
+    change = pyproj.Transformer.from_crs(SPOTS_CRS, "EPSG:4326", always_xy=True)
+    lon, lat = change.transform(np.array(x) + 600_000, np.array(y) + 3_390_000)
+    moments = pd.to_datetime(list(told)).tz_localize("Asia/Shanghai").tz_convert("UTC")
+    frame = {"lon": lon, "lat": lat, "reported_at": moments, "class_code": code, "stage": stage}
+    return case_columns(pd.DataFrame(frame))
+
+
+def spot_rows() -> list[tuple[float, float, str, str, str]]:
+    """Scattered cases; one place that comes back on six days, one that calls forty times a night.
+
+    March 2026, weeks back from Sunday the 29th: 23.-29., 16.-22., 9.-15., 2.-8.
+    """
+    rng = np.random.default_rng(2)
+    x, y = rng.uniform(0, 3000, (2, 150))
+    rows = [(a, b, f"2026-03-{2 + k % 28:02} 10:00", "E0102", "closed")
+            for k, (a, b) in enumerate(zip(x, y, strict=True))]  # fmt: skip
+    days = ("03", "04", "10", "17", "18", "26")
+    rows += [(1000, 1000, f"2026-03-{day} 09:00", "E0304", "handling") for day in days]
+    rows += [(1000, 1000, "2026-03-26 09:05", "E0304", "opened")]
+    rows += [(2000, 2000, f"2026-03-12 20:{k:02}", "E0304", "closed") for k in range(40)]
+    return rows
+
+
+def test_the_list_of_black_spots_says_where_how_often_and_what_is_open() -> None:
+    cases = spot_cases(spot_rows())
+    grids = gpd.GeoDataFrame(
+        geometry=[shapely.box(600_000, 3_390_000, 603_000, 3_393_000)], index=["g"], crs=SPOTS_CRS
+    ).to_crs("EPSG:4326")
+    told = {"zone": ZoneInfo("Asia/Shanghai"), "first": date(2026, 3, 2), "last": date(2026, 3, 29)}
+    found = list_black_spots(cases, Boundary(grids), SPOTS_CRS, **told)
+    # Forty calls of one night are one day.
+    assert len(found) == found.attrs["found"] == 1
+    spot = found.iloc[0]
+    assert (spot["days"], spot["periods"], spot["of_periods"], spot["longest"]) == (6, 4, 4, 4)
+    assert (spot["cases"], spot["open"], spot["grid_id"]) == (7, 7, "g")
+    assert (spot["first_day"], spot["last_day"]) == (date(2026, 3, 3), date(2026, 3, 26))
+    assert spot["classes"] == (("E0304", 7),)
+    assert spot["fids"][0] == 157
+    assert spot["p"] < 0.01
+    other = list_black_spots(cases, Boundary(grids), SPOTS_CRS, **told, classes=("E0102",))
+    assert not len(other)
+    assert list(other.columns) == list(found.columns)
+    # A calm month has none, and the middle is told of an area alone.
+    early = told | {"first": date(2026, 2, 1), "last": date(2026, 2, 28)}
+    assert not len(list_black_spots(cases, Boundary(grids), SPOTS_CRS, **early))
+    nowhere = np.zeros(len(cases), dtype=bool)
+    assert not len(list_black_spots(cases, Boundary(grids), SPOTS_CRS, **told, where=nowhere))
+    with pytest.raises(InputError, match="swap the dates"):
+        list_black_spots(cases, Boundary(grids), SPOTS_CRS, **told | {"last": date(2026, 3, 1)})
+
+
+def test_a_place_and_class_counts_once_a_slot_of_time() -> None:
+    lon = np.array([114.0, 114.0, 114.0, 114.001, np.nan, np.nan])
+    lat, code = np.full(6, 30.0), np.array([3, 3, 4, 3, 3, 3], dtype=np.int16)
+    slot = np.zeros(6, dtype=int)
+    assert is_first_at_place(lon, lat, code, slot).tolist() == [True, False, True, True, True, True]
+    assert is_first_at_place(lon, lat, code, np.arange(6)).all()
 
 
 # --- real cities -------------------------------------------------------------------------------
