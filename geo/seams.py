@@ -499,7 +499,9 @@ def _with_neighbours(pieces: Shapes, shapes: Shapes) -> list[_Piece]:
 
 def _shared_m(piece: shapely.Geometry, lines: Shapes) -> NDArray[np.float64]:
     """How long each line runs along the outline of the piece."""
-    near = shapely.buffer(shapely.boundary(piece), 1e-6)
+    # A micrometre gets lost in coordinates of millions of metres: there `buffer` gives next to
+    # nothing.
+    near = shapely.buffer(shapely.boundary(piece), HAIR_M / 10)
     lengths: NDArray[np.float64] = shapely.length(shapely.intersection(lines, near))
     return lengths
 
