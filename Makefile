@@ -10,7 +10,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test install install-test system lint types imports unit bench clean-kernels clean
+.PHONY: help demo test install install-test system lint types imports unit laws bench clean-kernels clean
 
 help: ## say what there is
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 20
@@ -52,6 +52,9 @@ imports: install-test ## dashboards -> layers -> geo
 
 unit: install-test ## pytest: laws, real data, notebooks, real browser; warnings are errors
 	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --durations=15
+
+laws: install-test ## the laws alone, on examples that nobody has tried yet
+	$(BIN)/python -m pytest --hypothesis-profile=draw -m hypothesis --numprocesses=2 --dist=loadfile --quiet
 
 bench: install-test ## the figures of docs/performance.md
 	$(BIN)/python benchmarks/locate.py

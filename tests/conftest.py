@@ -1,4 +1,10 @@
-"""What all tests share: where the real data lies, and small cities that can be drawn."""
+"""What all tests share: where the real data lies, and small cities that can be drawn.
+
+Laws (hypothesis) have two profiles. `repeat`, the usual one, tries the same examples each time, so
+that a run tells of the code and not of luck. `draw` tries new ones, each law `LAW_ROUNDS` times
+over; what it finds is kept in `.hypothesis` and tried first from then on. No law has a deadline or
+minds a slow machine.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +16,37 @@ import geopandas as gpd
 import pytest
 import shapely
 from geopandas import GeoDataFrame
+from hypothesis import HealthCheck, is_hypothesis_test, settings
 
 from geo.io.workspace import Workspace, create_workspace
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+LAW_ROUNDS = int(os.environ.get("LAW_ROUNDS", "5"))
+"""How often the profile `draw` runs a law, each time with examples of its own."""
+
+for _name, _repeats in (("repeat", True), ("draw", False)):
+    settings.register_profile(
+        _name,
+        derandomize=_repeats,
+        deadline=None,
+        print_blob=True,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeat"))
+
+
+@pytest.fixture
+def law_round() -> int:
+    """Which of the rounds of a law this is; nobody asks."""
+    return 0
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Under the profile `draw`, run every law in several rounds."""
+    drawn = settings.get_current_profile_name() == "draw"
+    if drawn and is_hypothesis_test(metafunc.function):
+        metafunc.fixturenames.append("law_round")
+        metafunc.parametrize("law_round", range(LAW_ROUNDS))
 
 
 def _shared_folder(name: str) -> Path:

@@ -332,7 +332,9 @@ def test_a_closed_book_has_written_what_waited_and_takes_no_more(book: FixBook):
 
 
 @settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(
     sent=st.lists(

@@ -15,7 +15,7 @@ from shapely import Polygon
 from geo._locate_exact import side_of_points
 from geo.locate import GridIndex
 
-quick = settings(max_examples=40, deadline=None, derandomize=True, database=None)
+quick = settings(max_examples=40, deadline=None)
 
 
 # The twin: exact and slow, and built on another idea. It steps off the point into each sector.

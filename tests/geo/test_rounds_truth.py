@@ -75,7 +75,7 @@ def test_a_phone_in_a_drawer_is_noticed(big):
 
 
 @settings(
-    max_examples=25, deadline=None, derandomize=True,
+    max_examples=25, deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
 )  # fmt: skip
 @given(

@@ -44,7 +44,6 @@ seeds = st.integers(min_value=0, max_value=2**40)
 few = settings(
     max_examples=8,
     deadline=None,
-    derandomize=True,
     suppress_health_check=list(HealthCheck),
     phases=(Phase.explicit, Phase.generate),
 )

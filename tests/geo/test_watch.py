@@ -324,7 +324,7 @@ def draw(day) -> pd.DataFrame:
 
 
 steady = settings(
-    max_examples=15, deadline=None, derandomize=True,
+    max_examples=15, deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
 )  # fmt: skip
 
