@@ -1,22 +1,22 @@
 """Coverage worked out in the background, kept, and never in the way of a request.
 
-A request says what it looks at and gets at once what is known of it, and how far the rest is. One
-thread works, what was asked last first; what nobody has asked for in WANTED_S is left. An answer is
-looked at again when it is FRESH_S old and somebody looks, made anew only when the tables it came
-from changed, and never so often that more than a tenth of the time goes into it.
+A request says what it looks at and gets at once what is known of it, and how far the rest is; one
+thread works while somebody looks (`dashboards.asked_for`). An answer is looked at again when it is
+FRESH_S old and somebody looks, made anew only when the tables it came from changed, and never so
+often that more than a tenth of the time goes into it.
 """
 
 from __future__ import annotations
 
 import hashlib
 import logging
-import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
+from dashboards.asked_for import AFTER_FAILURE_S, AskedFor
 from dashboards.coverage_ground import (
     WEEK,
     CityGround,
@@ -32,9 +32,6 @@ from dashboards.store import Store
 
 log = logging.getLogger(__name__)
 
-WANTED_S = 15.0
-"""How long a choice stays asked for without being asked again; a page asks every second."""
-
 FRESH_S = 180.0
 """An answer is compared with the tables when it is that old; that often patrols are counted too."""
 
@@ -43,9 +40,6 @@ SHARE = 10.0
 
 KEPT = 8
 """Choices in memory."""
-
-AFTER_FAILURE_S = 30.0
-IDLE_S = 20.0
 
 
 @dataclass(frozen=True)
@@ -101,29 +95,21 @@ class Coverage:
     ) -> None:
         self._store = store
         self._prepare = prepare
-        self._threaded = threaded
         self._tick = tick
         self._known: OrderedDict[Choice, _Known] = OrderedDict()
-        self._wanted: dict[Choice, float] = {}
         self._ground: CityGround | None = None
         self._seen: tuple[str, Seen] | None = None
         self._book = PatrolBook()
-        self._lock = threading.RLock()
-        self._work = threading.Condition(self._lock)
-        self._thread: threading.Thread | None = None
-        self._stopped = False
+        self._asked: AskedFor[Choice] = AskedFor(
+            "wangge-coverage", self._is_due, self._work_on, tick=tick, threaded=threaded
+        )
+        self._lock = self._asked.lock
 
     # --- what pages ask -----------------------------------------------------------------------
 
     def get(self, choice: Choice) -> State:
         """What is known of a choice now; it counts as asked for."""
-        with self._lock:
-            self._wanted[choice] = self._tick()
-        if not self._threaded:
-            while self.step():
-                pass
-        else:
-            self._wake()
+        self._asked.ask([choice])
         with self._lock:
             known = self._known.get(choice)
             if known is None:
@@ -140,22 +126,16 @@ class Coverage:
 
     def stop(self) -> None:
         """End the thread and wait for it."""
-        with self._lock:
-            self._stopped = True
-            self._wanted.clear()
-            self._work.notify_all()
-            thread = self._thread
-        if thread is not None:
-            thread.join()
+        self._asked.stop()
 
     # --- the work -----------------------------------------------------------------------------
 
     def step(self) -> bool:
         """Work out what is asked for most; False if there is nothing to do."""
+        return self._asked.step()
+
+    def _work_on(self, choice: Choice) -> None:
         with self._lock:
-            choice = self._next()
-            if choice is None:
-                return False
             known = self._known.setdefault(choice, _Known())
             self._known.move_to_end(choice)
             while len(self._known) > KEPT:
@@ -171,13 +151,6 @@ class Coverage:
         finally:
             with self._lock:
                 known.progress = None
-        return True
-
-    def _next(self) -> Choice | None:
-        now = self._tick()
-        self._wanted = {c: at for c, at in self._wanted.items() if now - at < WANTED_S}
-        waiting = [choice for choice in self._wanted if self._is_due(choice, now)]
-        return max(waiting, key=lambda choice: self._wanted[choice], default=None)
 
     def _is_due(self, choice: Choice, now: float) -> bool:
         known = self._known.get(choice)
@@ -256,25 +229,3 @@ class Coverage:
         if self._seen is None or self._seen[0] != stamp:
             self._seen = (stamp, read_seen(self._store.workspace, ground.crs, tell))
         return self._seen[1]
-
-    # --- the thread ---------------------------------------------------------------------------
-
-    def _wake(self) -> None:
-        with self._lock:
-            if self._stopped or self._next() is None:
-                return
-            if self._thread is None or not self._thread.is_alive():
-                self._thread = threading.Thread(
-                    target=self._run, name="wangge-coverage", daemon=True
-                )
-                self._thread.start()
-            self._work.notify_all()
-
-    def _run(self) -> None:
-        while True:
-            if self.step():
-                continue
-            with self._lock:
-                if self._stopped or (not self._work.wait(IDLE_S) and self._next() is None):
-                    self._thread = None
-                    return

@@ -108,6 +108,11 @@ class Settings:
     grid_band: str = _setting(
         "200-500", "households that a grid should have, least-most; plans are held against it"
     )
+    plan_four_eyes: bool = _setting(
+        True,
+        "a plan under review is approved by another person than the one who submitted it, told"
+        " apart by name; off where a city has one planner",
+    )
     workload_weights: str = _setting(
         "households=0.4,incidents=0.3,patrol_m=0.2,assets=0.1",
         "share of each figure in the workload index of a grid",

@@ -1,8 +1,7 @@
 """Days of the shift board: judged in the background, kept, and never in the way of a request.
 
 A request says which days it looks at and gets what is known of them at once; what is not known yet
-is judged by one thread, the days asked for last first. A day that nobody has asked for in WANTED_S
-is not judged any more, so a page that goes away, or says stop, ends its work.
+is judged by one thread while somebody looks (`dashboards.asked_for`).
 
 A day is judged once for one fingerprint: fixes of the day, borders in force on it, schedule,
 places, posts, and the code that judges. Days that are over are kept in the workspace
@@ -13,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
@@ -24,6 +22,7 @@ from datetime import time as clock_time
 import numpy as np
 import pandas as pd
 
+from dashboards.asked_for import AFTER_FAILURE_S, AskedFor
 from dashboards.city import City, read_city
 from dashboards.memo import Memo
 from dashboards.shift_judge import ShiftGround, judge_day, read_shift_ground
@@ -35,21 +34,12 @@ from geo.shifts import COMING
 
 log = logging.getLogger(__name__)
 
-WANTED_S = 15.0
-"""How long a day stays asked for without being asked again; a page asks every second or two."""
-
 TODAY_S = 30.0
 """Today is judged again when it is that old and somebody looks, and not more often than a fifth of
 the time goes into it."""
 
 KEPT_DAYS = 70
 """Days in memory: two months, the one that is looked at and the one before."""
-
-AFTER_FAILURE_S = 30.0
-"""A day that could not be judged is left for so long."""
-
-IDLE_S = 20.0
-"""The thread ends when there was nothing to do for so long."""
 
 TABLES = ("rounds", "workers", "places")
 
@@ -132,17 +122,15 @@ class ShiftDays:
         self, store: Store, *, threaded: bool = True, tick: Callable[[], float] = time.monotonic
     ) -> None:
         self._store = store
-        self._threaded = threaded
         self._tick = tick
         self._prints = Prints(store)
         self._known: OrderedDict[date, _Known] = OrderedDict()
-        self._wanted: dict[date, float] = {}
         self._pace = _Pace()
         self._grounds: OrderedDict[str, ShiftGround | None] = OrderedDict()
-        self._lock = threading.RLock()
-        self._work = threading.Condition(self._lock)
-        self._thread: threading.Thread | None = None
-        self._stopped = False
+        self._asked: AskedFor[date] = AskedFor(
+            "wangge-shifts", self._is_due, self._work_on, tick=tick, threaded=threaded
+        )
+        self._lock = self._asked.lock
 
     # --- what pages ask ------------------------------------------------------------------------
 
@@ -153,18 +141,9 @@ class ShiftDays:
     def days(self, days: Iterable[date]) -> dict[date, ShiftDay | None]:
         """What is known of days now; those that are missing or old are judged, the first first."""
         asked = list(days)
+        self._asked.ask(asked)
         with self._lock:
-            now = self._tick()
-            for number, day in enumerate(asked):
-                # A little later for each, so that they are taken in their order.
-                self._wanted[day] = now - number * 1e-6
-            self._forget_old(now)
-        if not self._threaded:
-            while self.step():
-                pass
-        else:
-            self._wake()
-        with self._lock:
+            self._forget_old()
             return {day: self._board(day) for day in asked}
 
     def progress(self, days: Iterable[date]) -> Progress:
@@ -180,9 +159,7 @@ class ShiftDays:
 
     def cancel(self, days: Iterable[date]) -> None:
         """Nobody waits for these days any more; one that is being judged is still finished."""
-        with self._lock:
-            for day in days:
-                self._wanted.pop(day, None)
+        self._asked.cancel(days)
 
     def has_fixes(self, day: date) -> bool:
         """Whether any fix of a day is stored."""
@@ -195,22 +172,16 @@ class ShiftDays:
 
     def stop(self) -> None:
         """End the thread and wait for it."""
-        with self._lock:
-            self._stopped = True
-            self._wanted.clear()
-            self._work.notify_all()
-            thread = self._thread
-        if thread is not None:
-            thread.join()
+        self._asked.stop()
 
     # --- the work ------------------------------------------------------------------------------
 
     def step(self) -> bool:
         """Judge the day that is asked for most; False if there is none to judge."""
+        return self._asked.step()
+
+    def _work_on(self, day: date) -> None:
         with self._lock:
-            day = self._next()
-            if day is None:
-                return False
             known = self._known.setdefault(day, _Known())
         try:
             self._judge(day, known)
@@ -218,14 +189,6 @@ class ShiftDays:
         except Exception as error:
             log.exception("%s: the rounds of the day could not be judged", day)
             known.failed, known.trouble = self._tick(), str(error)
-        return True
-
-    def _next(self) -> date | None:
-        """Of the days asked for that are missing or old the one that was asked for last."""
-        now = self._tick()
-        self._wanted = {d: at for d, at in self._wanted.items() if now - at < WANTED_S}
-        waiting = [day for day in self._wanted if self._is_due(day, now)]
-        return max(waiting, key=lambda day: self._wanted[day], default=None)
 
     def _is_due(self, day: date, now: float) -> bool:
         known = self._known.get(day)
@@ -336,30 +299,10 @@ class ShiftDays:
         known = self._known.get(day)
         return None if known is None else known.board
 
-    def _forget_old(self, now: float) -> None:
-        spare = [day for day in self._known if now - self._wanted.get(day, -1e9) >= WANTED_S]
+    def _forget_old(self) -> None:
+        spare = [day for day in self._known if not self._asked.is_wanted(day)]
         for day in spare[: max(0, len(self._known) - KEPT_DAYS)]:
             del self._known[day]
-
-    # --- the thread ----------------------------------------------------------------------------
-
-    def _wake(self) -> None:
-        with self._lock:
-            if self._stopped or self._next() is None:
-                return
-            if self._thread is None or not self._thread.is_alive():
-                self._thread = threading.Thread(target=self._run, name="wangge-shifts", daemon=True)
-                self._thread.start()
-            self._work.notify_all()
-
-    def _run(self) -> None:
-        while True:
-            if self.step():
-                continue
-            with self._lock:
-                if self._stopped or (not self._work.wait(IDLE_S) and self._next() is None):
-                    self._thread = None
-                    return
 
 
 def _tables(judged: Judged | None) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:

@@ -10,16 +10,38 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import dash
 import flask
 from dash import Dash, html
+
+from dashboards.store import Store
+from dashboards.words import Words
 
 Layout = Callable[..., Any]
 _EXTENSION = "wangge-layouts"
 
 
-def add_layout(app: Dash, name: str, layout: Layout) -> Layout:
-    """Keep the layout of a page with its app; returns the one to register with dash."""
-    app.server.extensions.setdefault(_EXTENSION, {})[name] = layout
+def add_page(
+    app: Dash,
+    store: Store,
+    name: str,
+    path: str,
+    *,
+    title: str,
+    build: Callable[[Store, dict[str, str]], Any],
+) -> None:
+    """Add a page to an app; its content is built for each address.
+
+    Parameters
+    ----------
+    name
+        Of the page, the same in all apps of a process.
+    title
+        Key of the title in the catalogue, which may leave room for the city's name.
+    build
+        Gives the page for a store and what the address says after its question mark.
+    """
+    app.server.extensions.setdefault(_EXTENSION, {})[name] = lambda **query: build(store, query)
 
     def show(**query: str) -> Any:
         if not flask.has_app_context():
@@ -27,4 +49,10 @@ def add_layout(app: Dash, name: str, layout: Layout) -> Layout:
         layouts: dict[str, Layout] = flask.current_app.extensions[_EXTENSION]
         return layouts[name](**query)
 
-    return show
+    dash.register_page(  # type: ignore[no-untyped-call]
+        name,
+        path=path,
+        name=name,
+        title=Words(store.settings.language)(title, city=""),
+        layout=show,
+    )

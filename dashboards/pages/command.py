@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import dash
 from dash import ClientsideFunction, Dash, Input, Output, State, no_update
 
 from dashboards.choice import FIGURES, read_choice
@@ -33,7 +32,7 @@ from dashboards.components.map_spec import build_legend
 from dashboards.components.one_click import register_card
 from dashboards.components.page_head import FRESH, freshness, register_head
 from dashboards.components.table_twin import build_table
-from dashboards.pages import add_layout
+from dashboards.pages import add_page
 from dashboards.pages.command_ids import (
     ALARMS,
     BARS,
@@ -79,16 +78,12 @@ PATH = "/command"
 
 def register(app: Dash, store: Store) -> None:
     """Add the page and its callbacks to `app`."""
-
     ready = Ready(store)
 
-    def layout(**query: str) -> Any:
+    def build(store: Store, query: dict[str, str]) -> Any:
         return build_page(store, read_choice(query, store.settings.language), ready)
 
-    title = Words(store.settings.language)("product")
-    dash.register_page(  # type: ignore[no-untyped-call]
-        NAME, path=PATH, name=NAME, title=title, layout=add_layout(app, NAME, layout)
-    )
+    add_page(app, store, NAME, PATH, title="product", build=build)
     register_city_map(app, store)
     register_head(app)
     register_card(app, store)

@@ -7,18 +7,14 @@ form that is being typed in is never drawn anew. The browser's part is assets/5*
 
 from __future__ import annotations
 
-from typing import Any
-
-import dash
 from dash import ClientsideFunction, Dash, Input, Output
 
 from dashboards.components.city_map import MAP_CONFIG, register_city_map
-from dashboards.pages import add_layout
+from dashboards.pages import add_page
 from dashboards.pages.incidents_ids import DONE
 from dashboards.pages.incidents_layout import build_page
 from dashboards.pages.incidents_worker import build_worker_page
 from dashboards.store import Store
-from dashboards.words import Words
 
 NAME = "incidents"
 PATH = "/incidents"
@@ -28,22 +24,8 @@ WORKER_PATH = "/worker"
 
 def register(app: Dash, store: Store) -> None:
     """Add both pages and their callback to `app`."""
-    words = Words(store.settings.language)
-    for name, path, build in (
-        (NAME, PATH, build_page),
-        (WORKER_NAME, WORKER_PATH, build_worker_page),
-    ):
-
-        def layout(build: Any = build, **query: str) -> Any:
-            return build(store, query)
-
-        dash.register_page(  # type: ignore[no-untyped-call]
-            name,
-            path=path,
-            name=name,
-            title=words(f"page.{name}"),
-            layout=add_layout(app, name, layout),
-        )
+    add_page(app, store, NAME, PATH, title="page.incidents", build=build_page)
+    add_page(app, store, WORKER_NAME, WORKER_PATH, title="page.worker", build=build_worker_page)
     register_city_map(app, store)
     app.clientside_callback(  # type: ignore[no-untyped-call]
         ClientsideFunction(namespace="incidents", function_name="begin"),

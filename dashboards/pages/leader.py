@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import dash
 from dash import ClientsideFunction, Dash, Input, Output, html
 
 from dashboards.components.city_map import (
@@ -18,9 +17,9 @@ from dashboards.components.city_map import (
     map_notes,
     register_city_map,
 )
-from dashboards.components.marks import attrs
+from dashboards.components.leader_bar import leader_bar
 from dashboards.components.page_nav import day_header
-from dashboards.pages import add_layout
+from dashboards.pages import add_page
 from dashboards.pages.incidents_layout import city_name, in_mantine, language_of
 from dashboards.store import Store
 from dashboards.words import Words
@@ -32,25 +31,16 @@ NAME = "leader"
 PATH = "/leader"
 PAGE = "leader-page"
 DONE = "leader-done"
-SECTIONS = ("head", "brief", "table", "area", "department", "classes", "definitions")
+LEFT = ("head", "brief", "spots", "table")
+"""Parts beside the map, and those below it over the whole width."""
+BELOW = ("area", "department", "classes", "definitions")
 CHANGE_CLASSES = 7
 """Three below no change, the middle, three above; the map's legend has a word for each."""
 
 
 def register(app: Dash, store: Store) -> None:
     """Add the page to `app`."""
-    words = Words(store.settings.language)
-
-    def layout(**query: str) -> Any:
-        return build_page(store, query)
-
-    dash.register_page(  # type: ignore[no-untyped-call]
-        NAME,
-        path=PATH,
-        name=NAME,
-        title=words("leader.title", city=""),
-        layout=add_layout(app, NAME, layout),
-    )
+    add_page(app, store, NAME, PATH, title="leader.title", build=build_page)
     register_city_map(app, store)
     app.clientside_callback(  # type: ignore[no-untyped-call]
         ClientsideFunction(namespace="leader", function_name="begin"),
@@ -88,15 +78,15 @@ def build_page(store: Store, query: dict[str, str]) -> Any:
         [
             html.A(words("leader.skip"), href="#leader-head", className="skip"),
             day_header(store, snapshot, words, NAME),
-            _bar(words),
+            leader_bar(words),
             html.Main(
                 [
                     html.Div(
-                        [_section(name) for name in SECTIONS[:3]],
+                        [_section(name) for name in LEFT],
                         className="ld-left",
                     ),
                     html.Aside(_map(store, words, config), className="ld-right"),
-                    html.Div([_section(name) for name in SECTIONS[3:]], className="ld-below"),
+                    html.Div([_section(name) for name in BELOW], className="ld-below"),
                 ],
                 className="ld-main",
                 id="leader-main",
@@ -125,75 +115,4 @@ def _map(store: Store, words: Words, config: dict[str, Any]) -> Any:
         top_right=[html.Div(id="leader-map-by", className="cv-views")],
         legend=html.Div(id="leader-legend"),
         notes=map_notes(store, store.snapshot(), words),
-    )
-
-
-def _bar(words: Words) -> html.Div:
-    """Period, comparison, level, way down, and what to take along."""
-
-    def choices(name: str, options: list[tuple[str, str]]) -> html.Div:
-        return html.Div(
-            [
-                html.Button(text, type="button", **attrs({f"data-{name}": value}))
-                for value, text in options
-            ],
-            className="cv-views",
-            role="group",
-            id=f"leader-{name}",
-            **attrs({"aria-label": words(f"leader.bar.{name}")}),
-        )
-
-    def button(name: str, text: str) -> html.Button:
-        return html.Button(
-            text, type="button", className="inc-button", id=f"leader-{name}",
-            **attrs({"aria-label": words(f"leader.bar.{name}")} if len(text) == 1 else {}),
-        )  # fmt: skip
-
-    kinds = [(kind, words(f"leader.kind.{kind}")) for kind in ("week", "month", "quarter", "year")]
-    against = [(one, words(f"leader.against.{one}")) for one in ("last_year", "last_period")]
-    return html.Div(
-        [
-            html.Nav(
-                id="leader-path", className="ld-path", **attrs({"aria-label": words("leader.path")})
-            ),
-            choices("kind", kinds),
-            html.Div(
-                [
-                    button("before", "‹"),
-                    html.Span("", id="leader-period", role="status"),
-                    button("after", "›"),
-                    button("today", words("leader.bar.today")),
-                ],
-                className="ld-step",
-            ),
-            choices("against", against),
-            html.Div(
-                [
-                    html.Span("", id="leader-age", className="ld-age", role="status"),
-                    button("present", words("leader.present")),
-                    button("print", words("leader.print")),
-                    html.Details(
-                        [
-                            html.Summary(words("leader.report"), className="inc-button is-main"),
-                            html.Div(
-                                [
-                                    html.A(
-                                        words(f"leader.report.{kind}"),
-                                        href="#",
-                                        **attrs({"data-report": kind}),
-                                    )
-                                    for kind in ("html", "pdf", "xlsx")
-                                ],
-                                className="ld-menu",
-                            ),
-                        ],
-                        className="ld-report",
-                    ),
-                ],
-                className="ld-tools",
-            ),
-        ],
-        className="ld-bar",
-        role="toolbar",
-        **attrs({"aria-label": words("leader.bar.label")}),
     )

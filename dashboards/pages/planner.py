@@ -9,17 +9,15 @@ from __future__ import annotations
 
 from typing import Any
 
-import dash
 from dash import ClientsideFunction, Dash, Input, Output
 
 from dashboards.components.city_map import map_notes, register_city_map
 from dashboards.components.planner_frame import CONFIG, DONE, planner_config, planner_frame
-from dashboards.pages import add_layout
+from dashboards.pages import add_page
 from dashboards.pages.incidents_layout import language_of
 from dashboards.plan_desk import desk_of
 from dashboards.plan_routes import band_of
 from dashboards.store import Store
-from dashboards.words import Words
 
 NAME = "planner"
 PATH = "/planner"
@@ -27,18 +25,7 @@ PATH = "/planner"
 
 def register(app: Dash, store: Store) -> None:
     """Add the page and the callback that begins it in the browser."""
-    words = Words(store.settings.language)
-
-    def layout(**query: str) -> Any:
-        return build_page(store, query)
-
-    dash.register_page(  # type: ignore[no-untyped-call]
-        NAME,
-        path=PATH,
-        name=NAME,
-        title=words("planner.title", city=""),
-        layout=add_layout(app, NAME, layout),
-    )
+    add_page(app, store, NAME, PATH, title="planner.title", build=build_page)
     register_city_map(app, store)
     app.clientside_callback(  # type: ignore[no-untyped-call]
         ClientsideFunction(namespace="planner", function_name="begin"),

@@ -12,7 +12,6 @@ from dataclasses import asdict, dataclass
 from datetime import date, datetime, time
 from typing import Any
 
-import dash
 from dash import Dash, html
 
 from dashboards.components.city_map import city_map, register_city_map
@@ -22,7 +21,7 @@ from dashboards.components.workers_frame import (
     workers_config,
     workers_frame,
 )
-from dashboards.pages import add_layout
+from dashboards.pages import add_page
 from dashboards.pages.incidents_layout import language_of
 from dashboards.replay_json import days_json
 from dashboards.store import Store
@@ -299,17 +298,6 @@ def _bar(words: Words, choice: Choice) -> html.Section:
 
 def register(app: Dash, store: Store) -> None:
     """Add the page and its callbacks to `app`."""
-
-    def layout(**query: str) -> Any:
-        return build_page(store, query)
-
-    words = Words(store.settings.language)
-    dash.register_page(  # type: ignore[no-untyped-call]
-        NAME,
-        path=PATH,
-        name=NAME,
-        title=words("page.workers"),
-        layout=add_layout(app, NAME, layout),
-    )
+    add_page(app, store, NAME, PATH, title="page.workers", build=build_page)
     register_city_map(app, store)
     register_workers_frame(app)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import dash
 import dash_ag_grid as dag
 from dash import Dash, html
 
@@ -20,7 +19,7 @@ from dashboards.components.workers_frame import (
     workers_config,
     workers_frame,
 )
-from dashboards.pages import add_layout
+from dashboards.pages import add_page
 from dashboards.pages.incidents_layout import _THEME as TABLE_THEME
 from dashboards.pages.incidents_layout import city_name, language_of
 from dashboards.store import Store
@@ -40,18 +39,7 @@ EVIDENCE = "board-evidence"
 
 def register(app: Dash, store: Store) -> None:
     """Add the page to `app`."""
-    words = Words(store.settings.language)
-
-    def layout(**query: str) -> Any:
-        return build_page(store, query)
-
-    dash.register_page(  # type: ignore[no-untyped-call]
-        NAME,
-        path=PATH,
-        name=NAME,
-        title=words("board.page.title", city=""),
-        layout=add_layout(app, NAME, layout),
-    )
+    add_page(app, store, NAME, PATH, title="board.page.title", build=build_page)
     register_workers_frame(app)
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import dash
 import dash_ag_grid as dag
 from dash import Dash, html
 
@@ -23,7 +22,7 @@ from dashboards.components.workers_frame import (
 )
 from dashboards.coverage_make import HISTORY_DAYS, WHATS
 from dashboards.coverage_routes import class_list, distances, read_choice
-from dashboards.pages import add_layout
+from dashboards.pages import add_page
 from dashboards.pages.incidents_layout import _THEME as TABLE_THEME
 from dashboards.pages.incidents_layout import city_name, language_of
 from dashboards.store import Store
@@ -49,18 +48,7 @@ CLASSES = 5
 
 def register(app: Dash, store: Store) -> None:
     """Add the page to `app`."""
-    words = Words(store.settings.language)
-
-    def layout(**query: str) -> Any:
-        return build_page(store, query)
-
-    dash.register_page(  # type: ignore[no-untyped-call]
-        NAME,
-        path=PATH,
-        name=NAME,
-        title=words("coverage.page.title", city=""),
-        layout=add_layout(app, NAME, layout),
-    )
+    add_page(app, store, NAME, PATH, title="coverage.page.title", build=build_page)
     register_city_map(app, store)
     register_workers_frame(app)
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import dash
 from dash import Dash, html
 
 from dashboards.components.workers_frame import (
@@ -16,10 +15,9 @@ from dashboards.components.workers_frame import (
     workers_config,
     workers_frame,
 )
-from dashboards.pages import add_layout
+from dashboards.pages import add_page
 from dashboards.pages.incidents_layout import city_name, language_of
 from dashboards.store import Store
-from dashboards.words import Words
 
 NAME = "workers_sheet"
 PATH = "/workers/sheet"
@@ -29,18 +27,7 @@ SHEET = "sheet-place"
 
 def register(app: Dash, store: Store) -> None:
     """Add the page to `app`."""
-    words = Words(store.settings.language)
-
-    def layout(**query: str) -> Any:
-        return build_page(store, query)
-
-    dash.register_page(  # type: ignore[no-untyped-call]
-        NAME,
-        path=PATH,
-        name=NAME,
-        title=words("sheet.page.title", city=""),
-        layout=add_layout(app, NAME, layout),
-    )
+    add_page(app, store, NAME, PATH, title="sheet.page.title", build=build_page)
     register_workers_frame(app)
 
 

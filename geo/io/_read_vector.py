@@ -3,7 +3,7 @@
 Whole numbers stay whole where some are missing, times come as text with their zone, and a shape
 that cannot be read comes back as missing and marked. The tags of OpenStreetMap that matter here
 (`other_tags`) become columns of their own. A shapefile without a `.cpg`, or with a wrong one, is
-read in the encoding that its text turns out to have.
+read in the encoding that its text turns out to have (`_read_dbf`).
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ import shapely
 from pyogrio.errors import DataLayerError, DataSourceError, FieldError, GeometryError
 
 from geo.errors import InputError
-from geo.io import _read_curves, _read_text
+from geo.io import _read_curves, _read_dbf, _read_text
 from geo.io.read import Source, choose_layers
 
 _OTHER_TAGS = (
@@ -66,7 +67,21 @@ def _read_vector(
     if layer is None and driver == "OSM" and kind in _OSM_LAYERS:
         layer = _OSM_LAYERS[kind]
     for chosen in choose_layers(name, layers, layer, kind):
+        if driver == "ESRI Shapefile":
+            yield _read_shapefile(path, name, chosen, encoding)
+            continue
         yield _read_layer(path, name, chosen, driver, encoding, several=len(layers) > 1)
+
+
+def _read_shapefile(path: Path, name: str, layer: str, encoding: str | None) -> Source:
+    encoding, note = _read_dbf.find_encoding(path, name, encoding)
+    with _read_dbf.whole_names(path) as (whole, cut):
+        source = _read_layer(whole, name, layer, "ESRI Shapefile", encoding, several=False)
+    notes = [note] if note else []
+    if cut:
+        notes.append(f"{name}: names cut by the format: {', '.join(cut.values())}")
+    frame = source.frame.rename(columns=cut)
+    return replace(source, frame=frame, notes=(*notes, *source.notes))
 
 
 def _main_part(path: Path, name: str) -> Path:
@@ -105,9 +120,6 @@ def _read_layer(
     path: Path, name: str, layer: str, driver: str, encoding: str | None, *, several: bool
 ) -> Source:
     notes: list[str] = []
-    if driver == "ESRI Shapefile":
-        encoding, note = _shapefile_encoding(path, name, encoding)
-        notes += [note] if note else []
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
@@ -165,41 +177,6 @@ def _to_pandas(table: pa.Table) -> pd.DataFrame:
             frame[label] = pd.Series(values, index=frame.index, dtype="str")
     frame.columns = _read_text.clean_names(list(frame.columns))
     return frame
-
-
-def _shapefile_encoding(path: Path, name: str, told: str | None) -> tuple[str | None, str]:
-    """The encoding of the attribute table; a note where it had to be found out."""
-    if told is not None:
-        return told, f"{name}: text read as {told}, as told"
-    tables = [p for p in (path.with_suffix(".dbf"), path.with_suffix(".DBF")) if p.exists()]
-    if not tables:
-        return None, ""
-    data = tables[0].read_bytes()
-    start = int.from_bytes(data[8:10], "little") if len(data) > 10 else 0
-    body = data[32:start] + data[start:]
-    if body.isascii():
-        return None, ""
-    found, how = _read_text.detect_encoding(body.replace(b"\x00", b" "))
-    stated = next(
-        (p.read_text("ascii", "ignore").strip() for p in (path.with_suffix(".cpg"),) if p.exists()),
-        "",
-    )
-    if stated and _same_encoding(stated, found):
-        return None, ""
-    if stated and not (how == "" and found == "utf-8") and not _is_utf8(stated):
-        return None, ""
-    if stated:
-        return found, f"{name}: says it is {stated} but its text is {found}"
-    return found, f"{name}: no .cpg, text read as {found} {how}".rstrip()
-
-
-def _is_utf8(stated: str) -> bool:
-    return stated.lower().replace("-", "") in ("utf8", "65001")
-
-
-def _same_encoding(stated: str, found: str) -> bool:
-    low = stated.lower().replace("-", "").replace(" ", "").removeprefix("ansi")
-    return low == found.replace("-", "") or (_is_utf8(stated) and found == "utf-8")
 
 
 def _spread_tags(frame: pd.DataFrame) -> pd.DataFrame:

@@ -32,6 +32,7 @@ from geo.io._field_values import to_degrees as to_degrees
 from geo.io._field_values import to_numbers as to_numbers
 from geo.io._field_values import to_texts as to_texts
 from geo.io._field_values import unguard_formulas as unguard_formulas
+from geo.io._read_dbf import CUT
 from geo.schema import TABLES
 
 PLACE_FIELDS = ("lon", "lat", "wkt", "place")
@@ -261,7 +262,9 @@ def _best_column(
     empty: set[str],
     notes: list[str],
 ) -> str | None:
-    fits = [(name, by_name[name]) for name in names_of(kind, field) if name in by_name]
+    names = names_of(kind, field)
+    fits = [(name, by_name[name]) for name in names if name in by_name]
+    fits += [(name, cut) for name in names if (cut := _cut_columns(name, frame))]
     fallback = None
     for name, columns in fits:
         full = [c for c in columns if c not in empty]
@@ -275,6 +278,12 @@ def _best_column(
             return chosen
         notes.append(f"column {chosen} does not fill {field}: its values are no {field}")
     return fallback
+
+
+def _cut_columns(name: str, frame: pd.DataFrame) -> list[str]:
+    """Columns whose name is the beginning of `name`, cut off by the format of the file."""
+    cut = [str(c) for c in frame.columns if str(c).endswith(CUT)]
+    return [c for c in cut if name.startswith(normalise_name(c))]
 
 
 def _one_of(columns: Sequence[str], frame: pd.DataFrame, field: str) -> str:

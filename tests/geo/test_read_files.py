@@ -19,6 +19,7 @@ import shapely
 from geo.errors import InputError
 from geo.io import _read_pack
 from geo.io._read_curves import straighten
+from geo.io.fields import recognise_fields
 from geo.io.read import Source, choose_layers, read_sources
 
 
@@ -78,6 +79,26 @@ def test_a_shapefile_is_read_in_the_encoding_that_its_text_has(
         for part in tmp_path.glob("a.[!z]*"):
             archive.write(part, f"数据/{part.name}")
     assert only(tmp_path / "a.zip").frame.iloc[:, 1].tolist() == ["东区", "西区"]
+
+
+@pytest.mark.parametrize("cpg", [True, False])
+def test_a_name_that_the_format_cut_within_a_character_is_still_known(
+    tmp_path: Path, layer: gpd.GeoDataFrame, cpg: bool
+) -> None:
+    """街区编号 takes twelve bytes, a shapefile keeps ten: the last character is broken."""
+    named = layer.drop(columns="hh").set_axis(["abcdefghij", "社区", "geometry"], axis=1)
+    pyogrio.write_dataframe(named, tmp_path / "a.shp", encoding="UTF-8")
+    table = (tmp_path / "a.dbf").read_bytes()
+    (tmp_path / "a.dbf").write_bytes(table.replace(b"abcdefghij", "街区编号".encode()[:10]))
+    if not cpg:
+        (tmp_path / "a.cpg").unlink()
+    before = (tmp_path / "a.dbf").read_bytes()
+    source = only(tmp_path / "a.shp")
+    assert list(source.frame.columns) == ["街区编…", "社区"]
+    assert "a.shp: names cut by the format: 街区编…" in source.notes
+    assert recognise_fields("blocks", source.frame).columns["block_id"] == "街区编…"
+    assert len(source.shapes) == len(layer)
+    assert (tmp_path / "a.dbf").read_bytes() == before
 
 
 def test_several_layers_need_a_name_and_are_listed(tmp_path: Path, layer: gpd.GeoDataFrame) -> None:

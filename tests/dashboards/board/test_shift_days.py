@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 import dashboards.shift_days as module
+from dashboards.asked_for import AFTER_FAILURE_S, WANTED_S
 from dashboards.settings import Settings
 from dashboards.shift_days import ShiftDays, strips
 from dashboards.shift_judge import phones_of
@@ -191,14 +192,14 @@ def test_a_day_that_nobody_waits_for_is_not_judged(
     store = Store(city, Settings(), clock=wall)
     days = ShiftDays(store, threaded=True, tick=wall.tick)
     monthful = [patrolled.day - timedelta(days=k) for k in range(5)]
-    days._stopped = True  # no thread: only what is asked for by hand
+    days.stop()  # no thread: only what is asked for by hand
     assert set(days.days(monthful).values()) == {None}
     assert days.progress(monthful).total == 5
     assert days.step()
     assert judged == [patrolled.day]
     days.cancel(monthful[:3])
     assert days.step()
-    wall.wait(module.WANTED_S + 1)
+    wall.wait(WANTED_S + 1)
     assert not days.step()
     assert len(judged) == 2
     assert days.progress(monthful).done == 2
@@ -219,7 +220,7 @@ def test_what_fails_is_told_and_left_for_a_while(
     assert days.day(patrolled.day) is None
     assert len(tried) == 1
     assert days.progress([patrolled.day]).trouble == "the disk is gone"
-    wall.wait(module.AFTER_FAILURE_S + 1)
+    wall.wait(AFTER_FAILURE_S + 1)
     days.day(patrolled.day)
     assert len(tried) == 2
 
