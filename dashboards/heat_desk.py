@@ -40,6 +40,7 @@ from geo.heat import (
     heat_points,
     make_ground,
     rate_by_households,
+    share_households,
     smooth_density,
     smooth_frames,
 )
@@ -191,11 +192,12 @@ class HeatDesk:
         )
 
     def hexagons(self, resolution: int) -> tuple[GeoDataFrame, npt.NDArray[np.int32]]:
-        """Hexagons over the city, and the row of each case's, -1 outside of the grids."""
+        """Hexagons over the city with their `households`, estimated, and the row of each case's, -1
+        outside of the grids."""
         cases, city, points = self.cases(), self.city(), self.points()
         shapes = self._get(
             ("hex", city.stamp, resolution),
-            lambda: find_hexagons(city.grids, resolution),
+            lambda: _hexagons_of(city, resolution),
             lambda frame: 500 * len(frame),
         )
 
@@ -290,6 +292,10 @@ class HeatDesk:
             told = mine or None
         if effort.days:
             asked = replace(asked, first=effort.days[0], last=effort.days[-1], sources=told)
+            numbers = np.array([(day - EPOCH).days for day in effort.days])
+            if len(numbers) <= numbers[-1] - numbers[0]:
+                # Days between without fixes: what was found on them had no effort told.
+                points = points.only(np.isin(points.day, numbers))
         choice = self.choice(asked)
         minutes = _on_cells(effort, ground)
         surface = compare_with_effort(points, ground, minutes, choice)
@@ -387,6 +393,12 @@ class HeatDesk:
             if oldest is None or oldest == keep:
                 return
             del self._kept[oldest]
+
+
+def _hexagons_of(city: City, resolution: int) -> GeoDataFrame:
+    shapes = find_hexagons(city.grids, resolution)
+    homes = share_households(shapes, city.grids, city.households)
+    return shapes.assign(households=homes)
 
 
 def _narrowed(told: N, name: str, value: int) -> N:

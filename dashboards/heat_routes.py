@@ -26,6 +26,7 @@ from dashboards.store import Store
 from geo.errors import InputError
 from geo.heat import (
     KERNELS,
+    LEAST_HOUSEHOLDS,
     MEASURES,
     UNSURE_RSE,
     HeatChoice,
@@ -265,16 +266,23 @@ def _legend(scale: HeatScale) -> dict[str, Any]:
 def _add_areas(routes: flask.Blueprint, store: Store, desk: HeatDesk) -> None:
     @routes.get("/hex.geojson")
     def hexagons() -> Answer:
-        asked = read_asked()
+        asked, points = read_asked(), desk.points()
         shapes, rows = desk.hexagons(int(_number("res", 8)))
-        counts = by_area(count_points(desk.points(), rows, shapes.index, desk.choice(asked)))
+        choice = desk.choice(asked)
+        counts = by_area(count_points(points, rows, shapes.index, choice))
+        # Of a rate what lies in grids whose households are not known is neither above nor below.
+        known = np.append(np.isfinite(desk.city().households), False)[points.grid]
+        above = by_area(count_points(points, np.where(known, rows, -1), shapes.index, choice))
+        homes = shapes["households"].where(shapes["households"] >= LEAST_HOUSEHOLDS)
         table = measure_areas(counts, shapes["area_km2"].clip(lower=1e-9))
         told = shapes[["geometry"]].assign(
             hexagon=shapes.index.astype(str), count=counts, per_km2=table["per_km2"].round(3),
-            unsure=table["unsure"],
+            unsure=table["unsure"], households=homes.round(),
+            per_1000=(above * 1000 / homes).round(3), estimated=homes.notna(),
         )  # fmt: skip
         seen = told[counts.to_numpy() > 0]
-        body = frame_to_geojson(seen, ["hexagon", "count", "per_km2", "unsure"])
+        names = ["hexagon", "count", "per_km2", "unsure", "households", "per_1000", "estimated"]
+        body = frame_to_geojson(seen, names)
         is_same = flask.request.args.get("v") == desk.version(asked)
         return send(pack(body), "application/geo+json", _FOR_GOOD if is_same else _ASK_FIRST)
 

@@ -17,6 +17,8 @@ from geo.datum import to_metric
 from geo.errors import InputError
 from geo.schema import STORAGE_CRS
 
+Rows = npt.NDArray[np.intp]
+
 RESOLUTIONS = range(5, 12)
 MOST_HEXAGONS = 20_000
 """More are neither seen on a screen nor sent to one; our assumption."""
@@ -80,12 +82,52 @@ def find_hexagons(grids: gpd.GeoDataFrame, resolution: int) -> gpd.GeoDataFrame:
     return found.assign(area_km2=_covered_km2(found, grids))
 
 
+def share_households(
+    hexagons: gpd.GeoDataFrame, grids: gpd.GeoDataFrame, households: npt.ArrayLike
+) -> pd.Series:
+    """Estimate the households of hexagons: of each grid's the share of its area that lies in one.
+
+    Areal interpolation (Goodchild & Lam 1980): homes are taken to be spread evenly over a grid,
+    which they are not, so what comes of it is an estimate and is to be marked as such.
+
+    Parameters
+    ----------
+    hexagons, grids
+        In any CRS.
+    households
+        Of each grid, NaN where not known; such a grid gives nothing.
+
+    Returns
+    -------
+    Series
+        By hexagon, missing where no grid tells; in sum those of all grids that hexagons cover.
+    """
+    homes = np.asarray(households, dtype=np.float64)
+    if len(homes) != len(grids):
+        raise InputError(f"households has {len(homes)} numbers for {len(grids)} grids")
+    one, two, pieces, whole = _pieces(hexagons, grids)
+    told = np.isfinite(homes[two]) & (whole[two] > 0)
+    part = homes[two[told]] * pieces[told] / whole[two[told]]
+    total = np.bincount(one[told], weights=part, minlength=len(hexagons))
+    count = np.bincount(one[told], minlength=len(hexagons))
+    return pd.Series(np.where(count > 0, total, np.nan), index=hexagons.index, name="households")
+
+
 def _covered_km2(hexagons: gpd.GeoDataFrame, grids: gpd.GeoDataFrame) -> npt.NDArray[np.float64]:
+    one, _, pieces, _ = _pieces(hexagons, grids)
+    return np.bincount(one, weights=pieces, minlength=len(hexagons)) / 1e6
+
+
+def _pieces(
+    hexagons: gpd.GeoDataFrame, grids: gpd.GeoDataFrame
+) -> tuple[Rows, Rows, npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Where a hexagon and a grid overlap: rows of both, and square metres; those of each grid."""
     if not len(hexagons):
-        return np.empty(0)
+        none = np.empty(0, dtype=np.intp)
+        return none, none, np.empty(0), np.zeros(len(grids))
     crs = to_metric(hexagons).crs
     shapes = hexagons.to_crs(crs).geometry.to_numpy()
     ground = np.array(grids.to_crs(crs).geometry.array, dtype=object)
     one, two = shapely.STRtree(ground).query(shapes, predicate="intersects")
     pieces = shapely.area(shapely.intersection(shapes[one], ground[two]))
-    return np.bincount(one, weights=pieces, minlength=len(shapes)) / 1e6
+    return one, two, pieces, shapely.area(ground)

@@ -48,6 +48,10 @@ class HeatPoints:
         """Bytes of the columns."""
         return sum(column.nbytes for column in self.__dict__.values())
 
+    def only(self, rows: npt.NDArray[np.bool_]) -> HeatPoints:
+        """These points alone."""
+        return HeatPoints(**{name: column[rows] for name, column in self.__dict__.items()})
+
 
 @dataclass(frozen=True)
 class HeatChoice:

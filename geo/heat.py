@@ -40,6 +40,7 @@ from geo._heat_ground import kernel_values as kernel_values
 from geo._heat_ground import make_ground as make_ground
 from geo._heat_hex import find_hexagons as find_hexagons
 from geo._heat_hex import hexagon_size as hexagon_size
+from geo._heat_hex import share_households as share_households
 from geo._heat_points import HeatChoice as HeatChoice
 from geo._heat_points import HeatPoints as HeatPoints
 from geo._heat_points import bin_points as bin_points

@@ -37,6 +37,21 @@ SPARE = 0.02
 Columns = dict[str, npt.NDArray[Any]]
 
 
+class _Codes(dict[object, int]):
+    """The number of each value of a column as it comes; a look-up of a new one makes its number."""
+
+    def __init__(self, known: dict[str, int], grows: bool) -> None:
+        super().__init__()
+        self.known, self.grows = known, grows
+
+    def __missing__(self, value: object) -> int:
+        text = "" if value is None or value != value else str(value)
+        is_told = text and (self.grows or text in self.known)
+        number = self.known.setdefault(text, len(self.known)) if is_told else -1
+        self[value] = number
+        return number
+
+
 class Words:
     """Texts that occur again and again as numbers, in the order in which they were first seen."""
 
@@ -46,24 +61,22 @@ class Words:
             "stage": {word: k for k, word in enumerate(STAGES)},
             "level": {word: k for k, word in enumerate(CASE_LEVELS)},
         }  # fmt: skip
+        self._codes = {
+            name: _Codes(known, name not in ("stage", "level"))
+            for name, known in self._known.items()
+        }
 
     def encode(self, name: str, texts: Sequence[object]) -> npt.NDArray[Any]:
         """The number of each text; -1 for an empty one, and for a stage or level nobody knows."""
-        known = self._known[name]
-        codes, uniques = pd.factorize(np.asarray(texts, dtype=object))
-        grows = name not in ("stage", "level")
-        numbers = np.full(len(uniques) + 1, -1, dtype=np.int64)
-        for k, word in enumerate(uniques):
-            text = str(word)
-            if text and (grows or text in known):
-                numbers[k] = known.setdefault(text, len(known))
+        codes = self._codes[name]
+        numbers = np.fromiter(map(codes.__getitem__, texts), dtype=np.int64, count=len(texts))
         kind = np.dtype(KINDS[name])
-        if len(known) > np.iinfo(kind).max:
+        if len(codes.known) > np.iinfo(kind).max:
             raise InputError(
                 f"incidents have more than {np.iinfo(kind).max} different {name}: map them to"
                 " classes first"
             )
-        found: npt.NDArray[Any] = numbers[codes].astype(kind)
+        found: npt.NDArray[Any] = numbers.astype(kind)
         return found
 
     def told(self, name: str) -> tuple[str, ...]:

@@ -2,12 +2,13 @@
 
 The time to a worker's next fix counts at the place of a fix, unless it is more than MOST_GAP_S: who
 is silent longer is not known to have been there. Days are read one at a time and kept as minutes by
-place of about 50 m and hour, so that weeks of a large city take little.
+place of about 50 m and hour, and their sum is kept, so that months of a large city take little.
 """
 
 from __future__ import annotations
 
 import threading
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
@@ -24,8 +25,15 @@ from geo.io.workspace import Workspace
 MOST_GAP_S = 300.0
 """Our assumption: phones that report every half minute and lose a few."""
 
-MOST_DAYS = 28
-"""Days that are looked at, the newest of those asked for; four weeks have each weekday alike."""
+MOST_DAYS = 366
+"""Days that are looked at, the newest of those asked for: each season once; our assumption. Fewer
+where the kept history (the setting `keep_fixes_days`) reaches less far."""
+
+MOST_ROWS = 8_000_000
+"""Places and hours of single days that are kept, 12 bytes each; sums of days are kept apart."""
+
+SUMS = 3
+"""Sets of days whose sums are kept: those of a page, and of who looks at another period."""
 
 PLACE_DEG = 0.0005
 _ROWS = 400_000
@@ -52,6 +60,15 @@ class _Day:
     minutes: npt.NDArray[np.float32]
 
 
+@dataclass(frozen=True, eq=False)
+class _Sum:
+    """Minutes by place and hour over some days, in order of place and hour."""
+
+    key: npt.NDArray[np.int64]
+    minutes: npt.NDArray[np.float32]
+    days: tuple[date, ...]
+
+
 class EffortBook:
     """Minutes of patrols of a workspace, kept by day. Safe to share between threads."""
 
@@ -59,6 +76,7 @@ class EffortBook:
         self._workspace = workspace
         self._zone = zone
         self._days: dict[date, _Day] = {}
+        self._sums: OrderedDict[tuple[object, ...], _Sum] = OrderedDict()
         self._lock = threading.Lock()
 
     def mark(self, days: list[date]) -> tuple[object, ...]:
@@ -80,24 +98,41 @@ class EffortBook:
         tell: Callable[[float], None] = lambda _: None,
     ) -> Effort:
         """The minutes of some days, and hours of the day; `tell` hears how far it is."""
-        keys, minutes, with_fixes = [], [], []
+        found = self._sum(days, tell)
+        keep = np.isin(found.key % 24, hours) if hours else np.ones(len(found.key), bool)
+        if not keep.any():
+            return Effort(np.empty(0), np.empty(0), np.empty(0), found.days)
+        # Keys are in order, so those of one place follow one another.
+        place = found.key[keep] // 24
+        begins = np.flatnonzero(np.append(True, place[1:] != place[:-1]))
+        total = np.add.reduceat(found.minutes[keep].astype(np.float64), begins)
+        lon, lat = (
+            np.asarray((part + 0.5) * PLACE_DEG - low, dtype=np.float64)
+            for part, low in ((place[begins] // _ROWS, 180), (place[begins] % _ROWS, 90))
+        )
+        return Effort(lon, lat, total, found.days)
+
+    def _sum(self, days: list[date], tell: Callable[[float], None]) -> _Sum:
+        mark = self.mark(days)
+        with self._lock:
+            known = self._sums.get(mark)
+            if known is not None:
+                self._sums.move_to_end(mark)
+                return known
+        key, minutes = np.empty(0, np.int64), np.empty(0, np.float32)
+        with_fixes = []
         for k, day in enumerate(days):
             found = self._read_day(day)
             tell((k + 1) / len(days))
             if len(found.key):
                 with_fixes.append(day)
-                keep = np.isin(found.key % 24, hours) if hours else np.ones(len(found.key), bool)
-                keys.append(found.key[keep] // 24)
-                minutes.append(found.minutes[keep])
-        if not keys:
-            return Effort(np.empty(0), np.empty(0), np.empty(0), ())
-        places, of = np.unique(np.concatenate(keys), return_inverse=True)
-        total = np.bincount(of.ravel(), weights=np.concatenate(minutes)).astype(np.float64)
-        lon, lat = (
-            np.asarray((part + 0.5) * PLACE_DEG - low, dtype=np.float64)
-            for part, low in ((places // _ROWS, 180), (places % _ROWS, 90))
-        )
-        return Effort(lon, lat, total, tuple(with_fixes))
+                key, minutes = _added(key, minutes, found)
+        made = _Sum(key, minutes, tuple(with_fixes))
+        with self._lock:
+            self._sums[mark] = made
+            while len(self._sums) > SUMS:
+                self._sums.popitem(last=False)
+        return made
 
     def _read_day(self, day: date) -> _Day:
         mark = self._day_mark(day)
@@ -112,9 +147,12 @@ class EffortBook:
         fixes = self._workspace.read_fixes(since=since, until=until)
         found = _Day(mark, *_places(fixes, self._zone))
         with self._lock:
+            self._days.pop(day, None)
             self._days[day] = found
-            while len(self._days) > 2 * MOST_DAYS:
-                del self._days[min(self._days)]
+            rows = sum(len(one.key) for one in self._days.values())
+            while rows > MOST_ROWS and len(self._days) > 1:
+                oldest = next(iter(self._days))
+                rows -= len(self._days.pop(oldest).key)
         return found
 
     def _day_mark(self, day: date) -> tuple[object, ...]:
@@ -124,6 +162,18 @@ class EffortBook:
             if part.exists()
         ]
         return (tuple(files), self._workspace.stamp("fixes") if not files else "")
+
+
+def _added(
+    key: npt.NDArray[np.int64], minutes: npt.NDArray[np.float32], day: _Day
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+    """The minutes of one more day; keys in order, each once."""
+    both = np.concatenate([key, day.key])
+    order = np.argsort(both, kind="stable")
+    both = both[order]
+    begins = np.flatnonzero(np.append(True, both[1:] != both[:-1]))
+    told = np.concatenate([minutes, day.minutes]).astype(np.float64)[order]
+    return both[begins], np.add.reduceat(told, begins).astype(np.float32)
 
 
 def _places(

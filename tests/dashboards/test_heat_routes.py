@@ -237,7 +237,11 @@ def test_grids_and_hexagons_add_up_to_the_same_cases(client: Any, drawing: Any) 
         shape for shape in shapes
         if shapely.geometry.shape(shape["geometry"]).contains(shapely.Point(drawing.middle(5)))
     ]  # fmt: skip
-    assert inside[0]["properties"]["count"] > 20
+    told = inside[0]["properties"]
+    assert told["count"] > 20
+    assert told["estimated"] is (told["per_1000"] is not None)
+    homes = told["households"]
+    assert told["per_1000"] == pytest.approx(told["count"] * 1000 / homes, rel=0.5 / homes + 0.01)
     assert client.get("/heat/hex.geojson?res=3").status_code == 400
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from geo.io._heat_effort import MOST_DAYS, MOST_GAP_S, PLACE_DEG, EffortBook
+from geo.io._heat_effort import MOST_GAP_S, PLACE_DEG, EffortBook
 from geo.io.workspace import Workspace
 
 ZONE = ZoneInfo("Asia/Shanghai")
@@ -83,16 +83,40 @@ def test_late_fixes_are_seen_and_days_without_any_are_none(workspace: Workspace)
     assert book.read([day]).minutes.sum() == pytest.approx(1)
 
 
-def test_the_newest_days_are_taken(workspace: Workspace) -> None:
-    for back in range(MOST_DAYS + 6):
-        moment = EIGHT - timedelta(days=back)
-        frame = pd.DataFrame(
-            {"worker_id": "a", "time": pd.DatetimeIndex([moment]), "lon": 114.3, "lat": 30.5}
-        )
-        workspace.seal_fixes(frame, timezone="Asia/Shanghai")
+def fix(workspace: Workspace, back: int, minutes: int = 2) -> None:
+    """One worker at one place, from eight on, some days before the twentieth."""
+    moment = EIGHT - timedelta(days=back)
+    times = [moment + timedelta(minutes=minute) for minute in range(minutes)]
+    frame = pd.DataFrame({"worker_id": "a", "time": times, "lon": 114.3, "lat": 30.5})
+    workspace.seal_fixes(frame, timezone="Asia/Shanghai")
+
+
+def test_the_newest_days_are_taken(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("geo.io._heat_effort.MOST_DAYS", 4)
+    for back in range(6):
+        fix(workspace, back)
     days = EffortBook(workspace, ZONE).days(None, date(2026, 11, 20))
-    assert len(days) == MOST_DAYS
+    assert len(days) == 4
     assert days[-1] == date(2026, 11, 20)
     assert EffortBook(workspace, ZONE).days(date(2026, 11, 19), date(2026, 11, 20)) == [
         date(2026, 11, 19), date(2026, 11, 20),
     ]  # fmt: skip
+
+
+def test_all_kept_history_counts_and_its_sum_is_read_once(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Days 90, 50 and 0 before the last; only two places and hours of single days are kept."""
+    monkeypatch.setattr("geo.io._heat_effort.MOST_ROWS", 2)
+    for back, minutes in ((90, 3), (50, 4), (0, 2)):
+        fix(workspace, back, minutes)
+    book = EffortBook(workspace, ZONE)
+    days = book.days(None, date(2026, 11, 20))
+    assert days[0] == date(2026, 8, 22)
+    told: list[float] = []
+    effort = book.read(days, tell=told.append)
+    assert effort.days == (date(2026, 8, 22), date(2026, 10, 1), date(2026, 11, 20))
+    assert (effort.minutes.tolist(), told[-1]) == ([pytest.approx(2 + 3 + 1)], 1.0)
+    monkeypatch.setattr(workspace, "read_fixes", lambda **_: pytest.fail("read again"))
+    assert book.read(days, (8,)).minutes.sum() == pytest.approx(6)
+    assert book.read(days, (9,)).minutes.sum() == 0

@@ -12,6 +12,7 @@ import pytest
 import shapely
 from scipy import integrate, stats
 
+from geo.errors import InputError
 from geo.heat import (
     KERNELS,
     UNSURE_RSE,
@@ -33,6 +34,7 @@ from geo.heat import (
     poisson_interval,
     rate_by_households,
     read_tile,
+    share_households,
     shrink_ratio,
     smooth_density,
     smooth_frames,
@@ -459,6 +461,26 @@ def test_hexagons_cover_the_grids_and_know_how_much_of_them() -> None:
     grids = town(6, 5)
     hexagons = find_hexagons(grids, 9)
     assert hexagons["area_km2"].sum() == pytest.approx(grids.area.sum() / 1e6, rel=1e-3)
+
+
+def test_households_of_hexagons_are_those_of_grids_by_area() -> None:
+    grids = town(6, 5)
+    homes = np.arange(30.0) * 10
+    homes[7] = np.nan
+    hexagons = find_hexagons(grids, 9)
+    found = share_households(hexagons, grids, homes)
+    assert found.sum() == pytest.approx(np.nansum(homes), rel=1e-3)
+    pieces = gpd.overlay(
+        hexagons.to_crs(grids.crs).reset_index(),
+        grids.assign(homes=homes, whole=grids.area).reset_index(drop=True),
+        how="intersection",
+    )
+    slow = (pieces["homes"] * pieces.area / pieces["whole"]).groupby(pieces["hexagon"]).sum()
+    assert found.fillna(0).to_dict() == pytest.approx(slow.reindex(found.index).fillna(0).to_dict())
+    nobody = share_households(hexagons, grids, np.full(30, np.nan))
+    assert nobody.isna().all()
+    with pytest.raises(InputError, match="3 numbers for 30 grids"):
+        share_households(hexagons, grids, [1, 2, 3])
 
 
 def test_beside_a_very_hot_place_a_few_cases_are_still_told_with_their_error() -> None:
