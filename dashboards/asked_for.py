@@ -53,7 +53,7 @@ class AskedFor(Generic[K]):
         self._is_due = is_due
         self._do = work
         self._tick = tick
-        self._threaded = threaded
+        self.threaded = threaded
         self._wanted: dict[K, float] = {}
         self.lock = threading.RLock()
         """Guards what `is_due` looks at, too."""
@@ -68,7 +68,7 @@ class AskedFor(Generic[K]):
             for number, thing in enumerate(things):
                 # A little earlier for each, so that they are taken in their order.
                 self._wanted[thing] = now - number * 1e-6
-        if self._threaded:
+        if self.threaded:
             self._wake()
             return
         while self.step():

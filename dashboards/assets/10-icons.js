@@ -48,7 +48,7 @@
   function canvas(size, ratio) {
     const c = document.createElement("canvas");
     c.width = c.height = Math.ceil(size * ratio);
-    const g = c.getContext("2d");
+    const g = c.getContext("2d", { willReadFrequently: true });
     g.scale(c.width / size, c.height / size);
     return g;
   }

@@ -274,7 +274,7 @@ def test_trouble_is_told_and_tried_again_later(
 def app_client(store: Store, *, threaded: bool) -> tuple[FlaskClient, Coverage]:
     app = create_app(store.settings, store)
     coverage: Coverage = app.server.extensions[COVERAGE]
-    coverage._threaded = threaded
+    coverage._asked.threaded = threaded
     return app.server.test_client(), coverage
 
 
