@@ -8,9 +8,11 @@ from dataclasses import dataclass
 import geopandas as gpd
 import numpy as np
 import pandas as pd
+import shapely
 
 from geo._divide_graph import UnitGraph
-from geo._divide_piece import Answer, Piece, match_labels
+from geo._divide_model import Answer, Piece
+from geo._divide_parts import match_labels
 from geo._divide_proof import bound_parts
 from geo.hierarchy import number_grids
 
@@ -35,7 +37,8 @@ class Division:
     (whether it goes on from a grid of the plan before)."""
     communities: pd.DataFrame
     """Indexed by community: `units`, `load`, `grids`, `forced`, `bad`, `off` (load out of the
-    band), `bound` (no plan has less), `border_m` (weighted), `moved`, `verdict`, and where the
+    band), `bound` (no plan has less), `bad_bound` (no plan out of the band by no more than this one
+    has fewer bad grids), `border_m` (weighted), `moved`, `verdict`, and where the
     verdict is `cannot` or `within` also `cause`: the units that stand in the way, as text, and
     `left`: the load that they leave over, 0 where they are too large to share a grid."""
     proofs: pd.DataFrame
@@ -61,6 +64,7 @@ class Division:
             "bad": int(self.grids["is_bad"].sum()),
             "off": float(self.communities["off"].sum()),
             "bound": float(self.communities["bound"].sum()),
+            "bad_bound": int(self.communities["bad_bound"].sum()),
             "in_band_pct": 100.0 * float(1 - self.grids["is_bad"].sum() / max(int(free.sum()), 1)),
             "moved": float(self.communities["moved"].sum()),
             "load": float(self.communities["load"].sum()),
@@ -83,8 +87,6 @@ class Found:
     old: np.ndarray
     """Label in force of each unit, an index of `names`; -1 for none."""
     names: list[str]
-    is_cover: bool
-    """Whether the units share their borders vertex by vertex."""
 
 
 def assemble(found: Found, *, is_complete: bool) -> Division:
@@ -121,14 +123,7 @@ def _has_others(units: gpd.GeoDataFrame, row: int) -> bool:
 def _name_grids(found: Found, label: np.ndarray) -> np.ndarray:
     """Names of the plan before where a grid goes on, else community and a free sequence number."""
     units, load, old, names = found.units, found.load, found.old, found.names
-    pairs = gpd.GeoDataFrame(
-        {"community_code": units["community"].astype(str).to_numpy(), "label": label},
-        geometry=units.geometry.to_numpy(),
-        crs=units.crs,
-    )
-    shapes = pairs.dissolve("label", method="coverage" if found.is_cover else "unary")
-    digits = max(3, len(str(int(shapes.groupby("community_code").size().max()))))
-    fresh = number_grids(shapes, digits=digits).astype(str)
+    fresh, digits = _number(units, label)
     if not names:
         return np.asarray(fresh.reindex(label).to_numpy(dtype=object))
     # The same name may have been in two communities: one assignment over the whole city.
@@ -159,6 +154,25 @@ def _name_grids(found: Found, label: np.ndarray) -> np.ndarray:
         taken.add(name)
         out[key] = name
     return np.array([out[key] for key in label], dtype=object)
+
+
+def _number(units: gpd.GeoDataFrame, label: np.ndarray) -> tuple[pd.Series, int]:
+    """Community and sequence number of each label, and the digits of the number.
+
+    Numbering looks at bounding boxes only, and the box of a grid is that of its units' boxes.
+    """
+    box = units.geometry.bounds.to_numpy()
+    first = np.unique(label, return_index=True)[1]
+    low, high = np.full((len(first), 2), np.inf), np.full((len(first), 2), -np.inf)
+    np.minimum.at(low, label, box[:, :2])
+    np.maximum.at(high, label, box[:, 2:])
+    grids = gpd.GeoDataFrame(
+        {"community_code": units["community"].astype(str).to_numpy()[first]},
+        geometry=shapely.box(low[:, 0], low[:, 1], high[:, 0], high[:, 1]),
+        crs=units.crs,
+    )
+    digits = max(3, len(str(int(grids.groupby("community_code").size().max()))))
+    return number_grids(grids, digits=digits).astype(str), digits
 
 
 def _describe_grids(of: Found, plan: pd.Series) -> pd.DataFrame:
@@ -197,6 +211,7 @@ def _describe_communities(
         {
             "community": [str(community[mine[0]]) for mine in of.rows],
             "bound": [answer.least_off for answer in answers],
+            "bad_bound": [max(a.least_bad, int(a.least_off > 0)) for a in answers],
             "balanced": [
                 answer.is_balance_proven or answer.off <= answer.least_off for answer in answers
             ],
@@ -213,6 +228,7 @@ def _describe_communities(
             "bad": of_grids["is_bad"].sum(),
             "off": of_grids["deviation"].sum(),
             "bound": parts["bound"].sum(),
+            "bad_bound": parts["bad_bound"].sum(),
             "border_m": _weighted_border(of.graph, plan, community),
         }
     ).rename_axis("community")

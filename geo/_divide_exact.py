@@ -25,10 +25,11 @@ _NODES = 3_000
 _MOST_LEFT = 4_000
 """More sets than this within the gap, and no proof is tried."""
 
-_TO_ADD = 400
+_TO_ADD = 1000
 _FIRST = 400
-_EACH = 10
+_EACH = 25
 _NEAR = 1e-6
+_TINY = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,21 +62,32 @@ def solve_sets(
     ceiling = np.inf if known is None else known
     edge = _NEAR * max(1.0, abs(bound))
     near = np.flatnonzero(reduced <= ceiling - bound + edge)
-    likely, value = None, np.inf
-    if len(near) > _FIRST:
+    best: Masks | None = None
+    value, most = np.inf, _FIRST
+    while True:
         # The few hundred likeliest sets nearly always hold a better plan, which leaves fewer.
-        first = _smallest(reduced, _FIRST)
-        likely, value, is_done = _choose(masks[first], costs[first], count, gap)
-        ceiling = min(ceiling, value)
-        near = np.flatnonzero(reduced <= ceiling - bound + edge)
-        if likely is not None and is_done and np.isin(near, first).all():
-            return Solved(True, likely, value, value)
+        tried = near if len(near) <= most else _smallest(reduced, most)
+        chosen, cost, is_done = _choose(masks[tried], costs[tried], count, gap)
+        if chosen is not None and cost < value:
+            best, value = chosen, cost
+            near = np.flatnonzero(reduced <= min(ceiling, value) - bound + edge)
+        if len(near) <= len(tried):
+            break
+        most *= 2
         if len(near) > _MOST_LEFT:
-            return Solved(False, likely, value, bound)
-    chosen, value, is_done = _choose(masks[near], costs[near], count, gap)
-    if chosen is None:
-        return Solved(is_done and known is None, likely, ceiling, bound)
-    return Solved(is_done, chosen, value, value if is_done else bound)
+            return Solved(False, best, min(ceiling, value), bound)
+    if best is None:
+        return Solved(is_done and known is None, None, ceiling, bound)
+    return Solved(is_done, best, value, value if is_done else bound)
+
+
+def bound_sets(masks: Masks, costs: Floats, count: int) -> float:
+    """No choice of sets that has each of `count` units once costs less; inf if there is none."""
+    if not len(masks):
+        return np.inf
+    # A little for each set, taken off again, keeps prices of many equal sets from going in circles.
+    _, bound, is_feasible = _relax(masks, costs + _TINY, count)
+    return bound - count * _TINY if is_feasible else np.inf
 
 
 def _relax(masks: Masks, costs: Floats, count: int) -> tuple[Floats, float, bool]:

@@ -8,9 +8,9 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 import shapely
-from numba import njit
 from numpy.typing import NDArray
 
+from geo._divide_parts import label_parts
 from geo.borders import NEAR_M, find_borders
 
 BORDER_CLASSES = ("minor", "main", "river", "rail")
@@ -88,37 +88,6 @@ def _rank_borders(borders: pd.DataFrame, roads: gpd.GeoDataFrame | None) -> Ints
     piece, road = tree.query(middle, predicate="dwithin", distance=NEAR_M)
     np.maximum.at(rank, piece, road_rank[road_rank > 0][road])
     return rank
-
-
-def label_parts(count: int, one: Ints, two: Ints) -> Ints:
-    """Number the parts of `count` nodes that hang together by the links one-two, in their order."""
-    return np.asarray(_join(count, one, two), dtype=np.int64)
-
-
-@njit(cache=True, nogil=True)
-def _join(count, one, two):  # type: ignore[no-untyped-def]
-    head = np.arange(count)
-    for k in range(len(one)):
-        a, b = one[k], two[k]
-        while head[a] != a:
-            head[a] = head[head[a]]
-            a = head[a]
-        while head[b] != b:
-            head[b] = head[head[b]]
-            b = head[b]
-        if a < b:
-            head[b] = a
-        else:
-            head[a] = b
-    number = np.empty(count, np.int64)
-    found = 0
-    for k in range(count):
-        if head[k] == k:
-            number[k] = found
-            found += 1
-        else:
-            number[k] = number[head[k]]
-    return number
 
 
 def neighbour_lists(

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from geo._divide_graph import label_parts
+from geo._divide_parts import label_parts
 
 if TYPE_CHECKING:
-    from geo._divide_piece import Piece
+    from geo._divide_model import Piece
 
 Ints = NDArray[np.int64]
 
@@ -54,3 +54,8 @@ def bound_parts(piece: Piece) -> list[Part]:
         near = near[np.argsort(-piece.load[near], kind="stable")]
         found.append(Part(rows, load, int(counts[best]), float(offs[best]), near))
     return found
+
+
+def least_off(piece: Piece) -> float:
+    """A lower bound on the load out of the band, by arithmetic (definition LB_D of the checker)."""
+    return sum(part.off for part in bound_parts(piece))

@@ -20,7 +20,6 @@ What cannot be better is said: `verdict` tells for each community what is proven
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event
 
@@ -31,12 +30,20 @@ import shapely
 
 from geo._divide_answer import VERDICTS, Division, Found, assemble
 from geo._divide_graph import UnitGraph, neighbour_lists, read_graph
-from geo._divide_piece import EFFORTS, Answer, Piece, divide_piece
-from geo._divide_search import anneal
+from geo._divide_model import EFFORTS, Answer, Piece
+from geo._divide_process import SearchProcess, work_here
 from geo.datum import require_metres
 from geo.errors import ColumnError, CoverError, InputError
 
-__all__ = ["VERDICTS", "Board", "Division", "divide", "is_compiled", "weigh_units"]
+__all__ = [
+    "VERDICTS",
+    "Board",
+    "Division",
+    "SearchProcess",
+    "divide",
+    "is_compiled",
+    "weigh_units",
+]
 
 Progress = Callable[[int, int, str], None]
 
@@ -82,6 +89,7 @@ def divide(
     progress: Progress | None = None,
     stop: Event | None = None,
     board: Board | None = None,
+    apart: SearchProcess | None = None,
 ) -> Division:
     """Divide units into grids whose load lies in the band.
 
@@ -117,6 +125,8 @@ def divide(
         Once set, the best plan so far comes back.
     board
         Shows the best plan so far to another thread.
+    apart
+        Search in that process; the answer is the same, and the compiled code is not loaded here.
 
     Returns
     -------
@@ -131,7 +141,7 @@ def divide(
         If units overlap.
     """
     limits = _limits(units, band, bands)
-    is_cover = _require_units(units, load)
+    _require_units(units, load)
     if effort not in EFFORTS:
         raise InputError(f"effort is {effort!r}: use one of {', '.join(EFFORTS)}")
     graph = read_graph(units, roads, barriers=barriers)
@@ -142,10 +152,17 @@ def divide(
     if board is not None:
         board.show([(mine, piece.board) for mine, piece in zip(rows, pieces, strict=True)])
     flag = np.zeros(1, dtype=np.int64)
-    answers = _work(pieces, rows, units, effort, threads, progress, stop, flag)
+    community = units["community"].astype(str).to_numpy()
+
+    def tell(k: int, answer: Answer) -> None:
+        if progress is not None:
+            progress(k + 1, len(pieces), str(community[rows[k][0]]))
+
+    work = work_here if apart is None else apart.work
+    answers = work(pieces, effort, threads, tell, stop, flag)
     found = Found(
         units, graph, limits, units[load].to_numpy(dtype=np.float64), pieces, rows, answers, old,
-        names, is_cover,
+        names,
     )  # fmt: skip
     return assemble(found, is_complete=not flag[0])
 
@@ -176,9 +193,14 @@ def weigh_units(units: pd.DataFrame, weights: Mapping[str, float]) -> pd.Series:
 
 def is_compiled() -> bool:
     """Whether the search was compiled before on this machine; else the next run does it first."""
+    pattern = "_divide_search.anneal-*.nbi"
+    if any((Path(__file__).parent / "__pycache__").glob(pattern)):
+        return True
     # numba has no other way to ask for the folder, which a setting of its own may move.
+    from geo._divide_search import anneal
+
     folder = anneal._cache.cache_path  # type: ignore[attr-defined]
-    return any(Path(folder).glob("_divide_search.anneal-*.nbi"))
+    return any(Path(folder).glob(pattern))
 
 
 # --- input ----------------------------------------------------------------------------------------
@@ -201,8 +223,8 @@ def _limits(
     return {name: (bands or {}).get(name, band) for name in sorted(known)}
 
 
-def _require_units(units: gpd.GeoDataFrame, load: str) -> bool:
-    """Refuse what cannot be divided; whether the units share their borders vertex by vertex."""
+def _require_units(units: gpd.GeoDataFrame, load: str) -> None:
+    """Refuse what cannot be divided."""
     require_metres(units=units)
     if not len(units):
         raise InputError("there are no units: nothing can be divided")
@@ -226,13 +248,13 @@ def _require_units(units: gpd.GeoDataFrame, load: str) -> bool:
     flat = shapely.get_dimensions(shapes) == 2
     if not flat.all():
         raise InputError(f"unit {units.index[~flat][0]} is no polygon: leave it out or repair it")
-    return _require_no_overlap(units)
+    _require_no_overlap(units)
 
 
-def _require_no_overlap(units: gpd.GeoDataFrame) -> bool:
+def _require_no_overlap(units: gpd.GeoDataFrame) -> None:
     shapes = units.geometry.to_numpy()
     if shapely.coverage_is_valid(shapes):
-        return True
+        return
     bad = ~shapely.is_valid(shapes)
     if bad.any():
         raise InputError(f"unit {units.index[bad][0]} is no valid polygon: repair it first")
@@ -247,7 +269,6 @@ def _require_no_overlap(units: gpd.GeoDataFrame) -> bool:
             f"units {names[0]} and {names[1]} overlap by {area[first]:,.1f} m2"
             f" ({len(real)} such pairs): repair them first, wangge import does it up to a width"
         )
-    return False
 
 
 MOST_OVERLAP_M2 = 1.0
@@ -329,40 +350,3 @@ def _make_pieces(
         )  # fmt: skip
         rows.append(mine)
     return pieces, rows
-
-
-def _work(
-    pieces: list[Piece],
-    rows: list[np.ndarray],
-    units: gpd.GeoDataFrame,
-    effort: str,
-    threads: int,
-    progress: Progress | None,
-    stop: Event | None,
-    flag: np.ndarray,
-) -> list[Answer]:
-    community = units["community"].astype(str).to_numpy()
-    done = 0
-
-    def run(k: int) -> Answer:
-        if stop is not None and stop.is_set():
-            flag[0] = 1
-        return divide_piece(pieces[k], EFFORTS[effort], flag)
-
-    def tell(k: int) -> None:
-        nonlocal done
-        done += 1
-        if progress is not None:
-            progress(done, len(pieces), str(community[rows[k][0]]))
-
-    answers = []
-    if threads == 1:
-        for k in range(len(pieces)):
-            answers.append(run(k))
-            tell(k)
-        return answers
-    with ThreadPoolExecutor(threads) as pool:
-        for k, answer in enumerate(pool.map(run, range(len(pieces)))):
-            answers.append(answer)
-            tell(k)
-    return answers

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -17,7 +18,7 @@ import pandas as pd
 import pyproj
 
 from geo.datum import SHIFTED, datum_name, to_metric
-from geo.divide import Division, Progress, divide, weigh_units
+from geo.divide import Division, Progress, SearchProcess, divide, weigh_units
 from geo.errors import ColumnError, CrsError, InputError
 from geo.io.fields import list_columns, names_of, normalise_name, to_texts
 from geo.io.read import Source, read_sources
@@ -28,6 +29,10 @@ _FIELDS = {
     "community": ("community_code", ("community",)),
 }
 """Field of ours, the gate's field, further names."""
+
+APART_UNITS = 4_000
+"""From so many units on the search has a process of its own: tables and compiled search together
+would hold more than 300 MB. Fewer are searched beside their tables, which is sooner begun."""
 
 
 def divide_file(
@@ -77,13 +82,17 @@ def divide_file(
     frame = read_units(units, columns=columns or {}, needs_load=not weights)
     if weights:
         frame["load"] = weigh_units(frame, weights)
-    lines = None if roads is None else read_roads(Path(roads), frame)
-    before = None if previous is None else read_plan(Path(previous))
-    division = divide(
-        frame, band, roads=lines, previous=before, bands=bands, locked=locked, barriers=barriers,
-        load="load" if weights else "households", effort=effort, seed=seed, threads=threads,
-        progress=progress, stop=stop,
-    )  # fmt: skip
+    with ExitStack() as stack:
+        apart = None
+        if len(frame) >= APART_UNITS:
+            apart = stack.enter_context(SearchProcess())
+        lines = None if roads is None else read_roads(Path(roads), frame)
+        before = None if previous is None else read_plan(Path(previous))
+        division = divide(
+            frame, band, roads=lines, previous=before, bands=bands, locked=locked,
+            barriers=barriers, load="load" if weights else "households", effort=effort, seed=seed,
+            threads=threads, progress=progress, stop=stop, apart=apart,
+        )  # fmt: skip
     write_plan(out, division.plan)
     if report is not None:
         text = json.dumps(describe_division(division, band), ensure_ascii=False, indent=2)
