@@ -18,8 +18,11 @@ from datetime import datetime, timedelta
 import numpy as np
 import pandas as pd
 
+from dashboards.leader_patrol import LeaderPatrols
+from dashboards.leader_spots import LeaderSpots, find_spots
 from dashboards.store import Store
 from geo.briefing import Briefing, write_briefing
+from geo.codes import ClassBook
 from geo.compare import Boundary, Period
 from geo.errors import CodeError, InputError
 from geo.evaluate import CaseFacts, Evaluation, EvaluationRules, evaluate, reconcile
@@ -33,7 +36,14 @@ from geo.hotspots import (
 from geo.io.case_columns import CaseColumns
 from geo.io.compare import read_boundary
 from geo.io.evaluation import read_case_facts, read_evaluation
-from geo.leader import LeaderChoice, LeaderView, read_view
+from geo.leader import (
+    LeaderChoice,
+    LeaderView,
+    PeriodPatrol,
+    find_periods,
+    patrols_of_units,
+    read_view,
+)
 
 PATIENCE_S = 1.5
 """How long a request waits for an answer before it says that the work goes on."""
@@ -46,7 +56,8 @@ HOT_WEEKS = 52
 LEAST_WEEKS = 10
 """Weeks that emerging hot spots are told by: a year; the published method asks for ten slices."""
 
-PATROL = ("person", "rounds_required", "rounds_done", "covered_share")
+NEAR = timedelta(minutes=5)
+"""How old figures may be that are told while newer ones are worked out."""
 
 STEP = timedelta(minutes=1)
 """A period that runs is cut at the last whole step, so that all who ask see the same figures."""
@@ -68,8 +79,13 @@ class LeaderFigures:
     """Grids of the city by `grid_id`: Gi* of the period (`find_hot_spots`), and `emerging`, their
     class over the last year of weeks (`find_emerging`)."""
     patrol: pd.DataFrame
-    """Of the units by code, today: `person` (who answers), `rounds_required`, `rounds_done`,
-    `covered_share`; missing where it is not known."""
+    """Of the units by code and of the area as `(total)`: `person` (who answers) and the columns of
+    `geo.leader.patrols_of_units`; missing where it is not known."""
+    patrols: PeriodPatrol
+    """Which days `patrol` and the coverage of `areas` rest on."""
+    spots: LeaderSpots
+    book: ClassBook
+    """The city's classes: ours and its own."""
     version: str
     """Another one whenever any figure may be another."""
 
@@ -89,12 +105,18 @@ class LeaderDesk:
         self._lock = threading.Lock()
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="wangge-leader")
         self._answers: OrderedDict[Hashable, Future[LeaderFigures]] = OrderedDict()
+        self._last: dict[LeaderChoice, LeaderFigures] = {}
         self._boundary: tuple[str, Boundary] | None = None
         self._facts: CaseFacts | None = None
         self._weights: tuple[Boundary, Weights] | None = None
+        self._patrols = LeaderPatrols(store)
 
-    def ask(self, choice: LeaderChoice, *, patience_s: float | None = None) -> LeaderFigures | None:
+    def ask(
+        self, choice: LeaderChoice, *, patience_s: float | None = None, whole: bool = False
+    ) -> LeaderFigures | None:
         """The figures of a choice; None: they are being worked out, ask again.
+
+        `whole` waits for the patrols of the period too, as a file must, which nobody asks again.
 
         Raises
         ------
@@ -107,9 +129,13 @@ class LeaderDesk:
                 raise InputError(self._cases.error)
             return None
         at = self._moment()
+        patience = self._patience_s if patience_s is None else patience_s
+        if whole:
+            self._patrols.wait(find_periods(choice, self._store.zone, at)[0], patience)
         stamp = self._store.workspace.stamp("grids", "divisions", "zones", "duties", "workers")
-        key = (choice, cases.version, stamp, at)
+        key = (choice, cases.version, stamp, at, self._patrols.counted)
         with self._lock:
+            before = None if whole else self._last.get(choice)
             known = self._answers.get(key)
             if known is None:
                 known = self._pool.submit(self._work, choice, cases, at, stamp)
@@ -119,9 +145,16 @@ class LeaderDesk:
             else:
                 self._answers.move_to_end(key)
         try:
-            return known.result(timeout=self._patience_s if patience_s is None else patience_s)
+            found = known.result(timeout=patience)
         except NotYetError:
-            return None
+            # Figures of a few minutes ago, which say their time, are better than none.
+            is_near = before is not None and at - before.view.at <= NEAR
+            return before if is_near else None
+        with self._lock:
+            self._last[choice] = found
+            while len(self._last) > KEPT:
+                del self._last[next(iter(self._last))]
+        return found
 
     @property
     def progress(self) -> float:
@@ -153,18 +186,18 @@ class LeaderDesk:
         )
         return table
 
-    def _patrol(self, view: LeaderView) -> pd.DataFrame:
-        """Who answers for each unit, and what was patrolled of it today."""
-        snapshot = self._store.snapshot()
-        level = view.level.replace("zones:", "zone:")
-        if level not in (*snapshot.levels, *(f"zone:{kind}" for kind in snapshot.zone_kinds)):
-            return pd.DataFrame(columns=list(PATROL), index=view.units.index)
-        found = snapshot.table(level).reindex(columns=list(PATROL), index=view.units.index)
-        if level in snapshot.levels:
-            # The snapshot of a report has no names, and the chains always have.
-            names = self._store.chains.table([str(code) for code in found.index], at=view.at)
-            found["person"] = names[level].to_numpy(dtype=object)
-        return found
+    def _patrol(self, view: LeaderView, patrols: PeriodPatrol, boundary: Boundary) -> pd.DataFrame:
+        """Who answers for each unit, and what was patrolled of it in the period."""
+        table = patrols_of_units(patrols, boundary, view.level).reindex(view.units.index)
+        sums = table.sum(min_count=1)
+        sums["covered_share"] = sums["covered_m"] / sums["street_m"] if sums["street_m"] else np.nan
+        table.loc["(total)"] = sums
+        people = pd.Series(None, index=table.index, dtype=object)
+        if not view.level.startswith("zones:"):
+            codes = [str(code) for code in view.units.index]
+            names = self._store.chains.table(codes, at=view.at)[view.level]
+            people[view.units.index] = names.to_numpy(dtype=object)
+        return table.assign(person=people)
 
     def _check_classes(self, choice: LeaderChoice, cases: CaseColumns) -> None:
         """Refuse a class that neither the tables of classes nor any case of this city has."""
@@ -194,6 +227,7 @@ class LeaderDesk:
         view = read_view(cases, boundary, choice, at=at, calendar=calendar)
         rules = read_evaluation(workspace.path)
         crs, now = workspace.metric_crs(), view.comparison.now
+        patrols = self._patrols.find(now)
         names = {
             **(boundary.units("grid").names.to_dict() if len(boundary.grids) else {}),
             **workspace.read("divisions")["name"].astype(str).to_dict(),
@@ -211,13 +245,18 @@ class LeaderDesk:
             ),
             evaluate(
                 self._facts, now, by="area", boundary=boundary, level=view.level, rules=rules,
-                crs=crs,
+                crs=crs, coverage=patrols.coverage,
             ),
             evaluate(self._facts, now, by="department", rules=rules, crs=crs, names=names),
             reconcile(cases, now),
             boundary,
             rules,
             self._hot_spots(cases, boundary, view),
-            self._patrol(view),
-            f"{cases.version}.{stamp}.{int(at.timestamp()):x}",
+            self._patrol(view, patrols, boundary),
+            patrols,
+            find_spots(
+                cases, boundary, choice, now, at=at, crs=crs, chain=self._store.chains
+            ),
+            self._store.rules.classes,
+            f"{cases.version}.{stamp}.{int(at.timestamp()):x}.{len(patrols.days)}",
         )  # fmt: skip

@@ -6,7 +6,6 @@ they chose with each request, so any screen can be opened again from its address
 
 from __future__ import annotations
 
-import json
 from datetime import date, timedelta
 from typing import Any
 from urllib.parse import quote
@@ -15,9 +14,13 @@ import flask
 from werkzeug.exceptions import NotFound
 
 from dashboards.components import leader_parts as parts
+from dashboards.components import leader_rates as rates
+from dashboards.components.leader_bar import choosers_json
 from dashboards.components.leader_map import change_map, hot_map
 from dashboards.components.leader_report import REPORTS, make_report
+from dashboards.components.leader_spots import spot_list, spots_json
 from dashboards.components.leader_table import rank_table
+from dashboards.json_answer import answer_json, dump_json
 from dashboards.language import page_words
 from dashboards.leader_desk import LeaderDesk, LeaderFigures
 from dashboards.server import pack, send
@@ -54,10 +57,10 @@ def add_leader_routes(server: flask.Flask, store: Store) -> LeaderDesk:
         try:
             figures = desk.ask(read_choice(flask.request.args))
         except WanggeError as error:
-            return _json({"state": "wrong", "error": _sentence(error, words)}, 400)
+            return answer_json({"state": "wrong", "error": _sentence(error, words)}, 400)
         if figures is None:
-            return _json({"state": "working", "progress": desk.progress}, 202)
-        body = json.dumps(view_json(store, figures, words), ensure_ascii=False)
+            return answer_json({"state": "working", "progress": desk.progress}, 202)
+        body = dump_json(view_json(store, figures, words))
         return send(pack(body.encode()), "application/json", "no-cache")
 
     @routes.get("/explain")
@@ -66,14 +69,14 @@ def add_leader_routes(server: flask.Flask, store: Store) -> LeaderDesk:
         try:
             figures = desk.ask(read_choice(args))
             if figures is None:
-                return _json({"state": "working", "progress": desk.progress}, 202)
+                return answer_json({"state": "working", "progress": desk.progress}, 202)
             by = args.get("by", "area")
             found = figures.areas if by == "area" else figures.departments
             told = found.explain(args.get("code", ""), args.get("indicator", ""))
         except WanggeError as error:
-            return _json({"state": "wrong", "error": _sentence(error, words)}, 400)
+            return answer_json({"state": "wrong", "error": _sentence(error, words)}, 400)
         groups = {"hit": told.hit, "missed": told.missed, "left": told.left_out}
-        return _json(
+        return answer_json(
             {
                 name: {"n": len(fids), "ids": case_ids(store.workspace, fids[:MOST_NAMED])}
                 for name, fids in groups.items()
@@ -86,12 +89,13 @@ def add_leader_routes(server: flask.Flask, store: Store) -> LeaderDesk:
         if kind not in REPORTS:
             raise NotFound
         try:
-            figures = desk.ask(read_choice(flask.request.args), patience_s=REPORT_S)
+            choice = read_choice(flask.request.args)
+            figures = desk.ask(choice, patience_s=REPORT_S, whole=True)
             if figures is None:
-                return _json({"state": "working", "error": words("leader.js.working")}, 503)
+                return answer_json({"state": "working", "error": words("leader.js.working")}, 503)
             body = make_report(store, figures, words, kind)
         except WanggeError as error:
-            return _json({"state": "wrong", "error": _sentence(error, words)}, 400)
+            return answer_json({"state": "wrong", "error": _sentence(error, words)}, 400)
         response = flask.Response(body, mimetype=REPORTS[kind])
         name = f"{words('leader.report.file')}-{figures.period.first:%Y%m%d}.{kind}"
         response.headers["Content-Disposition"] = (
@@ -148,11 +152,12 @@ def view_json(store: Store, figures: LeaderFigures, words: Words) -> dict[str, A
         "html": {
             "head": str(parts.headline(figures, words)),
             "brief": str(parts.briefing(figures, words)),
+            "spots": str(spot_list(figures, words)),
             "table": str(rank_table(figures, words)),
-            "area": str(parts.indicators(figures, words)),
-            "department": str(parts.indicators(figures, words, by="department")),
-            "classes": str(parts.class_list(figures, words)),
-            "definitions": str(parts.definitions(figures, words)),
+            "area": str(rates.indicators(figures, words)),
+            "department": str(rates.indicators(figures, words, by="department")),
+            "classes": str(rates.class_list(figures, words)),
+            "definitions": str(rates.definitions(figures, words)),
         },
         "period": parts.period_text(now, words),
         "first": now.first.isoformat(),
@@ -161,6 +166,9 @@ def view_json(store: Store, figures: LeaderFigures, words: Words) -> dict[str, A
         "after": None if after is None else after.isoformat(),
         "level": view.level,
         "path": path,
+        "choosers": choosers_json(figures, words),
+        "counting": figures.patrols.waiting,
+        "spots": spots_json(figures, words),
         "from": now.begin_s,
         "to": now.end_s,
         "then": [view.comparison.then.begin_s, view.comparison.then.end_s],
@@ -178,10 +186,3 @@ def _sentence(error: WanggeError, words: Words) -> str:
         return words("leader.wrong.empty")
     key = "leader.wrong.code" if isinstance(error, CodeError) else "leader.wrong.input"
     return words(key, text=str(error))
-
-
-def _json(body: dict[str, Any], status: int = 200) -> flask.Response:
-    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
-    response = flask.Response(text, mimetype="application/json", status=status)
-    response.headers["Cache-Control"] = "no-store"
-    return response

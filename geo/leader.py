@@ -16,6 +16,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from geo._leader_patrol import DayPatrol as DayPatrol
+from geo._leader_patrol import PeriodPatrol as PeriodPatrol
+from geo._leader_patrol import patrols_of_units as patrols_of_units
+from geo._leader_patrol import sum_patrols as sum_patrols
 from geo.compare import (
     BESIDE,
     Against,
@@ -106,6 +110,11 @@ class LeaderView:
     """The level that a click on a unit leads to; empty: none."""
     newest: datetime | None
     """When the newest case was reported."""
+    levels: tuple[tuple[str, int], ...] = ()
+    """The levels that the area can be told at, each with the number of its units there."""
+    held: tuple[tuple[str, int], ...] = ()
+    """Classes of the area's cases in either period, each with its cases in this one, most first;
+    whatever class was chosen."""
 
 
 def find_periods(
@@ -198,7 +207,37 @@ def read_view(
         choice, at, chosen, other, ranked, total, table.loc[list(BESIDE)], weeks,
         trend, path, level, _below(boundary, level),
         None if newest is None else datetime.fromtimestamp(newest, tz=zone),
+        _levels(boundary, area_level, choice.area),
+        _held(cases, inside, chosen.now, chosen.then),
     )  # fmt: skip
+
+
+def _levels(boundary: Boundary, area_level: str, area: str) -> tuple[tuple[str, int], ...]:
+    """What a reader may choose: levels below the area that have a unit there, zones of the city."""
+    names = boundary.levels
+    start = names.index(area_level) + 1 if area_level in names else 0
+    found = [
+        (name, len(_units_of(boundary, area_level, area, name)))
+        for name in names[start:]
+        if not (area and name.startswith("zones:"))
+    ]
+    return tuple((name, count) for name, count in found if count)
+
+
+def _held(
+    cases: CaseColumns, inside: npt.NDArray[np.bool_] | None, now: Period, then: Period
+) -> tuple[tuple[str, int], ...]:
+    """Classes with a case of the area in either period; the count is that of this one."""
+    rows = np.ones(len(cases), dtype=bool) if inside is None else inside
+    size = len(cases.classes)
+    counts = []
+    for period in (now, then):
+        mine = rows & (cases.reported >= period.begin_s) & (cases.reported < period.end_s)
+        codes = cases.class_code[mine]
+        counts.append(np.bincount(codes[codes >= 0], minlength=size))
+    there = np.flatnonzero(counts[0] + counts[1])
+    order = there[np.argsort(-counts[0][there], kind="stable")]
+    return tuple((str(cases.classes[k]), int(counts[0][k])) for k in order if str(cases.classes[k]))
 
 
 def _with_rates(total: pd.Series, units: pd.DataFrame) -> pd.Series:
@@ -275,6 +314,17 @@ def _cases_of(
     units = boundary.units(area_level)
     place = boundary.place(area_level, cases.lon, cases.lat)
     return np.asarray(place == list(units.codes).index(area))
+
+
+def cases_in(cases: CaseColumns, boundary: Boundary, area: str) -> npt.NDArray[np.bool_] | None:
+    """Which cases lie in an area; None for the whole city.
+
+    Raises
+    ------
+    CodeError
+        If there is no such area.
+    """
+    return _cases_of(cases, boundary, _path(boundary, area)[0], area)
 
 
 def _inside(

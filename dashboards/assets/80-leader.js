@@ -1,13 +1,14 @@
 /* The leader's briefing: what was chosen stands in the address, the sections come made from the server
-   (/leader/view) and are put in place when they are other ones. The map is 81-leader-map.js. */
+   (/leader/view) and are put in place when they are other ones. Choosers are 81-leader-choose.js,
+   the map is 81-leader-map.js. */
 (function () {
   "use strict";
   const w = (window.wangge = window.wangge || {});
   const c = w.cases;
   const same = () => window.dash_clientside.no_update;
   const l = (w.leader = { config: null, view: null, listeners: [] });
-  const SECTIONS = ["head", "brief", "table", "area", "department", "classes", "definitions"];
-  const NAMES = ["kind", "day", "last", "against", "area", "level", "class", "map"];
+  const SECTIONS = ["head", "brief", "spots", "table", "area", "department", "classes", "definitions"];
+  const NAMES = ["kind", "day", "last", "against", "area", "level", "class", "map", "spots"];
   const by = (id) => document.getElementById("leader-" + id);
 
   l.say = function (key, values) {
@@ -30,7 +31,7 @@
     return chosen;
   };
   l.query = function (more) {
-    const { map, ...chosen } = { ...l.choice(), ...more };
+    const { map, spots, ...chosen } = { ...l.choice(), ...more };
     for (const name of Object.keys(chosen)) if (!chosen[name]) delete chosen[name];
     return chosen;
   };
@@ -44,7 +45,9 @@
     const href = w.href(query);
     if (quiet) window.history.replaceState(window.history.state, "", href);
     else window.history.pushState(window.history.state, "", href);
-    if (!quiet) load();
+    if (quiet) return;
+    l.markBar();
+    load();
   };
 
   /* --- loading ------------------------------------------------------------------------------------ */
@@ -72,7 +75,8 @@
     const view = answer.body;
     wait("");
     if (!l.view || view.mark !== l.view.mark || JSON.stringify(view.html) !== JSON.stringify(l.view.html)) show(view);
-    timer = window.setTimeout(() => load(true), Math.max(l.refreshS, 30) * 1000);
+    // Patrols are counted beside; what they tell comes a moment later.
+    timer = window.setTimeout(() => load(true), view.counting ? 3000 : Math.max(l.refreshS, 30) * 1000);
   }
 
   function wait(text, wrong) {
@@ -120,7 +124,6 @@
     by("after").disabled = !view.after;
     by("today").disabled = !w.address().get("day");
     path(view);
-    mark();
     l.listeners.forEach((run) => run(view));
     document.documentElement.dataset.leader = "ready";
   }
@@ -131,15 +134,6 @@
       c.h(k === steps.length - 1 ? "b" : "button", k === steps.length - 1 ? {} : { type: "button", class: "ld-link", onclick: () => l.choose({ area: k ? step.code : "", level: "" }) }, step.name));
     const parts = links.flatMap((link, k) => (k ? [c.h("span", { "aria-hidden": "true" }, "›"), link] : [link]));
     by("path").replaceChildren(...(parts.length ? parts : [c.h("b", {}, l.config.city)]));
-  }
-
-  function mark() {
-    const chosen = l.choice();
-    for (const [name, fallback] of [["kind", "month"], ["against", "last_year"]]) {
-      for (const button of by(name).querySelectorAll("button")) {
-        button.setAttribute("aria-pressed", String(button.dataset[name] === (chosen[name] || fallback)));
-      }
-    }
   }
 
   /* --- the cases behind a figure ------------------------------------------------------------------- */
@@ -172,7 +166,7 @@
   /* --- presentation --------------------------------------------------------------------------------- */
 
   const slides = { at: 0, on: false };
-  const shown = () => ["head", "brief", "map", "table", "area", "department", "classes"].filter((name) => name === "map" || by("part-" + name).children.length);
+  const shown = () => ["head", "brief", "spots", "map", "table", "area", "department", "classes"].filter((name) => name === "map" || by("part-" + name).children.length);
   function present(on) {
     slides.on = on;
     slides.at = 0;
@@ -200,12 +194,6 @@
   /* --- listening ------------------------------------------------------------------------------------- */
 
   function listen() {
-    const pressed = (name, key) => by(name).addEventListener("click", (event) => {
-      const button = event.target.closest("button");
-      if (button) l.choose(key(button.dataset[name]));
-    });
-    pressed("kind", (kind) => ({ kind, day: "", last: "" }));
-    pressed("against", (against) => ({ against }));
     by("before").addEventListener("click", () => l.view && l.choose({ day: l.view.before }));
     by("after").addEventListener("click", () => l.view && l.view.after && l.choose({ day: l.view.after }));
     by("today").addEventListener("click", () => l.choose({ day: "", last: "" }));
@@ -221,13 +209,15 @@
       if (down) return l.choose({ area: down.dataset.area, level: "" });
       const cell = event.target.closest("[data-explain]");
       if (cell) return explain(cell);
+      const spot = event.target.closest("[data-spot]");
+      if (spot) return l.showSpot(Number(spot.dataset.spot));
       const row = event.target.closest("[data-code]");
       if (row && l.focus) l.focus(row.dataset.code);
     });
     by("main").addEventListener("keydown", (event) => {
       if (event.key === "Enter" && event.target.matches("[data-explain]")) explain(event.target);
     });
-    document.querySelector(".ld-menu").addEventListener("click", (event) => {
+    by("reports").addEventListener("click", (event) => {
       const link = event.target.closest("a");
       if (!link) return;
       const query = new URLSearchParams({ ...l.query(), lang: l.config.lang });
@@ -243,7 +233,7 @@
     document.addEventListener("fullscreenchange", () => {
       if (!document.fullscreenElement && slides.on) present(false);
     });
-    window.addEventListener("popstate", () => load());
+    window.addEventListener("popstate", () => { l.markBar(); load(); });
   }
 
   window.dash_clientside = window.dash_clientside || {};
@@ -257,7 +247,8 @@
       l.refreshS = config.cases.refreshS;
       c.readMe();
       listen();
-      mark();
+      l.beginBar();
+      l.markBar();
       load();
       return config.key;
     },

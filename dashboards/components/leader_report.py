@@ -22,7 +22,9 @@ import pandas as pd
 from geopandas import GeoDataFrame
 
 from dashboards.components import leader_parts as parts
+from dashboards.components import leader_rates as rates
 from dashboards.components.leader_map import change_classes, hot_classes
+from dashboards.components.leader_spots import spot_layer, spot_list, spot_sheet
 from dashboards.components.leader_table import rank_table
 from dashboards.leader_desk import LeaderFigures
 from dashboards.pages.incidents_layout import city_name
@@ -90,6 +92,17 @@ def hide_small(figures: LeaderFigures, least: int) -> LeaderFigures:
         departments=_hidden_rates(figures.departments, least),
         classes=fold_small(figures.classes, "reported", least, into=OTHER),
         hot=figures.hot.assign(value=float("nan")),
+        spots=replace(figures.spots, table=_spots_without_small(figures.spots.table, least)),
+    )
+
+
+def _spots_without_small(table: pd.DataFrame, least: int) -> pd.DataFrame:
+    """A black spot is a few houses: its small counts are left out, and it too where it is small."""
+    kept = table[table["cases"] >= least]
+    kinds = [tuple(one for one in found if one[1] >= least) for found in kept["classes"]]
+    left = kept["open"].astype(float).mask((kept["open"] > 0) & (kept["open"] < least))
+    return kept.assign(
+        classes=pd.Series(kinds, index=kept.index, dtype=object), open=left, fids=None
     )
 
 
@@ -124,9 +137,9 @@ def report_html(store: Store, figures: LeaderFigures, words: Words) -> str:
     )  # fmt: skip
     sections = [
         parts.headline(told, words), parts.briefing(told, words),
-        _map_section(store, told, words), rank_table(told, words),
-        parts.indicators(told, words), parts.indicators(told, words, by="department"),
-        parts.class_list(told, words), parts.definitions(told, words),
+        _map_section(store, told, words), spot_list(told, words), rank_table(told, words),
+        rates.indicators(told, words), rates.indicators(told, words, by="department"),
+        rates.class_list(told, words), rates.definitions(told, words),
     ]  # fmt: skip
     body = "\n".join(f'<div class="ld-part">{section}</div>' for section in sections)
     style = files("dashboards").joinpath("assets/80-leader.css").read_text(encoding="utf-8")
@@ -198,7 +211,9 @@ def map_layers(store: Store, figures: LeaderFigures, words: Words) -> list[MapLa
         workspace.read("divisions"), None, title=words("leader.report.borders"), mood="day",
         language=words.language,
     )  # fmt: skip
-    return [*found, *([] if hot is None else [hot]), lines, change]
+    spots = spot_layer(figures, words)
+    beside = [layer for layer in (hot, lines, spots) if layer is not None]
+    return [*found, *beside, change]
 
 
 def unit_shapes(figures: LeaderFigures) -> GeoDataFrame:
@@ -282,6 +297,8 @@ def report_book(target: IO[bytes], store: Store, figures: LeaderFigures, words: 
     sheets = [
         ReportSheet(words("leader.table.title", level=level), notes, columns, rows, total, frozen=2)
     ]
+    if len(told.spots.table):
+        sheets.append(spot_sheet(told, notes, words))
     sheets += [_rates_sheet(told, by, notes, words) for by in ("area", "department")]
     sheets.append(_class_sheet(told, notes, words))
     write_plan_book(target, sheets)
@@ -312,7 +329,7 @@ def _rates_sheet(figures: LeaderFigures, by: str, notes: list[str], words: Words
 
 def _class_sheet(figures: LeaderFigures, notes: list[str], words: Words) -> ReportSheet:
     rows = figures.classes.iloc[:-1].reset_index(names="code")
-    rows["name"] = [parts.class_label(str(code), words) for code in rows["code"]]
+    rows["name"] = [parts.class_label(str(code), words, figures.book) for code in rows["code"]]
     names = ("solved", "open", "cancelled", "unknown")
     columns = (
         ReportColumn("name", words("leader.class"), width=26),

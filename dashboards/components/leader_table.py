@@ -1,11 +1,13 @@
 """The units of an area compared: who is worst, who answers, how half a year went by.
 
-Each change has its interval as a small bar. Rounds and coverage are those of today, open and
-overdue those of now, whatever period is told; their columns say so.
+Each change has its interval as a small bar. Rounds and coverage are those of the days of the
+period of which tracks are stored; a line below says which. Open and overdue are those of now.
 """
 
 from __future__ import annotations
 
+from datetime import date, timedelta
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -16,17 +18,20 @@ from dashboards.components.leader_parts import (
     MARKS,
     change_text,
     compared,
+    day_text,
     expected_text,
     interval_text,
     level_word,
-    percent,
     verdict,
 )
 from dashboards.components.sheet_html import h
 from dashboards.leader_desk import LeaderFigures
 from dashboards.words import Words
 from geo.compare import BESIDE
-from geo.leader import LeaderView
+from geo.leader import PeriodPatrol
+
+MOST_RUNS = 4
+"""Runs of days that are named; more make no sentence."""
 
 
 def rank_table(figures: LeaderFigures, words: Words) -> Markup:
@@ -66,11 +71,63 @@ def rank_table(figures: LeaderFigures, words: Words) -> Markup:
           h("thead", h("tr", [h("th", text, scope="col", class_=f"c-{name}")
                               for name, text in heads])),
           h("tbody", rows),
-          h("tfoot", beside, _total_row(view, words)),
+          h("tfoot", beside, _total_row(figures, words)),
           class_="ld-table"),
           class_="ld-wide", tabindex="0", role="region", aria_label=title),
+        h("p", patrol_note(figures.patrols, words), class_="ld-note"),
         id="leader-table",
     )  # fmt: skip
+
+
+def patrol_note(patrols: PeriodPatrol, words: Words) -> str:
+    """Which days rounds and coverage rest on, said so that nobody takes three for a month."""
+    days, left = patrols.days, patrols.wanted - len(patrols.days) - patrols.waiting
+    parts = []
+    if patrols.waiting:
+        parts.append(words("leader.patrol.waiting", n=patrols.waiting))
+    if not days:
+        if not patrols.waiting:
+            parts.append(words("leader.patrol.none"))
+        return _joined(parts, words)
+    parts.append(
+        words(
+            "leader.patrol.known", all=words.number(patrols.wanted), n=words.number(len(days)),
+            days=_day_runs(days, words),
+        )
+    )  # fmt: skip
+    if left > 0:
+        parts.append(words("leader.patrol.left", n=words.number(left)))
+    parts.append(words("leader.patrol.rule"))
+    return _joined(parts, words)
+
+
+def _joined(parts: list[str], words: Words) -> str:
+    return reduce(lambda one, two: words("leader.join", one=one, two=two), parts)
+
+
+def _day_runs(days: tuple[date, ...], words: Words) -> str:
+    """Days as runs: 11月1日至5日 stands for five; of many runs the first and the last."""
+    runs: list[list[date]] = []
+    for day in days:
+        if runs and day - runs[-1][-1] == timedelta(days=1):
+            runs[-1].append(day)
+        else:
+            runs.append([day])
+    told = [
+        day_text(run[0], words)
+        if len(run) == 1
+        else words(
+            "leader.patrol.run", first=day_text(run[0], words), last=day_text(run[-1], words)
+        )
+        for run in runs
+    ]
+    if len(told) > MOST_RUNS:
+        told = [
+            *told[: MOST_RUNS - 1],
+            words("leader.patrol.runs", n=len(told) - MOST_RUNS),
+            told[-1],
+        ]
+    return words("leader.patrol.and").join(told)
 
 
 def _row(code: str, row: pd.Series, figures: LeaderFigures, words: Words, top: float) -> Markup:
@@ -90,7 +147,7 @@ def _row(code: str, row: pd.Series, figures: LeaderFigures, words: Words, top: f
 
 
 def _patrol(row: pd.Series, words: Words) -> list[Markup]:
-    """Rounds and coverage of today, and who answers; a dash where it is not known."""
+    """Rounds and coverage, and who answers; a dash where it is not known."""
     done, required, share = row["rounds_done"], row["rounds_required"], row["covered_share"]
     rounds = words("none")
     if not (pd.isna(done) or pd.isna(required)):
@@ -100,7 +157,7 @@ def _patrol(row: pd.Series, words: Words) -> list[Markup]:
     person = row["person"]
     return [
         h("td", rounds, class_="n"),
-        h("td", words("none") if pd.isna(share) else percent(float(share), words, sign=False),
+        h("td", words("none") if pd.isna(share) else f"{float(share) * 100:.1f}%",
           class_="n"),
         h("td", str(person) if isinstance(person, str) and person else words("none"),
           class_="c-person"),
@@ -126,11 +183,12 @@ def _figures(row: pd.Series, words: Words) -> list[Markup]:
     ]  # fmt: skip
 
 
-def _total_row(view: LeaderView, words: Words) -> Markup:
+def _total_row(figures: LeaderFigures, words: Words) -> Markup:
+    view = figures.view
     values = view.trend.loc["(total)"].to_numpy(dtype=float)
     return h(
         "tr", h("td"), h("th", words("leader.total"), scope="row"), *_figures(view.total, words),
-        h("td", colspan="3"),
+        *_patrol(figures.patrol.loc["(total)"], words),
         h("td", sparkline(values, max(float(np.nan_to_num(values).max(initial=0)), 1.0), words)),
         class_="is-total",
     )  # fmt: skip

@@ -23,7 +23,7 @@ from openpyxl.utils import get_column_letter
 from geo.errors import ColumnError
 from geo.io.shift_book import MOST_TITLE
 
-Kind = Literal["text", "count", "change", "metres", "decimal", "share"]
+Kind = Literal["text", "count", "change", "metres", "decimal", "share", "degrees"]
 
 FORMATS: Mapping[Kind, str] = {
     "text": "@",
@@ -31,6 +31,7 @@ FORMATS: Mapping[Kind, str] = {
     "change": "+#,##0;-#,##0;0",
     "metres": "#,##0.0",
     "decimal": "0.00",
+    "degrees": "0.000000",
     "share": "0.0%",
 }
 Total = Literal["", "sum", "count"]

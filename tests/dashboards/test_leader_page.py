@@ -24,8 +24,11 @@ from werkzeug.serving import make_server
 
 from dashboards.app import create_app
 from dashboards.commands.report_command import command
-from dashboards.components.leader_parts import MARKS, SHOWN
+from dashboards.components.leader_parts import MARKS
+from dashboards.components.leader_rates import SHOWN
 from dashboards.components.leader_report import hide_small
+from dashboards.components.leader_table import patrol_note
+from dashboards.leader_desk import LeaderDesk
 from dashboards.leader_routes import LEADER
 from dashboards.settings import Settings
 from dashboards.store import Store
@@ -67,6 +70,18 @@ def history(drawing: Any) -> gpd.GeoDataFrame:
                         "closed_at": at + timedelta(hours=float(rng.uniform(2, 60))),
                     }
                 )  # fmt: skip
+    x, y = drawing.middle(7)
+    for k in range(8):
+        # A shed that is put up again every other week, at one place.
+        at = drawing.at - timedelta(days=14 * k + 3)
+        records.append(
+            {
+                "incident_id": f"s{k}", "class_code": "E0101", "lon": x, "lat": y,
+                "reported_at": at, "stage": "closed" if k else "handling",
+                "deadline": at + timedelta(days=2),
+                "closed_at": at + timedelta(hours=30) if k else None,
+            }
+        )  # fmt: skip
     frame = pd.DataFrame(records)
     return gpd.GeoDataFrame(
         frame, geometry=gpd.points_from_xy(frame["lon"], frame["lat"]), crs="EPSG:4326"
@@ -79,6 +94,11 @@ def city(drawing: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wor
         drawing.fill(workspace)
         with workspace.writing() as conn:
             workspace.append(conn, "incidents", history(drawing))
+        # This city has its own word for one of our classes.
+        (workspace.path / "rules").mkdir(exist_ok=True)
+        (workspace.path / "rules/event_classes.csv").write_text(
+            "code,group,zh,en\n0201,advertising,牛皮癣,stickers\n", encoding="utf-8"
+        )
         yield workspace
 
 
@@ -100,9 +120,9 @@ def client(app: Any) -> FlaskClient:
     return found
 
 
-def view(client: FlaskClient, query: str = "") -> dict[str, Any]:
+def view(client: FlaskClient, query: str = "", language: str = "zh") -> dict[str, Any]:
     for _ in range(120):
-        answer = client.get(f"/leader/view?lang=zh&{query}")
+        answer = client.get(f"/leader/view?lang={language}&{query}")
         if answer.status_code != 202:
             assert answer.status_code == 200, answer.get_data(as_text=True)
             body: dict[str, Any] = answer.get_json()
@@ -202,13 +222,80 @@ def test_everything_that_figures_can_say_has_words() -> None:
     assert set(SHOWN) <= set(INDICATORS)
 
 
-def test_each_unit_has_its_patrols_of_today_and_who_answers(client: FlaskClient) -> None:
+def test_each_unit_has_its_patrols_of_known_days_and_who_answers(client: FlaskClient) -> None:
     table = view(client)["html"]["table"]
     heads = re.findall(r'scope="col"[^>]*>([^<]+)<', table)
-    assert heads[-4:-1] == ["今日轮次", "今日覆盖", "责任人"]
+    assert heads[-4:-1] == ["轮次", "覆盖", "责任人"]
     rows = re.findall(r"<tr[^>]*>.*?</tr>", table)
     cells = {len(re.findall(r"<t[dh]", row)) for row in rows if "data-code" in row}
     assert cells == {len(heads)}
+    assert "没有存下巡查轨迹，未知" in text(table)
+
+
+def test_days_with_tracks_are_named_and_the_others_are_not_zero(
+    drawing: Any, tmp_path: Path
+) -> None:
+    with create_workspace(tmp_path / "city") as workspace:
+        drawing.fill(workspace)
+        x, y = drawing.middle(0)
+        moments = pd.date_range("2026-11-19 08:00", periods=240, freq="15s", tz="Asia/Shanghai")
+        walk = x + np.linspace(-8e-4, 8e-4, len(moments))
+        who = str(workspace.read("workers").index[0])
+        fixes = pd.DataFrame({"worker_id": who, "time": moments, "lon": walk, "lat": y})
+        with workspace.writing() as conn:
+            workspace.append(conn, "fixes", fixes)
+        desk = LeaderDesk(Store(workspace, Settings(), clock=lambda: drawing.at))
+        desk._store.columns.refresh()
+        found = desk.ask(LeaderChoice(), patience_s=PATIENCE_MS / 1000, whole=True)
+    assert found is not None
+    assert (found.patrols.wanted, found.patrols.waiting) == (20, 0)
+    assert [day.isoformat() for day in found.patrols.days] == ["2026-11-19"]
+    note = patrol_note(found.patrols, Words("zh"))
+    assert "20 天中有轨迹的 1 天（2026年11月19日）" in note
+    assert "其余 19 天没有轨迹" in note
+    rate = found.areas.table.xs("area_coverage_rate", level="indicator")
+    total = found.patrol.loc["(total)"]
+    assert rate["numerator"].sum() == pytest.approx(total["covered_m"])
+
+
+def test_what_may_be_chosen_is_what_the_area_has(client: FlaskClient) -> None:
+    body = view(client)
+    found = body["choosers"]
+    assert [one["level"] for one in found["levels"]][:4] == [
+        "city", "district", "street", "community",
+    ]  # fmt: skip
+    classes = {one["code"]: one for group in found["classes"] for one in group["classes"]}
+    names = [classes[code]["name"] for code in ("E0201", "E0101")]
+    assert names == ["牛皮癣", "私搭乱建"]
+    told = view(client, "class=E0201")
+    assert f"<b>{classes['E0201']['n']:,}</b>" in told["html"]["head"]
+    # Whoever chose a class can still choose another one.
+    again = {one["code"] for group in told["choosers"]["classes"] for one in group["classes"]}
+    assert again == set(classes)
+    assert told["choosers"]["chosen"] == ["E0201"]
+    street = view(client, "area=420102001000")
+    assert "street" not in [one["level"] for one in street["choosers"]["levels"]]
+
+
+def test_a_citys_own_names_stand_everywhere(client: FlaskClient) -> None:
+    body = view(client)
+    assert "牛皮癣" in text(body["html"]["classes"])
+    assert "非法小广告" not in str(body["html"])
+    book = openpyxl.load_workbook(io.BytesIO(client.get("/leader/report.xlsx?lang=zh").data))
+    cells = {cell.value for sheet in book for row in sheet.iter_rows() for cell in row}
+    assert "牛皮癣" in cells
+    assert "非法小广告" not in cells
+
+
+def test_a_place_that_comes_back_is_told_with_who_answers(client: FlaskClient) -> None:
+    body = view(client, "class=E0101")
+    rows = re.findall(r"<tr>(.*?)</tr>", body["html"]["spots"])
+    (row,) = [text(found) for found in rows if "私搭乱建" in found]
+    assert "南湖第7网格" in row
+    assert "2026-08-12 至 2026-11-18" in row
+    assert "8 件，8 天，52 周中的 8 周" in " ".join(row.split())
+    mark = next(spot for spot in body["spots"] if "南湖第7网格" in spot["text"])
+    assert (mark["lon"], mark["lat"]) == pytest.approx((114.307, 30.503), abs=2e-3)
 
 
 @pytest.mark.parametrize(
@@ -228,7 +315,7 @@ def test_what_cannot_be_told_is_one_sentence(client: FlaskClient, query: str, wo
 
 @pytest.mark.parametrize("language", ["zh", "en"])
 def test_a_period_that_has_not_begun_tells_no_change(client: FlaskClient, language: str) -> None:
-    html = client.get(f"/leader/view?lang={language}&day=2031-01-01").get_json()["html"]
+    html = view(client, "day=2031-01-01", language)["html"]
     assert ("还没有开始" if language == "zh" else "has not begun") in html["head"]
     assert ("无法判断哪里变差" if language == "zh" else "Too few records") in html["brief"]
     assert "%" not in text(html["table"])
@@ -264,7 +351,7 @@ def test_the_workbook_computes_its_own_sums(client: FlaskClient) -> None:
         if isinstance(cell.value, str) and cell.value.startswith("=")
     ]
     assert any(found.startswith("=SUM(") for found in formulas)
-    assert len(book.sheetnames) == 4
+    assert len(book.sheetnames) == 5
 
 
 def test_the_pdf_is_a4(client: FlaskClient) -> None:

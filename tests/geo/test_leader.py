@@ -15,7 +15,14 @@ from geo.compare import Boundary
 from geo.deadlines import CHINA
 from geo.errors import CodeError, InputError
 from geo.io.case_columns import CaseColumns, case_columns
-from geo.leader import TREND_WEEKS, EmptyCityError, LeaderChoice, find_periods, read_view
+from geo.leader import (
+    TREND_WEEKS,
+    EmptyCityError,
+    LeaderChoice,
+    cases_in,
+    find_periods,
+    read_view,
+)
 
 NOW = datetime(2026, 11, 21, 4, tzinfo=UTC)
 ZONE = ZoneInfo("Asia/Shanghai")
@@ -81,8 +88,15 @@ def test_rows_add_up_to_the_row_that_was_clicked(found: list[tuple[float, int]])
     assert (sums == top.total[columns].astype(float)).all()
     days = [(NOW - pd.Timedelta(days=day, hours=1)).astimezone(ZONE) for _, day in found]
     assert top.total["now"] == sum((day.year, day.month) == (2026, 11) for day in days)
+    assert sum(count for _, count in top.held) == top.total["now"]
+    assert dict(top.levels) == {"city": 1, "street": 2, "community": 3, "grid": 3}
     below = read_view(cases, ground, LeaderChoice(area="S1"), at=NOW, calendar=CHINA)
     assert below.level == "community"
+    assert dict(below.levels) == {"community": 2, "grid": 2}
+    mask = cases_in(cases, ground, "S1")
+    assert mask is not None
+    assert (mask == ((cases.lon == 0.5) | (cases.lon == 1.5))).all()
+    assert cases_in(cases, ground, "") is None
     assert set(below.units.index) == {"A", "B"}
     assert [step.code for step in below.path] == ["city", "S1"]
     for column in columns:
