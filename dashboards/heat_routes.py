@@ -35,7 +35,15 @@ from geo.heat import (
     read_tile,
     summarise_heat,
 )
-from geo.hotspots import RADIUS_M, contiguity_weights, count_slices, find_emerging, list_black_spots
+from geo.hotspots import (
+    PLACE_M,
+    RADIUS_M,
+    contiguity_weights,
+    count_slices,
+    find_emerging,
+    list_black_spots,
+    place_keys,
+)
 from layers.colours import Mood
 from layers.heat_image import HeatScale, draw_heat, heat_scale
 from layers.to_geojson import frame_to_geojson
@@ -330,7 +338,11 @@ def _hotspots(store: Store, desk: HeatDesk, asked: Asked) -> dict[str, Any]:
     choice = desk.choice(asked)
     chosen = _mask(points, choice)
     counts = count_slices(points.grid[chosen], points.day[chosen], edges, city.grids.index)
-    table = find_emerging(counts, contiguity_weights(city.grids))
+    keys = place_keys(points.x[chosen], points.y[chosen], points.kind[chosen], PLACE_M)
+    apart = count_slices(
+        points.grid[chosen], points.day[chosen], edges, city.grids.index, once=keys
+    )
+    table = find_emerging(apart, contiguity_weights(city.grids))
     since = {edge: (EPOCH + timedelta(days=int(edge))).isoformat() for edge in edges}
     return {
         "ids": [str(label) for label in table.index],
@@ -341,6 +353,7 @@ def _hotspots(store: Store, desk: HeatDesk, asked: Asked) -> dict[str, Any]:
         "slices": [since[edge] for edge in edges[:-1]],
         "until": since[edges[-1]],
         "cases": int(counts.to_numpy().sum()),
+        "repeats": int((counts - apart).to_numpy().sum()),
         "v": desk.version(asked),
     }
 

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from geo._compare_days import day_kinds, fit_day_weights
 from geo._compare_periods import Days, Floats, Period, day_starts
 from geo._compare_rates import LEAST_WEEKS
+from geo._repeats import PLACE_DEG, PLACE_M, Repeats, find_repeats_of, place_keys
 from geo._working_time import WorkingCalendar
 
 REFERENCE_WEEKS = 53
@@ -144,6 +145,8 @@ class Counted:
     week_count: int
     """Weeks that can serve for the scatter."""
     window: Window
+    repeats: Repeats
+    """Cases that repeat one another, by unit."""
 
     def has_gaps(self, period: Period) -> bool:
         """Whether days of a period have no record at all though the city always has some."""
@@ -158,6 +161,7 @@ def count_cases(
     window: Window,
     classes: Sequence[str] | None,
     where: npt.NDArray[np.bool_] | None,
+    is_metric: bool = False,
 ) -> Counted:
     """Count chosen cases by place in both periods, by day, and by week of the reference."""
     reported = cases.reported
@@ -169,10 +173,16 @@ def count_cases(
     if chosen is not None:
         rows, seconds, day = rows[chosen], seconds[chosen], day[chosen]
     at = place[rows]
-    counts = []
-    for period in (window.now, window.then):
-        inside = (seconds >= period.begin_s) & (seconds < period.end_s)
-        counts.append(np.bincount(at[inside], minlength=size))
+    spans = [(period.begin_s, period.end_s) for period in (window.now, window.then)]
+    counts = [
+        np.bincount(at[(seconds >= begin) & (seconds < end)], minlength=size)
+        for begin, end in spans
+    ]
+    keys = place_keys(
+        cases.lon[rows], cases.lat[rows], cases.class_code[rows],
+        PLACE_M if is_metric else PLACE_DEG,
+    )  # fmt: skip
+    repeats = find_repeats_of(at.astype(np.int64), size, keys, seconds, spans)
     last = len(window.days) - window.tail
     first = last - REFERENCE_WEEKS * 7
     late = (day >= first) & (day < last)
@@ -189,6 +199,7 @@ def count_cases(
         weeks=weeks.astype(np.float64),
         week_count=int(told.sum()) if pairs >= LEAST_WEEKS else 0,
         window=window,
+        repeats=repeats,
     )
 
 

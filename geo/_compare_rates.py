@@ -14,7 +14,12 @@ neighbours (after von Neumann 1941), so that seasons and trends do not count as 
 
 for under a steady rate the expectation of each square is f times that of y1 + y2. A unit with
 enough weeks and cases has its own; the others share the median over units, weighted by cases, so
-that a few units that jumped do not widen the intervals of all. Many units are judged together by
+that a few units that jumped do not widen the intervals of all. A unit without its own has at least
+that of its clusters: cases of one class at one place in one week repeat one another (see
+`geo._repeats`), and if clusters of size k come by chance the variance is sum k^2 / sum k times the
+mean, which is what Rao and Scott divide by. So twelve calls about one lamp are no rise.
+
+Many units are judged together by
 the false discovery rate of Benjamini and Hochberg (1995), over those units that have enough cases
 to be judged at all (Tarone 1990, Biometrics 46: a unit whose most extreme outcome would not be
 clear carries no information). Public names are handed on by `geo.compare`.
@@ -93,11 +98,16 @@ def compare_rates(
     less = np.where(b > 0, betainc(np.maximum(b, 1e-12), a + 1, 1 - share), 1.0)
     p = np.minimum(1.0, 2 * np.minimum(more, less))
     both = a + b
-    too_few = 2 * np.minimum(share**both, (1 - share) ** both) > alpha
+    too_few = are_too_few(both, share, alpha)
     nothing = both == 0
     for values in (low, high, p):
         values[nothing] = np.nan
     return Rates(ratio, low, high, p, too_few)
+
+
+def are_too_few(cases: Floats, share: float, alpha: float) -> _Bools:
+    """Whether it would not be clear even if all cases lay in one of the periods."""
+    return np.asarray(2 * np.minimum(share**cases, (1 - share) ** cases) > alpha)
 
 
 def find_dispersion(counts: Floats, days: Floats) -> tuple[float, Floats, int]:

@@ -62,6 +62,9 @@ def find_figures(
     value = np.full(shape, np.nan)
     value[told] = above[told] / below[told]
     words[told] = ""
+    # What is withheld must not be divided after all by whoever reads the table.
+    withheld = (below > 0) & ~told
+    above[withheld] = below[withheld] = np.nan
     return Figures(value, above, below, silent, words)
 
 
@@ -105,15 +108,23 @@ def find_points(
 
 
 def sum_scores(
-    weight: Floats, points: Table, groups: Groups, marks: Mapping[str, Mark]
+    weight: Floats,
+    points: Table,
+    groups: Groups,
+    marks: Mapping[str, Mark],
+    least_points: float = 0.0,
 ) -> pd.DataFrame:
-    """Score, how many of a hundred points were known, and rank, by unit."""
+    """Score, how many of a hundred points were known, and rank, by unit.
+
+    With fewer than `least_points` of them known there is no score and no rank.
+    """
     scored = ~np.isnan(points)
     known = (weight[:, None] * scored).sum(axis=0)
     got = np.where(scored, points, 0.0).sum(axis=0)
     possible = sum(mark.weight for mark in marks.values())
     score = np.full(len(groups.labels), np.nan)
-    score[known > 0] = got[known > 0] / known[known > 0] * 100
+    told = (known > 0) & (known >= least_points / 100 * possible)
+    score[told] = got[told] / known[told] * 100
     is_unit = ~groups.labels.isin(groups.beside)
     index = groups.labels[is_unit].rename("code")
     frame = pd.DataFrame(

@@ -50,6 +50,7 @@ class EvaluationRules:
     repeat_within_days: float = 30.0
     least_cases: int = 10
     most_unknown: float = 0.1
+    least_points: float = 50.0
     marks: dict[str, tuple[Mark, ...]] | None = None
 
 

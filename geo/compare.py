@@ -25,7 +25,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -47,6 +47,7 @@ from geo._compare_periods import period_before as period_before
 from geo._compare_periods import same_part as same_part
 from geo._compare_periods import year_earlier as year_earlier
 from geo._compare_rates import Rates as Rates
+from geo._compare_rates import are_too_few
 from geo._compare_rates import compare_rates as compare_rates
 from geo._compare_rates import control_discoveries as control_discoveries
 from geo._compare_rates import find_dispersion as find_dispersion
@@ -62,13 +63,18 @@ from geo._compare_units import UNPLACED as UNPLACED
 from geo._compare_units import ZONES as ZONES
 from geo._compare_units import Boundary as Boundary
 from geo._compare_units import Units as Units
+from geo._repeats import Repeats
 from geo.deadlines import CHINA, WorkingCalendar
 from geo.errors import InputError
 
 VERDICTS = ("rose", "fell", "no_clear_change", "too_few", "unknown")
 TOTAL = "(total)"
+JUDGED = ("expected", "difference", "low", "high", "p", "q")
+"""Columns of a table that are missing where a period has not all of its records; `change` is then
+the plain quotient of what is known."""
 CONFIDENCE = 0.95
 RATE_OF = 1000
+Floats = npt.NDArray[np.float64]
 
 
 class CaseRows(Protocol):
@@ -200,7 +206,9 @@ def compare(
         that are estimates), `expected`, `difference` (now - expected), `change` (ratio - 1;
         infinite if only now has cases, missing if neither has), `low`, `high` (interval of
         `change`), `p`, `q` (missing of `BESIDE`), `verdict`, `dispersion`, `own_scatter`
-        (estimated from this unit alone), `households`, `per_1000_now`, `per_1000_then` (of the
+        (estimated from this unit alone), `now_repeats`, `then_repeats` (cases of a class at one
+        place in one week beyond the first; they count, but widen the interval of a unit without
+        a scatter of its own), `households`, `per_1000_now`, `per_1000_then` (of the
         whole period, not of a year).
 
     Raises
@@ -214,7 +222,8 @@ def compare(
     units = boundary.units(level)
     place = boundary.place(level, cases.lon, cases.lat)
     window = Window.around(now, then, calendar, cases.reported, known_since)
-    counted = count_cases(cases, place, len(units) + 3, window, classes, where)
+    is_metric = boundary.grids.crs is not None and boundary.grids.crs.is_projected
+    counted = count_cases(cases, place, len(units) + 3, window, classes, where, is_metric)
     weights, told = np.ones(3), np.zeros(3, dtype=bool)
     if weigh_days:
         weights, told = window.weights(counted.days, counted.all_days)
@@ -222,14 +231,24 @@ def compare(
     extra = [_extra(part, boundary, level) for part in (estimated_now, estimated_then)]
     table = _table(units, counted, extra, mix, window, weights, confidence)
     notes = _notes(counted, window, mix, weigh_days, classes, cases, extra, units)
+    return _comparison(boundary, level, counted, mix, weights, confidence, table, notes)
+
+
+def _comparison(
+    boundary: Boundary, level: str, counted: Counted, mix: DayMix, weights: Floats,
+    confidence: float, table: pd.DataFrame, notes: tuple[str, ...],
+) -> Comparison:  # fmt: skip
+    """All of it together; where records are missing nothing is judged."""
+    window = counted.window
     if {"then_before_records", "now_before_records", "now_has_gaps", "then_has_gaps"} & set(notes):
         table["verdict"] = "unknown"
-    total = table.loc[TOTAL].rename(TOTAL)
+        # A change of what was never recorded would only tell how much was not.
+        table[list(JUDGED)] = np.nan
     rows = table.drop(index=TOTAL)
     weekly, week_days = _weekly(counted, window, weights, rows.index)
     return Comparison(
-        now, then, level, boundary, rows, total, mix, confidence, counted.week_count, weekly,
-        week_days, notes,
+        window.now, window.then, level, boundary, rows, table.loc[TOTAL].rename(TOTAL), mix,
+        confidence, counted.week_count, weekly, week_days, notes,
     )  # fmt: skip
 
 
@@ -270,21 +289,18 @@ def _table(
 ) -> pd.DataFrame:
     """All rows and, last, the total."""
     size = len(units)
-    columns = []
-    for points, part in zip((counted.now, counted.then), extra, strict=True):
-        whole = points + part if part.any() else points
-        columns.append(np.append(whole, whole.sum()))
-    now, then = columns
-    parts = [np.append(part, part.sum()) for part in extra]
-    week_days = window.week_days(weights, counted.all_days)
-    pooled, own, _ = find_dispersion(counted.weeks[:size], week_days)
-    whole_scatter, _, _ = find_dispersion(counted.weeks.sum(axis=0, keepdims=True), week_days)
-    scatter = np.full(size + 4, pooled)
-    scatter[:size] = np.where(np.isnan(own), pooled, own)
-    scatter[-1] = whole_scatter
+    now, then = (
+        _with_total(points + part if part.any() else points)
+        for points, part in zip((counted.now, counted.then), extra, strict=True)
+    )
+    parts = [_with_total(part) for part in extra]
+    scatter, own, lent = _scatter(counted, window, weights, size)
     rates = compare_rates(
         now, then, mix.now_days, mix.then_days, dispersion=scatter, confidence=confidence
     )
+    # Cases that repeat one another weigh less, but are not few.
+    share = mix.now_days / max(mix.now_days + mix.then_days, 1e-12)
+    few = rates.too_few & are_too_few((now + then) / lent, share, 1 - confidence)
     judged = np.where(rates.too_few, np.nan, rates.p)
     q = np.full(size + 4, np.nan)
     q[:size] = control_discoveries(judged[:size])
@@ -305,9 +321,11 @@ def _table(
             "high": rates.high - 1,
             "p": rates.p,
             "q": q,
-            "verdict": _verdicts(rates, q, judged, 1 - confidence),
+            "verdict": _verdicts(rates, few, q, judged, 1 - confidence),
             "dispersion": scatter,
-            "own_scatter": np.append(~np.isnan(own), [False] * 3 + [counted.week_count > 0]),
+            "own_scatter": own,
+            "now_repeats": _with_total(counted.repeats.now),
+            "then_repeats": _with_total(counted.repeats.then),
             "households": homes,
             "per_1000_now": _per_1000(now, homes),
             "per_1000_then": _per_1000(then, homes),
@@ -317,8 +335,31 @@ def _table(
     return table
 
 
+def _with_total(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    return np.append(values, values.sum())
+
+
+def _scatter(
+    counted: Counted, window: Window, weights: npt.NDArray[np.float64], size: int
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_], float]:
+    """Variance over mean of each row and, last, the total; whether it is the row's own; the pooled.
+
+    Without its own a row has that of all units, or of its repeats where that is more.
+    """
+    week_days = window.week_days(weights, counted.all_days)
+    pooled, told, _ = find_dispersion(counted.weeks[:size], week_days)
+    whole, _, _ = find_dispersion(counted.weeks.sum(axis=0, keepdims=True), week_days)
+    own = np.append(~np.isnan(told), [False] * 3 + [counted.week_count > 0])
+    repeats = Repeats(_with_total(counted.repeats.squares), counted.now, counted.then)
+    cases = _with_total((counted.now + counted.then).astype(np.float64))
+    lent = np.maximum(pooled, repeats.scatter(cases))
+    mine = np.concatenate([told, [np.nan] * 3, [whole]])
+    return np.where(own, mine, lent), own, pooled
+
+
 def _verdicts(
     rates: Rates,
+    few: npt.NDArray[np.bool_],
     q: npt.NDArray[np.float64],
     judged: npt.NDArray[np.float64],
     alpha: float,
@@ -327,7 +368,7 @@ def _verdicts(
     clear = np.where(np.isnan(q), judged, q) <= alpha
     nothing = np.isnan(rates.p) & ~rates.too_few
     return np.select(
-        [nothing, rates.too_few, clear & (rates.ratio > 1), clear & (rates.ratio < 1)],
+        [nothing, few, clear & (rates.ratio > 1), clear & (rates.ratio < 1)],
         ["unknown", "too_few", "rose", "fell"],
         default="no_clear_change",
     ).astype(object)

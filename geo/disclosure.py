@@ -1,8 +1,10 @@
 """Small groups are not shown to others, so that nobody can be recognised by a figure.
 
-A count below the threshold goes, with everything that would tell it: rates, changes, weeks. Where
-only one would be missing from a sum it could be worked out again, so the next smallest goes too
-(complementary suppression; Willenborg & de Waal 2001, Elements of Statistical Disclosure Control).
+A count below the threshold goes, with everything that would tell it: rates, changes, weeks. What is
+missing from a sum could be worked out again: one alone, but also two of one case each, whose sum is
+two. So the next smallest go too, until each hidden count could be another one, for somebody who
+knows the total, the threshold and this rule (complementary suppression; Willenborg & de Waal 2001,
+Elements of Statistical Disclosure Control).
 Zero is no group and stays. Totals stay, since they hold everybody.
 """
 
@@ -11,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 HIDDEN = "hidden"
@@ -27,12 +30,33 @@ def find_small(counts: pd.Series, least: int) -> pd.Index:
     least
         The smallest count that may be shown; 0 and 1 hide nothing.
     """
-    known = counts.dropna()
-    small = known[(known > 0) & (known < least)]
-    if len(small) == 1:
-        others = known[(known >= least)].sort_values(kind="stable")
-        small = pd.concat([small, others.iloc[:1]])
-    return small.index
+    known = counts[counts > 0].sort_values(kind="stable")
+    values = known.to_numpy(dtype=np.float64)
+    few = int((values < least).sum())
+    hidden = few
+    while few and hidden < len(values) and not _is_safe(values, few, hidden, least):
+        hidden += 1
+    gone = known.index[:hidden]
+    return counts.index[counts.index.isin(gone)]
+
+
+def _is_safe(values: npt.NDArray[np.float64], few: int, hidden: int, least: int) -> bool:
+    """Whether nobody can tell one of the `few` small counts, the first of the `hidden` ones.
+
+    Who knows their sum knows of the small ones that they are 1 to least - 1, and of those that went
+    with them that they are at least `least` and no more than the smallest that is shown.
+    """
+    if hidden < 2:
+        return False
+    extra = hidden - few
+    if least == 2:
+        # All small ones are one; only which ones they are can be kept.
+        return extra > 0
+    whole, top = values[:hidden].sum(), values[hidden] if hidden < len(values) else np.inf
+    most = (few - 1) * (least - 1) + (extra * top if extra else 0)
+    low = max(1, whole - most)
+    high = min(least - 1, whole - (few - 1) - extra * least)
+    return bool(high > low)
 
 
 def hide_units(

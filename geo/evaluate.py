@@ -12,7 +12,8 @@ no value, for those that tell are not like those that do not (in many files only
 far they are); the reason says what is lacking. Nothing unknown is ever zero.
 
 A score is the sum of points of the indicators that are known, over the points that these could
-give, of 100; `points_known` says how many of the 100 that were. An indicator with fewer than
+give, of 100; `points_known` says how many of the 100 that were. With fewer than `least_points`
+known there is no score and no rank: one indicator ranks nobody. An indicator with fewer than
 `least_cases` in its denominator is shown and not scored.
 """
 
@@ -173,11 +174,12 @@ def evaluate(
     -------
     Evaluation
         `table`, indexed by `code` and `indicator`: `value` (share 0 to 1, or hours), `numerator`,
-        `denominator`, `unknown` (cases left out), `reason` (of `REASONS`), `rank` (1 is best,
-        equals share it; missing with fewer than `least_cases`), `weight`, `points`, and for
-        `last_year` and `last_period` each `_value`, `_flag` (of `FLAGS`) and `_rate` (0.1: a
-        tenth more). `scores`, indexed by `code`: `score`, `points_known`, `rank`. `counts`: cases
-        (of posts: moves) by `code`. Units in their order, then `BESIDE` or `NOBODY`.
+        `denominator` (both missing where a value is withheld), `unknown` (cases left out),
+        `reason` (of `REASONS`), `rank` (1 is best, equals share it; missing with fewer than
+        `least_cases`), `weight`, `points`, and for `last_year` and `last_period` each `_value`,
+        `_flag` (of `FLAGS`) and `_rate` (0.1: a tenth more). `scores`, indexed by `code`: `score`,
+        `points_known`, `rank`. `counts`: cases (of posts: moves) by `code`. Units in their order,
+        then `BESIDE` or `NOBODY`.
 
     Raises
     ------
@@ -198,7 +200,7 @@ def evaluate(
     covered = sum_coverage(coverage, boundary, level, size)
     figures = find_figures(wanted, tallies, groups, chosen.most_unknown, covered)
     marks = {mark.name: mark for mark in (chosen.marks or {}).get(by, ())}
-    table, scores = _judge(wanted, figures, groups, chosen.least_cases, marks)
+    table, scores = _judge(wanted, figures, groups, chosen, marks)
     if compared:
         others = {"last_year": year_earlier(period), "last_period": period_before(period)}
         for word, other in others.items():
@@ -244,11 +246,11 @@ def _judge(
     wanted: list[Indicator],
     figures: Figures,
     groups: Groups,
-    least: int,
+    rules: EvaluationRules,
     marks: Mapping[str, Mark],
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The table of figures with ranks and points, and the scores."""
-    enough = figures.below >= least
+    enough = figures.below >= rules.least_cases
     enough |= np.array([one.tally is None for one in wanted])[:, None]
     fair = np.where(enough & ~groups.labels.isin(groups.beside), figures.value, np.nan)
     rank = rank_rows(fair, np.array([one.good == "high" for one in wanted]))
@@ -268,4 +270,4 @@ def _judge(
         },
         index=index.swaplevel(),
     )
-    return table, sum_scores(weight, points, groups, marks)
+    return table, sum_scores(weight, points, groups, marks, rules.least_points)

@@ -16,6 +16,8 @@ all grids at once: of what is called hot, at most the share `alpha` is expected 
   check single grids, while the judgement over thousands of grids goes by the formula.
 - **Slices of time** are counted on one set of grids. Where boundaries change, attribute the points
   of all time to one version first (`geo.locate.GridIndex`), as every comparison does.
+- **Repeats.** Gi* takes cases as independent, which ten calls about one lamp are not. With
+  `count_slices(…, once=place_keys(…))` cases of one class at one place count once a slice.
 
 Values that are missing (a rate without households) take a grid out of the reckoning; it is neither
 hot nor cold and no neighbour.
@@ -45,6 +47,9 @@ from geo._hotspots_weights import TOUCH_M as TOUCH_M
 from geo._hotspots_weights import Weights as Weights
 from geo._hotspots_weights import contiguity_weights as contiguity_weights
 from geo._hotspots_weights import distance_weights as distance_weights
+from geo._repeats import PLACE_DEG as PLACE_DEG
+from geo._repeats import PLACE_M as PLACE_M
+from geo._repeats import place_keys as place_keys
 from geo.errors import InputError
 
 ALPHA = 0.05
@@ -55,7 +60,7 @@ Floats = npt.NDArray[np.float64]
 
 def count_slices(
     rows: npt.NDArray[np.integer], moments: npt.NDArray[np.integer], edges: Sequence[int],
-    grids: pd.Index,
+    grids: pd.Index, *, once: npt.NDArray[np.integer] | None = None,
 ) -> pd.DataFrame:  # fmt: skip
     """Count cases by grid and slice of time.
 
@@ -67,6 +72,10 @@ def count_slices(
         When, in any unit: days of `geo.io.case_columns.local_days`, or seconds.
     edges
         Beginnings of the slices and the end of the last, rising.
+    once
+        A number for each case, of `place_keys`: of those of one number only one counts in a slice,
+        so that somebody who calls every evening about one lamp makes no hot grid. Below zero
+        stands for none, such cases all count. None: every case counts.
 
     Returns
     -------
@@ -86,8 +95,21 @@ def count_slices(
     size = len(bounds) - 1
     inside = (rows >= 0) & (slot >= 0) & (slot < size)
     flat = np.asarray(rows)[inside].astype(np.int64) * size + slot[inside]
+    if once is not None:
+        flat = flat[_is_first(flat, np.asarray(once, dtype=np.int64)[inside])]
     counts = np.bincount(flat, minlength=len(grids) * size).reshape(len(grids), size)
     return pd.DataFrame(counts, index=grids, columns=pd.Index(bounds[:-1], name="since"))
+
+
+def _is_first(slices: npt.NDArray[np.int64], keys: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    """Which cases are counted: all without a number, and one of each number in each slice."""
+    found = keys < 0
+    rows = np.flatnonzero(~found)
+    order = rows[np.lexsort((slices[rows], keys[rows]))]
+    key, slot = keys[order], slices[order]
+    first = np.append(True, (key[1:] != key[:-1]) | (slot[1:] != slot[:-1]))[: len(order)]
+    found[order] = first
+    return found
 
 
 def measure_g_star(

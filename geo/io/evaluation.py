@@ -74,6 +74,7 @@ def read_evaluation(folder: Path | None = None) -> EvaluationRules:
         repeat_within_days=limits["repeat_within_days"],
         least_cases=round(limits["least_cases"]),
         most_unknown=limits["most_unknown"],
+        least_points=limits["least_points"],
         marks={thing: tuple(found) for thing, found in marks.items()},
     )
 

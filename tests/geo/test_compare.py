@@ -6,6 +6,7 @@ Four grids of 100 m, in metres, as two streets under one district:
     A B      street S = A, B
 """
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -49,8 +50,13 @@ def cases_of(rows):
     for day, place, *rest in rows:
         times = rest[-1] if rest and isinstance(rest[-1], int) else 1
         word = rest[0] if rest and isinstance(rest[0], str) else "E0102"
-        lon, lat = MIDDLE[place]
-        table += [(noon(day), lon, lat, word)] * times
+        x, y = MIDDLE[place]
+        for _ in range(times):
+            # Each at a place of its own, around the middle of its grid.
+            k = len(table)
+            east, north = 5.1 * (k % 17 - 8), 5.1 * (k // 17 % 17 - 8)
+            told = (x, y) if x is None else (x + east, y + north)
+            table.append((noon(day), *told, word))
     frame = pd.DataFrame(table, columns=["reported_at", "lon", "lat", "class_code"])
     frame["reported_at"] = pd.to_datetime(frame["reported_at"], utc=True)
     frame = frame.astype({"lon": "float64", "lat": "float64"})
@@ -82,7 +88,7 @@ def boundary(four_grids):
     return Boundary(grids, divisions, zones)
 
 
-MAY, JUNE = (find_period("month", date(2026, month, 1), zone=CITY) for month in (5, 6))
+APRIL, MAY, JUNE = (find_period("month", date(2026, month, 1), zone=CITY) for month in (4, 5, 6))
 HISTORY = [("2025-01-01", "A")]
 
 
@@ -146,6 +152,29 @@ def spread(period, place, number):
     """So many cases, as evenly over the days of a month as whole numbers allow."""
     days = period.days
     return [(days[k * len(days) // number], place) for k in range(number)]
+
+
+def test_one_lamp_called_in_twelve_times_is_no_rise_and_twelve_lamps_are(boundary):
+    """Twelve cases in May in each of two grids that had one in April; records since 20 March."""
+    rows = [("2026-03-20", "out"), ("2026-04-10", "A"), ("2026-04-10", "B")]
+    # A steady grid, so that weeks scatter no more than chance.
+    steady = pd.date_range("2026-03-20", "2026-05-31").astype(str)
+    rows += [(day, "C") for day in steady]
+    rows += [(f"2026-05-{day:02}", place) for place in "AB" for day in range(4, 16)]
+    spread_out = cases_of(rows)
+    one_lamp = spread_out.lon.copy(), spread_out.lat.copy()
+    for column, middle in zip(one_lamp, MIDDLE["B"], strict=True):
+        column[-12:] = middle
+    cases = replace(spread_out, lon=one_lamp[0], lat=one_lamp[1])
+    found = compare(cases, boundary, MAY, APRIL, calendar=ALIKE).table
+    assert found.loc[["A", "B"], "now"].tolist() == [12, 12]
+    # Weeks of the period begin on the 1st, 8th and 15th: four, seven and one of them.
+    assert found.loc[["A", "B"], "now_repeats"].tolist() == [0, 9]
+    assert found.loc[["A", "B"], "then_repeats"].tolist() == [0, 0]
+    assert found.loc["A", "verdict"] == "rose"
+    assert found.loc["B", "verdict"] == "no_clear_change"
+    # Clusters of 4, 7, 1 and, in April, 1.
+    assert found.loc["B", "dispersion"] == pytest.approx((16 + 49 + 1 + 1) / 13)
 
 
 def test_a_rise_a_fall_no_clear_change_and_too_few_are_told_apart(boundary):

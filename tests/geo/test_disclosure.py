@@ -1,7 +1,10 @@
 """Nobody can be recognised by a figure, and what is shown still adds up."""
 
+from itertools import product
+
 import numpy as np
 import pandas as pd
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -24,6 +27,43 @@ def test_what_is_hidden_cannot_be_worked_out_from_the_total(counts: list[int], l
     # One unit alone may only be missing if there is no other that could go with it.
     if len(hidden) == 1:
         assert (told.drop(hidden) == 0).all()
+
+
+@pytest.mark.parametrize(
+    ("counts", "hidden"),
+    [
+        # Two ones are a sum of two; two fours one of eight: each would be told.
+        ([1, 1, 9, 30], [0, 1, 2]),
+        ([4, 4, 9, 30], [0, 1, 2]),
+        ([2, 3, 9, 30], [0, 1]),
+        # One and five are six, and five is the least that goes along.
+        ([1, 5, 9, 30], [0, 1, 2]),
+        # Four and nine are thirteen, and nine is the most that goes along: it is shown again.
+        ([4, 9, 9, 30], [0, 1, 2]),
+        ([1, 1], [0, 1]),
+    ],
+)
+def test_a_sum_that_tells_its_parts_takes_the_next_along(counts, hidden) -> None:
+    assert list(find_small(pd.Series(counts), 5)) == hidden
+
+
+@given(st.lists(st.integers(0, 9), min_size=1, max_size=6), st.integers(3, 5))
+def test_every_small_count_could_be_another_one(counts: list[int], least: int) -> None:
+    """All numbers that fit what is known, tried one by one."""
+    told = pd.Series(counts)
+    hidden = told[find_small(told, least)]
+    shown = told.drop(hidden.index)
+    shown = shown[shown > 0]
+    if not len(hidden) or not len(shown):
+        return
+    spans = [
+        range(1, least) if value < least else range(least, int(shown.min()) + 1) for value in hidden
+    ]
+    fits = [parts for parts in product(*spans) if sum(parts) == hidden.sum()]
+    assert tuple(hidden) in fits
+    for k, value in enumerate(hidden):
+        if value < least:
+            assert len({parts[k] for parts in fits}) > 1
 
 
 @given(COUNTS, st.integers(2, 8))

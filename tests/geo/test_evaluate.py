@@ -21,6 +21,8 @@ import pandas as pd
 import pytest
 import shapely
 
+from geo._evaluate_figures import sum_scores
+from geo._evaluate_groups import Groups
 from geo.compare import Boundary, find_period
 from geo.errors import CodeError, ColumnError, InputError
 from geo.evaluate import (
@@ -319,3 +321,21 @@ def test_who_had_a_case_before_each_row_is_of_that_case_alone(facts):
     assert by_row[:10] == [None] * 4 + ["D1"] * 5 + [None]
     assert by_row[12:18] == ["D1", "D1", "D2", "D2", None, None]
     assert by_row[22:24] == [None, None]
+
+
+def test_one_indicator_of_ten_points_ranks_nobody():
+    """Of 100 points 10 are known: no score; of 60 there is one. What is withheld has no parts."""
+    labels = pd.Index(["A", "B"], dtype=object)
+    none = np.zeros(0, dtype=np.int64)
+    groups = Groups("area", labels, {}, (), none, none, {})
+    marks = {
+        "one": Mark("one", 10, 1, 0),
+        "two": Mark("two", 50, 1, 0),
+        "three": Mark("three", 40, 1, 0),
+    }
+    points = np.array([[7.0, 7.0], [np.nan, 50.0], [np.nan, np.nan]])
+    scores = sum_scores(np.array([10.0, 50, 40]), points, groups, marks, 50)
+    assert scores["points_known"].tolist() == [10, 60]
+    assert np.isnan(scores.loc["A", "score"])
+    assert scores.loc["B", "score"] == pytest.approx(57 / 60 * 100)
+    assert scores["rank"].isna().tolist() == [True, False]

@@ -30,6 +30,7 @@ from geo.hotspots import (
     list_black_spots,
     measure_g_star,
     permute_g_star,
+    place_keys,
 )
 from geo.io.case_columns import CaseColumns, case_columns
 
@@ -418,6 +419,20 @@ def test_a_place_and_class_counts_once_a_slot_of_time() -> None:
     slot = np.zeros(6, dtype=int)
     assert is_first_at_place(lon, lat, code, slot).tolist() == [True, False, True, True, True, True]
     assert is_first_at_place(lon, lat, code, np.arange(6)).all()
+
+
+def test_calls_about_one_lamp_count_once_a_week() -> None:
+    """Grid 0: a lamp called in three times in week 0 and once in week 1, and a case of no class."""
+    keys = place_keys(
+        np.array([1.0, 1.0, 2.0, 1.0, 1.0, 8.0]), np.ones(6), np.array([4, 4, 4, 4, -1, 4]), 5.0
+    )
+    assert keys.tolist()[:2] == [keys[2], keys[3]]
+    assert keys[4] == -1
+    assert keys[5] not in keys[:5]
+    day = np.array([0, 1, 6, 7, 3, 3])
+    plain = count_slices(np.zeros(6, int), day, [0, 7, 14], pd.RangeIndex(1))
+    apart = count_slices(np.zeros(6, int), day, [0, 7, 14], pd.RangeIndex(1), once=keys)
+    assert (plain.to_numpy().tolist(), apart.to_numpy().tolist()) == ([[5, 1]], [[3, 1]])
 
 
 # --- real cities -------------------------------------------------------------------------------
