@@ -40,6 +40,8 @@ from geo.plan import RedrawError
 
 MAX_BODY = 6 * 2**20
 """A stroke over every block of a city of 100,000 fits."""
+MOST_NAME = 100
+"""Characters of a plan's name (our assumption: two lines of the list)."""
 BEGINNINGS = ("present", "division", "copy")
 OCTETS = "application/octet-stream"
 Answer = flask.typing.ResponseReturnValue
@@ -215,7 +217,6 @@ def state_json(store: Store, desk: Desk, entry: Entry) -> dict[str, Any]:
     rest = frozenset(opened.base.rest_grids(plan))
     return {
         "id": opened.plan_id,
-        "name": opened.name,
         "epoch": desk.epoch_of(opened.plan_id),
         "ground": desk.ground_key(plan),
         "band": list(band_of(store)),
@@ -249,6 +250,7 @@ def _log_json(store: Store, entry: Entry, since: int) -> dict[str, Any]:
     opened = entry.open
     return {
         "seq": entry.seq,
+        "name": opened.name,
         "state": opened.state,
         "author": opened.author,
         "history": history_json(entry, since),
@@ -287,14 +289,18 @@ def _add_making(routes: flask.Blueprint, store: Store, desk: Desk) -> None:
         words = _words(store)
         body = read_body(words)
         by, _ = person(body, words)
-        desk.book.rename_plan(plan_id, _name(body, words), by, store.clock())
-        return answer(store, {"ok": True})
+        name = _name(body, words)
+        desk.book.rename_plan(plan_id, name, by, store.clock())
+        return answer(store, {"ok": True, "name": name})
 
 
 def _name(body: Mapping[str, Any], words: Words) -> str:
-    name = str(body.get("name") or "").strip()[:100]
+    name = " ".join(str(body.get("name") or "").split())
     if not name:
         raise RequestError(words("planner.bad.name"), "name", 400)
+    if len(name) > MOST_NAME:
+        text = words("planner.bad.name.long", most=MOST_NAME, n=len(name))
+        raise RequestError(text, "name_long", 400)
     return name
 
 

@@ -99,6 +99,7 @@
   async function showChooser() {
     const button = at("plan-chooser");
     if (!button) return;
+    button.title = plan.s ? plan.s.name : "";
     button.replaceChildren(
       h("b", {}, plan.s ? plan.s.name : plan.words("chooser.none")),
       plan.s ? h("span", { class: "plan-state is-" + plan.s.state }, plan.words("state." + plan.s.state)) : null,
@@ -117,7 +118,7 @@
       make.disabled = true;
       make.setAttribute("aria-busy", "true");
       wrong.hidden = true;
-      const answer = await c.post("/plan/new", { name: source ? source.name + plan.words("copy.of") : name.value, copy_of: source ? source.id : null, ...c.viewer() });
+      const answer = await c.post("/plan/new", { name: source ? source.name.slice(0, 100 - plan.words("copy.of").length) + plan.words("copy.of") : name.value, copy_of: source ? source.id : null, ...c.viewer() });
       make.disabled = false;
       make.removeAttribute("aria-busy");
       if (!answer.ok) {
@@ -247,7 +248,7 @@
     at("plan-state").replaceChildren(h("p", {}, text), h("button", { type: "button", class: "inc-button is-main", onclick: plan.chooser }, plan.words("chooser")));
     showChooser();
   });
-  for (const name of ["load", "state", "saved"]) plan.on(name, () => { showChooser(); plan.showSaved(); });
+  for (const name of ["load", "state", "saved", "name"]) plan.on(name, () => { showChooser(); plan.showSaved(); });
   for (const name of ["log", "load", "change"]) plan.on(name, (event) => event && event.from === "stroke" ? null : showSteps());
   for (const name of ["load", "change"]) plan.on(name, (event) => event && event.from !== "band" && name === "change" ? null : (showShade(), showBand()));
   plan.on("load", () => {

@@ -150,6 +150,13 @@ def _bar(words: Words) -> html.Div:
                 className="plan-chooser",
                 **attrs({"aria-label": words("planner.chooser"), "aria-haspopup": "dialog"}),
             ),
+            html.Button(
+                words("planner.rename"),
+                id="plan-rename",
+                type="button",
+                className="inc-button is-small",
+                hidden=True,
+            ),
             html.Span("", id="plan-saved", className="plan-saved", role="status"),
             html.Div([step("undo"), step("redo")], className="plan-group"),
             html.Div(id="plan-band", className="plan-group"),
