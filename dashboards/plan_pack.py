@@ -24,6 +24,9 @@ from geo.plan import Plan
 MAGIC = b"WGP1"
 PLACES = 1e7
 """Parts of a degree."""
+MOST_ROWS = 2000
+"""Blocks with other rings from which on the whole ground is sent again (our assumption: a tenth of
+a large city costs about as much as all of it)."""
 
 _LINES = {"split": "line", "cut": "line", "cut_out": "area", "move": "xy"}
 
@@ -108,8 +111,8 @@ def find_patch(before: Plan, after: Plan, base: Base) -> dict[str, Any]:
     -------
     dict
         `blocks` and their `label`; `grids` as `grid_rows`, `gridCount` of them in all; `vertices`
-        and their `places` (lon, lat one after the other); `ground` if blocks or rings differ, so
-        that they are to be loaded again; `lockedEdges`.
+        and their `places` (lon, lat one after the other); `swap` if blocks or rings differ (see
+        `_swap`), or `ground` if so many do that they are to be loaded again; `lockedEdges`.
     """
     shared = min(len(before.label), len(after.label))
     moved = np.flatnonzero(before.label[:shared] != after.label[:shared])
@@ -128,22 +131,90 @@ def find_patch(before: Plan, after: Plan, base: Base) -> dict[str, Any]:
     one, two = before.ground, after.ground
     if one is two:
         return patch
-    same = len(before.blocks) == len(after.blocks) and len(one.xy) == len(two.xy)
-    if not same or not _same_rings(one.rings.rings, two.rings.rings):
-        patch["ground"] = True
-        return patch
-    rows = np.flatnonzero((one.xy != two.xy).any(axis=1))
-    patch["vertices"] = rows.tolist()
-    patch["places"] = np.round(base.places(after)[rows], 9).ravel().tolist()
-    return patch
+    if before.communities != after.communities:
+        return patch | {"ground": True}
+    swap = _swap(before, after)
+    if swap is not None and len(swap["rows"]) > MOST_ROWS:
+        return patch | {"ground": True}
+    if swap is not None:
+        patch["swap"] = swap
+    both = min(len(one.xy), len(two.xy))
+    moved = np.flatnonzero((one.xy[:both] != two.xy[:both]).any(axis=1))
+    rows = np.append(moved, np.arange(both, len(two.xy)))
+    places = np.rint(base.places(after)[rows] * PLACES) / PLACES
+    return patch | {"vertices": rows.tolist(), "places": places.ravel().tolist()}
 
 
-def _same_rings(one: tuple[Any, ...], two: tuple[Any, ...]) -> bool:
+def _swap(before: Plan, after: Plan) -> dict[str, Any] | None:
+    """Blocks and rings that differ, or None if only places of vertices do.
+
+    Numbers of blocks and vertices stay as they are: what is new comes behind, what goes was there.
+
+    Returns
+    -------
+    dict
+        `blocks` and `vertices`, how many there are now; `rows` of blocks that are new or have other
+        rings or people, and for each `rings` (as in the packed form), `ids`, `households`,
+        `people`, `community`; `fixed` vertices with `isFixed` where that is new or other.
+    """
+    one, two = before.ground, after.ground
+    rows = _other_rings(before, after) | _other_people(before, after)
+    if not rows and len(one.xy) == len(two.xy) and len(before.blocks) == len(after.blocks):
+        return None
+    order = sorted(rows)
+    both = min(len(one.xy), len(two.xy))
+    fixed = np.flatnonzero(one.is_fixed[:both] != two.is_fixed[:both])
+    fixed = np.append(fixed, np.arange(both, len(two.xy)))
+    rings, blocks = two.rings, after.blocks
+    return {
+        "blocks": len(blocks),
+        "vertices": len(two.xy),
+        "rows": order,
+        "rings": [
+            [rings.rings[number].tolist() for number in sorted(rings.rings_of(row))
+             if len(rings.rings[number])]
+            for row in order
+        ],
+        "ids": [blocks.ids[row] for row in order],
+        "households": blocks.households[order].tolist(),
+        "people": blocks.people[order].tolist(),
+        "community": two.community[order].tolist(),
+        "fixed": fixed.tolist(),
+        "isFixed": two.is_fixed[fixed].astype(int).tolist(),
+    }  # fmt: skip
+
+
+def _other_rings(before: Plan, after: Plan) -> set[int]:
+    """Rows of the blocks of `after` with other rings than before."""
+    one, two = before.ground.rings, after.ground.rings
+    rows: set[int] = set()
     if one is two:
-        return True
-    return len(one) == len(two) and all(
-        a is b or np.array_equal(a, b) for a, b in zip(one, two, strict=True)
-    )
+        return rows
+    both = min(len(one.rings), len(two.rings))
+    for number in range(both):
+        a, b = one.rings[number], two.rings[number]
+        if a is not b and not np.array_equal(a, b):
+            rows |= {int(one.block[number]), int(two.block[number])}
+    rows |= set(np.flatnonzero(one.block[:both] != two.block[:both]).tolist())
+    rows |= set(one.block[both:].tolist()) | set(two.block[both:].tolist())
+    return {row for row in rows if row < len(after.blocks)}
+
+
+def _other_people(before: Plan, after: Plan) -> set[int]:
+    """Rows of the blocks of `after` that are new, or have another name, people or community."""
+    one, two = before.blocks, after.blocks
+    both = min(len(one), len(two))
+    rows = set(range(both, len(two)))
+    if one is two:
+        return rows
+    rows |= {row for row in range(both) if one.ids[row] != two.ids[row]}
+    for old, new in (
+        (one.households, two.households),
+        (one.people, two.people),
+        (before.ground.community, after.ground.community),
+    ):
+        rows |= set(np.flatnonzero(old[:both] != new[:both]).tolist())
+    return rows
 
 
 def _changed_grids(before: Plan, after: Plan) -> npt.NDArray[np.int64]:

@@ -70,7 +70,27 @@
 
   plan.levels = function () {
     const { keep, offM } = keepers(plan.g);
-    return [{ keep, offM, coarse: true }, { keep: null, offM: 0 }];
+    return [{ keep, offM, coarse: true, cuts: [] }, { keep: null, offM: 0, cuts: [] }];
+  };
+
+  /* Some blocks are other ones: the coarse level keeps all their vertices, where borders may now meet. Triangles
+     of the rest are known; the level is put together when it is next drawn. */
+  plan.swapLevel = function (level, blocks) {
+    const g = plan.g;
+    level.built = false;
+    level.cuts.length = Math.min(level.cuts.length, g.n);
+    for (const i of blocks) level.cuts[i] = undefined;
+    if (!level.keep) return;
+    const keep = new Uint8Array(g.x.length);
+    keep.set(level.keep.subarray(0, Math.min(level.keep.length, keep.length)));
+    const other = new Uint8Array(g.x.length);
+    for (const i of blocks) {
+      for (let e = g.ringStart[g.blockRing[i]]; e < g.ringStart[g.blockRing[i + 1]]; e++) {
+        if (!keep[g.ring[e]]) keep[g.ring[e]] = other[g.ring[e]] = 1;
+      }
+    }
+    for (let e = 0; e < g.ring.length; e++) if (other[g.ring[e]]) level.cuts[g.of[e]] = undefined;
+    level.keep = keep;
   };
 
   function stretch(g, lon, lat) {
@@ -123,7 +143,7 @@
         if (x > boxes[b + 2]) boxes[b + 2] = x;
         if (y > boxes[b + 3]) boxes[b + 3] = y;
       }
-      const found = plan.triangles(i, level.keep);
+      const found = level.cuts[i] || (level.cuts[i] = plan.triangles(i, level.keep));
       if (size + found.length > room.length) {
         const larger = new Uint32Array(room.length * 2);
         larger.set(room);
@@ -192,8 +212,11 @@
     for (let line = 0; line < level.ends.length / 2; line++) {
       if (moved[level.ends[2 * line]] || moved[level.ends[2 * line + 1]]) setLine(level, line, at);
     }
-    // A block that was bent far may need other triangles: the level is made anew when it is next drawn.
-    if (!level.coarse) level.built = false;
+    // A block that was bent far may need other triangles: the level is put together when it is next drawn.
+    if (!level.coarse) {
+      for (const i of blocks) level.cuts[i] = undefined;
+      level.built = false;
+    }
     level.stale = true;
   };
 })();

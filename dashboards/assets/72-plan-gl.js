@@ -198,6 +198,26 @@
     plan.drawAccents();
     plan.draw();
   };
+  /* Blocks came or went: what lies where it lay keeps its place and its triangles. */
+  plan.drawSwapped = function (blocks) {
+    if (!g.at) return;
+    const known = g.at.length / 2;
+    const ground = plan.g;
+    const at = new Float32Array(2 * ground.x.length);
+    at.set(g.at.subarray(0, Math.min(g.at.length, at.length)));
+    g.at = at;
+    for (let v = known; v < ground.x.length; v++) [at[2 * v], at[2 * v + 1]] = near(v);
+    for (const i of blocks) {
+      for (let e = ground.ringStart[ground.blockRing[i]]; e < ground.ringStart[ground.blockRing[i + 1]]; e++) {
+        const v = ground.ring[e];
+        [at[2 * v], at[2 * v + 1]] = near(v);
+      }
+    }
+    for (const level of g.levels) plan.swapLevel(level, blocks);
+    textures();
+    plan.drawAccents();
+    plan.draw();
+  };
   plan.draw = () => s.map && s.map.triggerRepaint();
 
   /* The outline of what is chosen. */
@@ -386,7 +406,7 @@
     const place = plan.projection();
     // How many pixels a block is across: single blocks have borders only where they can be told apart.
     const across = Math.sqrt(plan.g.meanArea || 1) / ((40075016.7 * Math.cos((place.lat * Math.PI) / 180)) / place.size);
-    const thin = across > 9 * k ? Math.min(1, 0.35 + across / (90 * k)) * k : 0;
+    const thin = across > 13 * k ? Math.min(1, 0.35 + across / (90 * k)) * k : 0;
     const grid = Math.min(1.9, Math.max(0.75, 0.45 + across / (26 * k))) * k;
     gl.uniform1fv(g.line.u.u_width, [thin, grid, Math.min(3, Math.max(1.4, grid * 1.7)), 0]);
     const ink = [rgba("border", 0.34), rgba("border", 0.92), rgba("text", 0.85), rgba("accent", 1)];

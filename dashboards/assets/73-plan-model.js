@@ -23,6 +23,7 @@
     return new Int32Array(bytes.buffer);
   }
 
+  const blocksOf = ({ n, ids, households, people, area, community, box, middle }) => ({ n, ids, households, people, area, community, box, middle });
   plan.readState = function (state, ground) {
     plan.g = ground;
     ground.meanArea = ground.area.reduce((sum, a) => sum + a, 0) / Math.max(ground.n, 1);
@@ -30,7 +31,7 @@
       id: state.id, name: state.name, epoch: state.epoch, ground: state.ground, author: state.author,
       band: plan.bandAsked || state.band, communities: state.communities, notes: state.notes,
       lockedEdges: state.lockedEdges || [],
-      blocks: { n: ground.n, ids: ground.ids, households: ground.households, people: ground.people, area: ground.area, community: ground.community, box: ground.box, middle: ground.middle },
+      blocks: blocksOf(ground),
       label: labels(state.label), grids: state.grids.map(gridOf), vertices: ground.vertices, fixed: ground.fixed,
       rows: new Map(), blockRows: new Map(ground.ids.map((id, i) => [id, i])), history: [], conflicts: [],
     };
@@ -55,6 +56,8 @@
       if (row.do === "drop" && byQueue.has(row.of)) byQueue.get(row.of).state = "dropped";
     }
     const changed = s.state !== undefined && s.state !== news.state;
+    const renamed = news.name !== undefined && news.name !== s.name;
+    if (renamed) s.name = news.name;
     s.state = news.state;
     s.readOnly = news.state !== "draft";
     s.canUndo = news.canUndo;
@@ -64,6 +67,10 @@
     s.conflicts = news.conflicts || [];
     markConflicts();
     if (changed) plan.tell("state", s.state);
+    if (renamed) {
+      plan.tell("name", s.name);
+      if (!plan.renaming()) plan.say(plan.words("rename.other", { name: s.name }), { seconds: 6 });
+    }
     if (before !== s.conflicts.map((one) => one.seq).join()) plan.tell("conflict", s.conflicts);
   }
   plan.takeLog = takeLog;
@@ -226,12 +233,13 @@
 
   plan.takePatch = function (patch, from) {
     const touched = nothing();
-    const { label, grids } = plan.s;
-    patch.blocks.forEach((i, k) => {
-      touched.grids.add(label[i]);
+    const { grids } = plan.s;
+    patch.blocks.forEach((i) => {
+      if (i < plan.s.label.length) touched.grids.add(plan.s.label[i]);
       touched.blocks.add(i);
     });
-    if (patch.vertices.length) shift({ vertices: patch.vertices, places: patch.places }, touched);
+    if (patch.swap) swapBlocks(patch, touched);
+    else if (patch.vertices.length) shift({ vertices: patch.vertices, places: patch.places }, touched);
     for (const values of patch.grids) {
       const grid = gridOf(values);
       if (!grids[grid.row] || grids[grid.row].locked !== grid.locked || grids[grid.row].rest !== grid.rest) touched.looks.add(grid.row);
@@ -239,22 +247,59 @@
       grids[grid.row] = grid;
       touched.grids.add(grid.row);
     }
-    patch.blocks.forEach((i, k) => (label[i] = patch.label[k]));
+    patch.blocks.forEach((i, k) => (plan.s.label[i] = patch.label[k]));
     grids.length = patch.gridCount;
     plan.s.lockedEdges = patch.lockedEdges;
     for (const row of [...touched.grids]) if (!grids[row]) touched.grids.delete(row);
+    nameRows();
     plan.touched(touched, from || "server");
   };
 
+  /* Blocks came or went: the ground is put right, and what goes by block is as long as it. */
+  function swapBlocks(patch, touched) {
+    const s = plan.s;
+    const { ground, moved } = plan.swapGround(plan.g, patch.swap, patch.vertices, patch.places);
+    const same = Math.min(s.label.length, ground.n);
+    for (const i of moved) if (i < same) touched.grids.add(s.label[i]);
+    const lengthen = (values) => {
+      const made = new values.constructor(ground.n);
+      made.set(values.subarray(0, same));
+      return made;
+    };
+    for (let i = ground.n; i < s.label.length; i++) s.blockRows.delete(s.blocks.ids[i]);
+    for (const i of moved) {
+      if (i < same && s.blockRows.get(s.blocks.ids[i]) === i) s.blockRows.delete(s.blocks.ids[i]);
+      s.blockRows.set(ground.ids[i], i);
+    }
+    plan.g = ground;
+    s.label = lengthen(s.label);
+    plan.marks = lengthen(plan.marks);
+    s.blocks = blocksOf(ground);
+    [s.vertices, s.fixed, s.ground] = [ground.vertices, ground.fixed, null];
+    touched.swapped = true;
+    for (const i of moved) {
+      touched.moved.add(i);
+      touched.blocks.add(i);
+    }
+  }
+
   /* After a change: names, colours, drawing, and those who listen. */
   plan.touched = function (touched, from) {
-    nameRows();
+    const { rows, grids } = plan.s;
+    for (const row of touched.grids) {
+      const grid = grids[row];
+      if (grid.blocks > 0) rows.set(grid.id, row);
+      else if (rows.get(grid.id) === row) rows.delete(grid.id);
+    }
     const looks = new Set(touched.looks);
     for (const row of touched.grids) if (colourRow(row)) looks.add(row);
     const blocks = new Set(touched.blocks);
-    if (looks.size) plan.s.label.forEach((row, i) => looks.has(row) && blocks.add(i));
-    if (touched.moved.size) plan.drawMoved([...touched.moved]);
-    plan.drawBlocks(blocks);
+    if (looks.size && !touched.swapped) plan.s.label.forEach((row, i) => looks.has(row) && blocks.add(i));
+    if (touched.swapped) plan.drawSwapped(touched.moved);
+    else if (touched.moved.size) plan.drawMoved([...touched.moved]);
+    if (!touched.swapped) plan.drawBlocks(blocks);
+    // What is chosen stays chosen as long as it is there.
+    if (plan.selected().some((row) => !plan.s.grids[row] || !plan.s.grids[row].blocks)) plan.select(plan.selected());
     plan.drawAccents();
     plan.tell("change", { grids: [...touched.grids], blocks: [...touched.blocks], shape: touched.moved.size > 0, from });
   };

@@ -302,6 +302,19 @@ def test_a_second_planner_sees_the_edits_of_the_first_and_both_are_kept(
         assert until(second, "wangge.plan.s.conflicts.length") == 1
         assert city.grid_of(plan_id, 1, 0) == ids[0]
         assert city.grid_of(plan_id, 10, 1) == ids[11]
+        # A new name is asked for until it is one; the other planner hears of it.
+        second.click("#plan-rename")
+        for wrong, word in (("  ", "不能为空"), ("长" * 101, "最长 100")):
+            second.fill("#plan-name", wrong)
+            second.press("#plan-name", "Enter")
+            assert word in second.inner_text("#plan-name-wrong")
+        second.press("#plan-name", "Escape")
+        assert second.inner_text("#plan-chooser b") == "试"
+        second.click("#plan-rename")
+        second.fill("#plan-name", " 新 名 ")
+        second.press("#plan-name", "Enter")
+        until(second, "document.querySelector('#plan-chooser b').textContent === '新 名'")
+        until(first, "document.querySelector('#plan-chooser b').textContent === '新 名'")
         # The first hears of it by itself, shows both wishes, and takes the second's.
         until(first, "wangge.plan.s.conflicts.length === 1 && wangge.plan.s.seq === 3")
         first.click("[data-tab=history]")
@@ -358,3 +371,94 @@ def test_two_fingers_move_the_map_and_one_draws(browser: Browser, city: City, dr
         touch("touchEnd")
         until(page, f"{SAVED} && wangge.plan.s.seq === 1")
         assert city.grid_of(plan_id, 1, 0) == drawing.ids[0]
+        # Two fingers side by side carry the map along, and paint nothing.
+        where = "[...wangge.s.map.getCenter().toArray(), wangge.s.map.getZoom()]"
+        before = page.evaluate(where)
+        touch("touchStart", (x1, y1))
+        touch("touchStart", (x1, y1), (x1 + 120, y1))
+        for k in range(1, 9):
+            touch("touchMove", (x1 + 15 * k, y1), (x1 + 120 + 15 * k, y1))
+        touch("touchEnd")
+        until(page, f"wangge.s.map.getCenter().lng < {before[0]!r}")
+        # Apart, they look nearer; what the first finger had begun was left.
+        until(page, "!wangge.s.map.isMoving()")
+        before = page.evaluate(where)
+        touch("touchStart", (x1, y1))
+        touch("touchStart", (x1, y1), (x1 + 60, y1))
+        for k in range(1, 9):
+            touch("touchMove", (x1 - 10 * k, y1), (x1 + 60 + 10 * k, y1))
+        touch("touchEnd")
+        until(page, f"wangge.s.map.getZoom() > {before[2]!r} + 0.5")
+        until(page, f"{SAVED} && !wangge.s.map.isMoving()")
+        assert page.evaluate("wangge.plan.s.seq") == 1
+
+
+STATE = """() => { const p = wangge.plan, g = p.g, s = p.s;
+  const list = (values) => Array.from(values);
+  return {n: g.n, ids: g.ids, bounds: g.bounds, seq: s.seq, blocks: s.blocks.n,
+    ...Object.fromEntries(["ring", "ringStart", "blockRing", "head", "of", "twin", "vertices",
+      "fixed", "x", "y", "households", "people", "community", "area", "perimeter", "box", "middle",
+      "start", "other", "shared", "cellStart", "cellBlock"].map((k) => [k, list(g[k])])),
+    label: list(s.label), marks: list(p.marks), rows: [...s.blockRows].sort(),
+    grids: s.grids.map(({tone, ...rest}) => rest), locked: s.lockedEdges}; }"""
+
+
+def test_what_cuts_blocks_is_put_in_place_and_is_what_a_fresh_load_shows(
+    browser: Browser, city: City, drawing: Any
+) -> None:
+    plan_id = city.begin()
+    west, south = city.quarters.middle(0, 0)
+    with person(browser, city) as context:
+        page = open_plan(context, city, plan_id)
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        page.evaluate("(id) => wangge.plan.select([wangge.plan.s.rows.get(id)])", drawing.ids[1])
+        view = "[...wangge.s.map.getCenter().toArray(), wangge.s.map.getZoom()]"
+        before = page.evaluate(view)
+
+        def send(edit: dict[str, Any]) -> None:
+            told = page.evaluate("(edit) => wangge.plan.send(edit, {quiet: true})", edit)
+            assert told["ok"], (edit, told)
+
+        def same_as_fresh() -> None:
+            patched = page.evaluate(f"({STATE})()")
+            # The accents, levels and textures of the map are long enough for what is there.
+            until(page, "wangge.plan.gl.level && wangge.plan.gl.level.built")
+            assert page.evaluate("wangge.plan.gl.at.length") == 2 * len(patched["x"])
+            assert not [url for url in asked if "/topo" in url or "/state" in url]
+            page.evaluate("(id) => wangge.plan.load(id)", plan_id)
+            fresh = page.evaluate(f"({STATE})()")
+            for name, values in fresh.items():
+                assert patched[name] == values, name
+            asked.clear()
+
+        across = [[west + 0.0002, south - 0.002], [west + 0.0002, south + 0.004]]
+        send({"do": "split", "grid": drawing.ids[0], "line": across, "through": True, "name": None})
+        assert page.evaluate("wangge.plan.g.n") > 48
+        assert page.evaluate("wangge.plan.selected().length") == 1
+        assert page.evaluate(view) == before
+        same_as_fresh()
+        # A corner more on a border between two grids, moved along, and one that goes again.
+        edge = """(([e]) => ({do: 'insert', xy: null, tail: wangge.plan.g.ring[e],
+          head: wangge.plan.g.head[e]}))(Array.from(wangge.plan.g.ring.keys()).filter((e) => {
+            const g = wangge.plan.g, j = g.twin[e];
+            return j >= 0 && g.community[g.of[e]] === g.community[g.of[j]]
+              && wangge.plan.s.label[g.of[e]] !== wangge.plan.s.label[g.of[j]]; }))"""
+        send(page.evaluate(edge))
+        last = page.evaluate("wangge.plan.g.x.length - 1")
+        send({"do": "remove", "vertex": last})
+        area = [
+            [lon, lat]
+            for lon, lat in zip(*(
+                [west + 0.0003 + 0.0029 * x for x in (0, 1, 1, 0, 0)],
+                [south + 0.0023 + 0.0012 * y for y in (0, 0, 1, 1, 0)],
+            ), strict=True)
+        ]  # fmt: skip
+        send({"do": "cut_out", "area": area, "name": "专属", "through": True, "kind": "dedicated"})
+        same_as_fresh()
+        # All of it back, one after the other, each by what differs.
+        for _ in range(4):
+            assert page.evaluate("wangge.plan.undo()")["ok"]
+        assert page.evaluate("wangge.plan.g.n") == 48
+        same_as_fresh()
+        city.grid_of(plan_id, 0, 0)

@@ -179,6 +179,39 @@ def test_places_of_the_screen_become_metres(desk: Desk, drawing: Any) -> None:
     desk.require_sound()
 
 
+def test_a_name_is_one_that_can_be_read(desk: Desk) -> None:
+    path = f"/plan/{desk.plan}/name"
+    assert desk.post(path, name=" \n ", **ME).get_json()["code"] == "name"
+    long = desk.post(path, name="长" * 101, **ME)
+    assert (long.status_code, long.get_json()["error"]) == (
+        400, "名称最长 100 个字，现在有 101 个。",
+    )  # fmt: skip
+    assert desk.post(path, name="  东湖\n调整 ", **ME).get_json()["name"] == "东湖 调整"
+    since = {"since": 0, "epoch": desk.state()["epoch"]}
+    news = desk.client.get(f"/plan/{desk.plan}/edits", query_string=since).get_json()
+    assert news["name"] == "东湖 调整"
+
+
+def test_blocks_that_are_cut_come_as_a_swap_of_what_differs(desk: Desk, drawing: Any) -> None:
+    state = desk.state()
+    line = [[114.3004, 30.499], [114.3004, 30.5025]]
+    edit = {"do": "split", "grid": drawing.ids[0], "line": line, "through": True, "name": None}
+    told = desk.edit(edit, 0, shown=0, epoch=state["epoch"]).get_json()
+    swap = told["patch"]["swap"]
+    # Two quarters are cut in two: two blocks more, and corners on the three lines that are crossed.
+    assert (swap["blocks"], swap["vertices"]) == (50, 66)
+    assert {48, 49} < set(swap["rows"])
+    assert sum(swap["households"][swap["rows"].index(row)] for row in (48, 49)) < 20
+    assert told["patch"]["vertices"] == [63, 64, 65]
+    assert swap["fixed"] == [63, 64, 65]
+    # The one on the outer border of the city stays where it is.
+    assert sum(swap["isFixed"]) == 1
+    back = desk.edit({"do": "undo"}, 1, shown=1, epoch=state["epoch"]).get_json()
+    assert (back["patch"]["swap"]["blocks"], back["patch"]["swap"]["vertices"]) == (48, 63)
+    assert back["patch"]["vertices"] == []
+    desk.require_sound()
+
+
 def test_a_screen_of_another_epoch_reads_everything_anew(desk: Desk, drawing: Any) -> None:
     state = desk.state()
     desk.edit(paint(drawing.ids[0], block_id(1, 0)), 0)
