@@ -8,6 +8,8 @@
   const plan = w.plan;
   const EMPTY = { type: "FeatureCollection", features: [] };
   const MOST_NAMES = 260;
+  const FIGURE_PX = 46; // a grid at least so wide has its figure, and
+  const FULL_PX = 84; // from here on its name, on a screen of 1080 lines
   const over = new Map();
 
   const colour = (name) => (name && !name.startsWith("#") && !name.startsWith("rgb") ? w.colour(name) : name);
@@ -121,7 +123,7 @@
     places.forEach((place, row) => {
       if (!place || !plan.s.grids[row] || plan.s.grids[row].blocks < 1) return;
       const across = place[2] * perMetre;
-      if (across < 46 * k && !chosen.has(row)) return;
+      if (across < FIGURE_PX * k && !chosen.has(row)) return;
       const at = plan.project(place[0], place[1]);
       if (at.x < -40 || at.y < -20 || at.x > p.wide + 40 || at.y > p.high + 20) return;
       shown.push([chosen.has(row) ? Infinity : across, row, at]);
@@ -132,14 +134,22 @@
     const font = w.colour("font");
     const [ink, quiet, halo, accent] = ["text", "quiet", "panel", "accent"].map((name) => w.colour(name));
     g.strokeStyle = halo;
+    const taken = room();
     for (const [across, row, at] of shown.slice(0, MOST_NAMES)) {
       const grid = plan.s.grids[row];
       const status = plan.status(row);
-      const full = across > 84 * k;
+      const full = across > FULL_PX * k;
       const sign = status === "low" ? "▼ " : status === "high" ? "▲ " : "";
       const lines = [[sign + plan.text(grid.households), (full ? 15 : 13) * k, "600", chosen.has(row) ? accent : ink]];
       if (full) lines.unshift([short(plan.shortName(row), across, k), 11.5 * k, "400", chosen.has(row) ? accent : quiet]);
       let y = at.y - (lines.length === 2 ? 4 * k : -4 * k);
+      let wide = 0;
+      for (const line of lines) {
+        g.font = line[2] + " " + line[1] + "px " + font;
+        wide = Math.max(wide, g.measureText(line[0]).width);
+      }
+      // The larger grid keeps its figure; one that would run into it waits for a nearer look.
+      if (!taken(at.x - wide / 2 - k, y - lines[0][1], at.x + wide / 2 + k, y + (lines.length - 1) * 20 * k)) continue;
       for (const [text, size, weight, fill] of lines) {
         g.font = weight + " " + size + "px " + font;
         g.lineWidth = 3 * k;
@@ -152,6 +162,56 @@
       }
     }
   }
+  /* Tells whether a box of the screen is still free, and takes it if so. */
+  function room() {
+    const side = 64;
+    const cells = new Map();
+    return (left, top, right, bottom) => {
+      const keys = [];
+      for (let x = Math.floor(left / side); x <= Math.floor(right / side); x++) {
+        for (let y = Math.floor(top / side); y <= Math.floor(bottom / side); y++) keys.push(x + ":" + y);
+      }
+      const meets = (box) => box[0] < right && box[2] > left && box[1] < bottom && box[3] > top;
+      if (keys.some((key) => (cells.get(key) || []).some(meets))) return false;
+      for (const key of keys) cells.set(key, [...(cells.get(key) || []), [left, top, right, bottom]]);
+      return true;
+    };
+  }
+
+  /* --- one order of names: figures of the plan before names of the basemap ------------------------------------ */
+
+  /* Boxes that nobody sees stand where figures are written, in the map's own order of labels and above all
+     others of it: names of roads, rivers and divisions give way to them. */
+  const KEEP = "plan-keep";
+  let laid = 0;
+  function keepClear() {
+    const map = s.map;
+    if (!map || !plan.s || !map.getLayer("plan-lines")) return;
+    if (!places) settle();
+    const metres = 40075016.7 * Math.cos((plan.g.lat0 * Math.PI) / 180);
+    const k = w.scale();
+    const features = [];
+    places.forEach((place, row) => {
+      if (!place || !plan.s.grids[row] || plan.s.grids[row].blocks < 1) return;
+      const from = Math.log2((FIGURE_PX * k * metres) / (512 * place[2]));
+      features.push({ type: "Feature", properties: { from }, geometry: { type: "Point", coordinates: [place[0], place[1]] } });
+    });
+    const data = { type: "FeatureCollection", features };
+    if (map.getSource(KEEP)) return void map.getSource(KEEP).setData(data);
+    if (!map.hasImage(KEEP)) map.addImage(KEEP, { width: 2, height: 2, data: new Uint8Array(16) });
+    map.addSource(KEEP, { type: "geojson", data, tolerance: 0, buffer: 32 });
+    // A filter knows whole zooms only, so a box may stand half a zoom before its figure: that hides a name, no more.
+    map.addLayer({
+      id: KEEP, type: "symbol", source: KEEP, filter: [">=", ["+", ["zoom"], 0.5], ["get", "from"]],
+      layout: {
+        "icon-image": KEEP, "icon-allow-overlap": true, "icon-padding": [17 * k, 26 * k, 17 * k, 26 * k],
+      },
+    });
+  }
+  plan.keepClear = function () {
+    window.clearTimeout(laid);
+    laid = window.setTimeout(keepClear, 300);
+  };
   /* Long names keep their end, which tells one grid from the next. */
   function short(name, across, k) {
     const room = Math.max(4, Math.floor(across / (11.5 * k)));
@@ -168,9 +228,15 @@
   for (const name of ["load", "change", "select", "shade"]) {
     plan.on(name, (event) => {
       // While a stroke goes on the names stay where they are and only their figures change.
-      if (name === "load" || (name === "change" && event.from !== "stroke")) places = null;
+      if (name === "load" || (name === "change" && event.from !== "stroke")) {
+        places = null;
+        plan.keepClear();
+      }
       plan.drawNames();
     });
   }
-  plan.followMap = (map) => map.on("render", names);
+  plan.followMap = function (map) {
+    map.on("render", names);
+    plan.keepClear();
+  };
 })();
