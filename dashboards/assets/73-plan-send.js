@@ -326,22 +326,42 @@
 
   /* --- loading --------------------------------------------------------------------------------------------------------- */
 
+  /* The plan of the address is asked for while the rest of the page is still on its way. */
+  const early = new Map();
+  const asked = new URLSearchParams(window.location.search).get("plan");
+  if (asked && /\/planner\/?$/.test(window.location.pathname)) {
+    for (const part of ["state", "topo"]) {
+      const answer = fetch("/plan/" + encodeURIComponent(asked) + "/" + part);
+      answer.catch(() => early.delete(asked + "/" + part)); // away: asked again when it is needed
+      early.set(asked + "/" + part, answer);
+    }
+  }
+  function taken(id, part) {
+    const answer = early.get(id + "/" + part);
+    early.delete(id + "/" + part);
+    return answer;
+  }
   async function fetchGround(id) {
-    const answer = await fetch("/plan/" + encodeURIComponent(id) + "/topo");
+    const answer = await (taken(id, "topo") || fetch("/plan/" + encodeURIComponent(id) + "/topo"));
     if (!answer.ok) throw new Error("topo " + answer.status);
     const key = answer.headers.get("X-Plan-Ground");
     return { key, buffer: await answer.arrayBuffer() };
+  }
+  async function fetchState(id) {
+    const answer = await (taken(id, "state") || Promise.reject(new Error("not asked yet"))).catch(() => null);
+    if (answer && answer.ok) return { ok: true, status: answer.status, body: await answer.json() };
+    return c.get("/plan/" + encodeURIComponent(id) + "/state");
   }
   async function load(id, again) {
     loading = id;
     try {
       const known = again && plan.s ? plan.s.ground : null;
-      let [state, ground] = await Promise.all([c.get("/plan/" + encodeURIComponent(id) + "/state"), known ? null : fetchGround(id)]);
+      let [state, ground] = await Promise.all([fetchState(id), known ? null : fetchGround(id)]);
       if (!state.ok) return { ok: false, error: c.trouble(state) };
       if (known && state.body.ground !== known) ground = await fetchGround(id);
       // Somebody moved a border between the two answers.
       for (let k = 0; ground && ground.key !== state.body.ground && k < 5; k++) {
-        [state, ground] = await Promise.all([c.get("/plan/" + encodeURIComponent(id) + "/state"), fetchGround(id)]);
+        [state, ground] = await Promise.all([fetchState(id), fetchGround(id)]);
       }
       const chosen = again ? plan.selected().map((row) => plan.s.grids[row] && plan.s.grids[row].id) : [];
       const read = ground ? plan.readGround(ground.buffer) : plan.g;

@@ -84,6 +84,9 @@
     else [t.sort, t.down] = [name, name !== "name"];
     show();
   }
+  /* Names in the order of the language; making the rule costs more than a thousand comparisons. */
+  let collator = null;
+  const order = () => (collator = collator || new Intl.Collator(plan.config.lang === "zh" ? "zh-CN" : "en", { numeric: true }));
   function show() {
     if (!plan.s || !at("plan-rows")) return;
     t.conflicts = inConflict();
@@ -98,7 +101,7 @@
     );
     const value = VALUES[t.sort];
     const sign = t.down ? -1 : 1;
-    const text = (a, b) => a.name.localeCompare(b.name, plan.config.lang === "zh" ? "zh-CN" : "en", { numeric: true });
+    const text = (a, b) => order().compare(a.name, b.name);
     const compare = t.sort === "name" ? (a, b) => sign * text(a, b) : t.sort === "band" ? (a, b) => Math.abs(value(b)) - Math.abs(value(a)) || text(a, b) : (a, b) => sign * (value(a) - value(b)) || text(a, b);
     t.rows = living.filter((grid) => IS[t.filter](grid) && (!t.text || (grid.name + " " + grid.id).toLowerCase().includes(t.text))).sort(t.sort === "band" && !t.down ? (a, b) => -compare(a, b) : compare);
     for (const head of document.querySelectorAll("#plan-table [data-column]")) head.setAttribute("aria-sort", head.dataset.column !== t.sort ? "none" : t.down ? "descending" : "ascending");
@@ -246,12 +249,16 @@
     }, 120);
   }
   let pieces = 0;
-  plan.on("load", () => { t.changed = new Set(); findApart(); show(); showHistory(); plan.badges(); });
+  function piecesSoon() {
+    window.clearTimeout(pieces);
+    pieces = window.setTimeout(() => plan.s && !plan.stroke && (findApart(), soon()), 200);
+  }
+  // The map comes first: what hangs together is asked once it is drawn.
+  plan.on("load", () => { t.changed = new Set(); t.apart = new Set(); show(); showHistory(); plan.badges(); piecesSoon(); });
   plan.on("change", (event) => {
     if (event.from === "stroke") return soon();
     for (const row of event.grids) if (event.from !== "band") t.changed.add(row);
-    window.clearTimeout(pieces);
-    pieces = window.setTimeout(() => plan.s && !plan.stroke && (findApart(), soon()), 200);
+    piecesSoon();
     soon();
   });
   plan.on("log", soon);
