@@ -8,7 +8,6 @@ places goes out only after `dashboards.track_rights` allowed and noted it.
 from __future__ import annotations
 
 import calendar
-import json
 import tempfile
 from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
@@ -22,6 +21,7 @@ from dashboards.components import shift_export
 from dashboards.components.sheet_day import sheet_json
 from dashboards.components.shift_evidence import evidence_json, workers_of
 from dashboards.components.shift_rows import day_json, month_json, people_json
+from dashboards.json_answer import answer_json, dump_json
 from dashboards.language import page_words
 from dashboards.server import pack, send
 from dashboards.shift_days import Progress, ShiftDay, ShiftDays
@@ -53,7 +53,7 @@ def add_board_routes(server: flask.Flask, store: Store, *, threaded: bool = True
     @routes.errorhandler(BadDayError)
     def bad_day(error: BadDayError) -> Answer:
         words = page_words(store.settings.language)
-        return _json({"error": words(str(error)), "state": "bad"}, 400)
+        return answer_json({"error": words(str(error)), "state": "bad"}, 400)
 
     server.register_blueprint(routes)
     return days
@@ -68,7 +68,9 @@ def _add_days(routes: flask.Blueprint, store: Store, days: ShiftDays) -> None:
         if board is None:
             return _working(days.progress([asked]), words)
         key = (words.language, store.workspace.stamp("workers"))
-        packed = board.memo.get(key, lambda: pack(_dump(day_json(store, board, words))))
+        packed = board.memo.get(
+            key, lambda: pack(dump_json(day_json(store, board, words)).encode())
+        )
         return send(packed, "application/json", "no-cache")
 
     @routes.get("/month")
@@ -84,16 +86,16 @@ def _add_days(routes: flask.Blueprint, store: Store, days: ShiftDays) -> None:
         body["state"] = "ready"
         marks = "".join(board.mark for board in known.values() if board is not None)
         body["mark"] = f"{marks[:4000]}.{body['progress']['done']}"
-        return send(pack(_dump(body)), "application/json", "no-cache")
+        return send(pack(dump_json(body).encode()), "application/json", "no-cache")
 
     @routes.post("/stop")
     def stop() -> Answer:
         origin = flask.request.headers.get("Origin")
         if origin is not None and urlsplit(origin).netloc != flask.request.host:
-            return _json({"state": "bad"}, 403)
+            return answer_json({"state": "bad"}, 403)
         dates, _ = _month(store, days)
         days.cancel(dates)
-        return _json({"state": "stopped"})
+        return answer_json({"state": "stopped"})
 
 
 def _add_people(routes: flask.Blueprint, store: Store, days: ShiftDays) -> None:
@@ -114,7 +116,7 @@ def _add_people(routes: flask.Blueprint, store: Store, days: ShiftDays) -> None:
         body = evidence_json(store, board, grid, words, may=may)
         if not may:
             body["hidden"] = words("board.hidden" if viewer.by else "board.hidden.nobody")
-        return _json(body)
+        return answer_json(body)
 
     @routes.get("/people")
     def people() -> Answer:
@@ -123,23 +125,23 @@ def _add_people(routes: flask.Blueprint, store: Store, days: ShiftDays) -> None:
         judged = [d for d in dates if d not in empty]
         found = days.days(judged)
         body = {"state": "ready", "people": people_json(store, found, words)}
-        return _json(body | {"progress": _progress(days.progress(judged), words)})
+        return answer_json(body | {"progress": _progress(days.progress(judged), words)})
 
     @routes.get("/sheet")
     def sheet() -> Answer:
         words, asked = page_words(store.settings.language), _day(days)
         worker = flask.request.args.get("worker", "").strip()
         if worker not in store.snapshot().workers.people.index:
-            return _json({"error": words("board.sheet.unknown"), "state": "bad"}, 404)
+            return answer_json({"error": words("board.sheet.unknown"), "state": "bad"}, 404)
         viewer = viewer_of(flask.request.args)
         if not may_see_tracks(store, viewer, worker):
-            return _json(_shares(store, days, worker, asked, words))
+            return answer_json(_shares(store, days, worker, asked, words))
         require_tracks(store, viewer, worker)
         board = days.day(asked)
         if board is None:
             return _working(days.progress([asked]), words)
         note_look(store, viewer, worker, *_bounds(store, asked), "sheet")
-        return _json(sheet_json(store, board, worker, words, viewer))
+        return answer_json(sheet_json(store, board, worker, words, viewer))
 
 
 def _shares(store: Store, days: ShiftDays, worker: str, day: date, words: Words) -> dict[str, Any]:
@@ -284,15 +286,5 @@ def _progress(found: Progress, words: Words) -> dict[str, Any]:
 
 def _working(found: Progress, words: Words) -> flask.Response:
     if found.trouble:
-        return _json({"state": "trouble", "error": words("board.trouble")}, 500)
-    return _json({"state": "working", "progress": _progress(found, words)}, 202)
-
-
-def _dump(body: dict[str, Any]) -> bytes:
-    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
-
-
-def _json(body: dict[str, Any], status: int = 200) -> flask.Response:
-    response = flask.Response(_dump(body), mimetype="application/json", status=status)
-    response.headers["Cache-Control"] = "no-store"
-    return response
+        return answer_json({"state": "trouble", "error": words("board.trouble")}, 500)
+    return answer_json({"state": "working", "progress": _progress(found, words)}, 202)

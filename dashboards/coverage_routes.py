@@ -8,9 +8,7 @@ ways of those who walked there, so they go only to who may see tracks; others ge
 from __future__ import annotations
 
 import io
-import json
 import math
-from typing import Any
 from urllib.parse import quote
 
 import flask
@@ -33,6 +31,7 @@ from dashboards.components.coverage_shapes import (
 )
 from dashboards.coverage_days import Coverage, State
 from dashboards.coverage_make import HISTORY_DAYS, PATROLS, WHATS, Choice, Cover, class_counts
+from dashboards.json_answer import answer_json, dump_json
 from dashboards.language import page_words
 from dashboards.server import pack, send
 from dashboards.store import Store
@@ -58,7 +57,7 @@ def add_coverage_routes(server: flask.Flask, store: Store, *, threaded: bool = T
 
     def state_bytes(cover: Cover, words: Words) -> bytes:
         key = ("state", words.language)
-        return cover.memo.get(key, lambda: _dump(state_json(store, cover, words)))
+        return cover.memo.get(key, lambda: dump_json(state_json(store, cover, words)).encode())
 
     def prepare(cover: Cover) -> None:
         pack_shapes(cover)
@@ -82,7 +81,7 @@ def add_coverage_routes(server: flask.Flask, store: Store, *, threaded: bool = T
             "working": None if found.working is None else progress_json(found.working, words),
             "trouble": words("coverage.trouble") if found.trouble else "",
         }
-        body = _dump(more)[:-1] + b"," + state_bytes(found.cover, words)[1:]
+        body = dump_json(more)[:-1].encode() + b"," + state_bytes(found.cover, words)[1:]
         return send(pack(body), "application/json", "no-store")
 
     @routes.get("/<kind>.geojson")
@@ -111,7 +110,7 @@ def add_coverage_routes(server: flask.Flask, store: Store, *, threaded: bool = T
         lines = stretch_lines(cover, [int(told)] if told.isdecimal() else [])
         if not lines:
             raise NotFound
-        return _json({"geometry": next(iter(lines.values())), "mark": cover.version})
+        return answer_json({"geometry": next(iter(lines.values())), "mark": cover.version})
 
     @routes.get("/stretches")
     def stretches() -> Answer:
@@ -119,7 +118,7 @@ def add_coverage_routes(server: flask.Flask, store: Store, *, threaded: bool = T
         if cover is None:
             raise NotFound
         found = stretches_json(cover, flask.request.args.get("grid", ""))
-        return _json({"stretches": found, "mark": cover.version})
+        return answer_json({"stretches": found, "mark": cover.version})
 
     @routes.get("/grids.<kind>")
     def file(kind: str) -> Answer:
@@ -184,11 +183,11 @@ def _kept(coverage: Coverage, choice: Choice) -> Cover | None:
 def _waiting(found: State, words: Words) -> flask.Response:
     if found.no_grids:
         text = words("coverage.reason.no_grids")
-        return _json({"state": "empty", "error": text}, 404)
+        return answer_json({"state": "empty", "error": text}, 404)
     if found.trouble:
-        return _json({"state": "trouble", "error": words("coverage.trouble")}, 500)
+        return answer_json({"state": "trouble", "error": words("coverage.trouble")}, 500)
     progress = None if found.working is None else progress_json(found.working, words)
-    return _json({"state": "working", "progress": progress}, 202)
+    return answer_json({"state": "working", "progress": progress}, 202)
 
 
 def _file(store: Store, cover: Cover, kind: str, words: Words) -> flask.Response:
@@ -206,15 +205,5 @@ def _file(store: Store, cover: Cover, kind: str, words: Words) -> flask.Response
     response.headers["Content-Disposition"] = (
         f"attachment; filename=coverage.{kind}; filename*=UTF-8''{quote(name)}"
     )
-    response.headers["Cache-Control"] = "no-store"
-    return response
-
-
-def _dump(body: dict[str, Any]) -> bytes:
-    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
-
-
-def _json(body: dict[str, Any], status: int = 200) -> flask.Response:
-    response = flask.Response(_dump(body), mimetype="application/json", status=status)
     response.headers["Cache-Control"] = "no-store"
     return response
