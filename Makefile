@@ -50,11 +50,13 @@ types: install-test ## mypy, strict on geo and layers
 imports: install-test ## dashboards -> layers -> geo
 	$(BIN)/lint-imports
 
+TWO_AT_ONCE := --numprocesses=2 --dist=loadfile --no-loadscope-reorder
+
 unit: install-test ## pytest: laws, real data, notebooks, real browser; warnings are errors
-	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --durations=15
+	$(BIN)/python -m pytest $(TWO_AT_ONCE) --durations=25
 
 laws: install-test ## the laws alone, on examples that nobody has tried yet
-	$(BIN)/python -m pytest --hypothesis-profile=draw -m hypothesis --numprocesses=2 --dist=loadfile --quiet
+	$(BIN)/python -m pytest $(TWO_AT_ONCE) --hypothesis-profile=draw -m hypothesis
 
 bench: install-test ## the figures of docs/performance.md
 	$(BIN)/python benchmarks/locate.py

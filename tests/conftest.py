@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import geopandas as gpd
 import pytest
@@ -49,6 +50,21 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("law_round", range(LAW_ROUNDS))
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with files that take long: slow ones, then those with a browser, then the others.
+
+    Workers take whole files in this order (`--no-loadscope-reorder`), so none is left alone with a
+    long one at the end.
+    """
+    rank: dict[Path, int] = {}
+    for item in items:
+        found = (
+            0 if item.get_closest_marker("slow") else 1 if item.get_closest_marker("browser") else 2
+        )
+        rank[item.path] = min(found, rank.get(item.path, 2))
+    items.sort(key=lambda item: rank[item.path])
+
+
 def _shared_folder(name: str) -> Path:
     folder = SHARED / name
     if folder.is_dir():
@@ -69,6 +85,15 @@ def workspace(tmp_path: Path) -> Iterator[Workspace]:
     """An empty city."""
     with create_workspace(tmp_path / "city") as made:
         yield made
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """A real Chromium (`browsers.Chromium`)."""
+    from browsers import chromium
+
+    with chromium() as started:
+        yield started
 
 
 @pytest.fixture

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,23 +10,17 @@ from typing import Any
 import geopandas as gpd
 import pytest
 import shapely
-from playwright.sync_api import Browser, Page, sync_playwright
-from werkzeug.serving import make_server
+from browsers import PATIENCE_MS, Chromium, Watch, serving, until
+from playwright.sync_api import Page
 
 from dashboards.app import create_app
-from dashboards.coverage_routes import COVERAGE
 from dashboards.settings import Settings
 from dashboards.store import Store
 from geo.io.workspace import Workspace, create_workspace
 
 pytestmark = pytest.mark.browser
 
-ARGS = [
-    "--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader",
-    "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
-PATIENCE_MS = 60_000
+DESK = {"width": 1600, "height": 900}
 OUT = Path(__file__).resolve().parents[1] / "out"
 PERSON = """localStorage.setItem("wangge-person", JSON.stringify(
   {by: "boss", name: "boss", role: "%s", worker_id: null}))"""
@@ -39,15 +31,8 @@ def serve(workspace: Workspace, at: Any) -> Iterator[str]:
     store = Store(workspace, Settings(), clock=lambda: at)
     app = create_app(store.settings, store)
     store.snapshot()
-    server = make_server("127.0.0.1", 0, app.server, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    app.server.extensions[COVERAGE].stop()
-    app.server.extensions["wangge-live"].close()
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(app) as found:
+        yield found
 
 
 @pytest.fixture(scope="module")
@@ -69,42 +54,15 @@ def address(drawing: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
             yield found
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.fail("no chromium on this machine: apt-get install chromium, or run make system")
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=chromium, args=ARGS)
-        yield started
-        started.close()
-
-
 @contextmanager
-def opened(browser: Browser, address: str, role: str = "") -> Iterator[Page]:
+def opened(browser: Chromium, address: str, role: str = "") -> Iterator[Page]:
     """A page whose every request and error is looked at in the end."""
-    context = browser.new_context(viewport={"width": 1920, "height": 1080})
-    if role:
-        context.add_init_script(PERSON % role)
-    page = context.new_page()
-    asked: list[str] = []
-    errors: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    yield page
-    context.close()
-    assert not [url for url in asked if not url.startswith((address, "data:", "blob:"))]
-    assert not errors
-
-
-def until(page: Page, script: str) -> Any:
-    """Poll, because the page's own policy forbids what `wait_for_function` does."""
-    for _ in range(PATIENCE_MS // 100):
-        found = page.evaluate(script)
-        if found:
-            return found
-        page.wait_for_timeout(100)
-    raise AssertionError(f"never true: {script}\n{page.inner_text('body')[:600]}")
+    watch = Watch()
+    page = browser.new_page(PERSON % role if role else "", viewport=DESK, reduced_motion="reduce")
+    yield watch.over(page)
+    page.close()
+    assert not [url for url in watch.asked if not url.startswith((address, "data:", "blob:"))]
+    assert not watch.troubles
 
 
 def open_coverage(page: Page, address: str, query: str) -> None:
@@ -128,7 +86,7 @@ def drawn(page: Page, layer: str) -> int:
 
 
 def test_the_map_draws_what_cameras_see_and_what_they_do_not(
-    browser: Browser, address: str
+    browser: Chromium, address: str
 ) -> None:
     with opened(browser, address) as page:
         open_coverage(page, address, "what=cameras")
@@ -146,7 +104,9 @@ def test_the_map_draws_what_cameras_see_and_what_they_do_not(
         page.screenshot(path=str(OUT / "coverage.png"))
 
 
-def test_a_click_on_a_stretch_or_a_spot_moves_the_map_there(browser: Browser, address: str) -> None:
+def test_a_click_on_a_stretch_or_a_spot_moves_the_map_there(
+    browser: Chromium, address: str
+) -> None:
     with opened(browser, address) as page:
         open_coverage(page, address, "what=cameras")
         drawn(page, "cv-street-blind")
@@ -165,7 +125,7 @@ def test_a_click_on_a_stretch_or_a_spot_moves_the_map_there(browser: Browser, ad
         )
 
 
-def test_the_choice_is_in_the_address_and_comes_back(browser: Browser, address: str) -> None:
+def test_the_choice_is_in_the_address_and_comes_back(browser: Chromium, address: str) -> None:
     with opened(browser, address) as page:
         open_coverage(page, address, "what=cameras")
         page.click("#coverage-what-assets")
@@ -193,7 +153,7 @@ def test_the_choice_is_in_the_address_and_comes_back(browser: Browser, address: 
         assert "m=100" in str(page.get_attribute("#coverage-csv", "href"))
 
 
-def test_who_may_not_see_tracks_gets_shares_by_grid(browser: Browser, address: str) -> None:
+def test_who_may_not_see_tracks_gets_shares_by_grid(browser: Chromium, address: str) -> None:
     with opened(browser, address, "leader") as page:
         open_coverage(page, address, "what=today")
         assert "按网格显示比例" in page.inner_text("#coverage-progress")
@@ -205,7 +165,7 @@ def test_who_may_not_see_tracks_gets_shares_by_grid(browser: Browser, address: s
         assert drawn(page, "cv-street-blind")
 
 
-def test_the_table_is_the_twin_of_the_map(browser: Browser, address: str) -> None:
+def test_the_table_is_the_twin_of_the_map(browser: Chromium, address: str) -> None:
     with opened(browser, address) as page:
         open_coverage(page, address, "what=cameras&lang=en")
         assert page.locator(".cv-grid .ag-center-cols-container .ag-row").count() >= 4
@@ -215,7 +175,7 @@ def test_the_table_is_the_twin_of_the_map(browser: Browser, address: str) -> Non
         assert page.inner_text("#coverage-what-cameras") == "Cameras"
 
 
-def test_a_city_without_grids_says_why(browser: Browser, drawing: Any, tmp_path: Path) -> None:
+def test_a_city_without_grids_says_why(browser: Chromium, drawing: Any, tmp_path: Path) -> None:
     with (
         create_workspace(tmp_path / "empty") as workspace,
         serve(workspace, drawing.at) as address,

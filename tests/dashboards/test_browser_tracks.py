@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -12,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
-from werkzeug.serving import make_server
+from browsers import PATIENCE_MS, Chromium, Watch, serving
+from playwright.sync_api import Page, expect
 
 from dashboards.app import create_app
 from dashboards.settings import Settings
@@ -25,12 +23,6 @@ pytestmark = pytest.mark.browser
 
 SHOTS = Path(__file__).parents[1] / "out"
 PHONE = {"width": 390, "height": 844}
-ARGS = [
-    "--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader",
-    "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
-PATIENCE_MS = 25_000
 
 
 @dataclass
@@ -55,49 +47,35 @@ def city(drawing: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cit
             before = Store(workspace, Settings(), clock=lambda then=then: then)
             note_look(before, Viewer(by, role), whose, *span, screen)
         store = Store(workspace, Settings(), clock=lambda: at)
-        server = make_server(
-            "127.0.0.1", 0, create_app(store.settings, store).server, threaded=True
-        )
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        yield City(f"http://127.0.0.1:{server.server_port}", store)
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.fail("no chromium on this machine: apt-get install chromium, or run make system")
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=chromium, args=ARGS)
-        yield started
-        started.close()
+        with serving(create_app(store.settings, store)) as address:
+            yield City(address, store)
 
 
 @pytest.fixture
-def phone(browser: Browser, city: City) -> Iterator[Any]:
+def phone(browser: Chromium, city: City) -> Iterator[Any]:
     """Open `/worker` as somebody; what the page complained of is looked at in the end."""
     expect.set_options(timeout=PATIENCE_MS)
-    context = browser.new_context(viewport=PHONE, reduced_motion="reduce", device_scale_factor=2)
-    troubles: list[str] = []
+    watch = Watch()
+    opened: list[Page] = []
 
-    def open_as(worker: str | None, query: str = "") -> Page:
+    def open_as(worker: str | None, query: str = "", cut: str | None = None) -> Page:
+        script = ""
         if worker:
             person = {"by": worker, "role": "grid_worker", "worker_id": worker, "name": worker}
-            text = json.dumps(json.dumps(person))
-            context.add_init_script(f"localStorage['wangge-person'] = {text}")
-        page = context.new_page()
-        page.on("pageerror", lambda error: troubles.append(str(error)))
+            script = f"localStorage['wangge-person'] = {json.dumps(json.dumps(person))}"
+        page = browser.new_page(
+            script, viewport=PHONE, reduced_motion="reduce", device_scale_factor=2
+        )
+        opened.append(watch.over(page))
+        if cut:
+            page.route(cut, lambda route: route.abort())
         page.goto(f"{city.address}/worker{query}")
         return page
 
-    open_as.context = context  # type: ignore[attr-defined]
     yield open_as
-    context.close()
-    assert troubles == []
+    for page in opened:
+        page.close()
+    assert watch.troubles == []
 
 
 def test_nobody_looked_is_said_in_one_line(phone: Any) -> None:
@@ -146,8 +124,7 @@ def test_without_a_name_the_panel_asks_for_one_and_then_shows_that_workers(phone
 
 
 def test_a_server_that_does_not_answer_is_no_empty_list(phone: Any) -> None:
-    phone.context.route("**/tracks/looks*", lambda route: route.abort())
-    page = phone("w1")
+    page = phone("w1", cut="**/tracks/looks*")
     page.locator("#worker-looks > summary").click()
     expect(page.locator("#worker-looks-list .inc-empty")).not_to_contain_text("没有人")
     expect(page.locator("#worker-looks-list .inc-empty")).not_to_contain_text("我是谁")

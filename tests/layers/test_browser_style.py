@@ -8,7 +8,7 @@ from pathlib import Path
 
 import plotly
 import pytest
-from playwright.sync_api import ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import ConsoleMessage, Page
 
 from layers.basemap import BELOW_DATA, BELOW_LABELS, map_style
 from layers.boundaries import boundary_lines
@@ -21,20 +21,9 @@ from layers.to_plotly import PLOT_CONFIG, notebook_html, to_plotly
 
 pytestmark = pytest.mark.browser
 
-CHROMIUM = "/usr/bin/chromium"
 MARGIN = "<style>body { margin: 0 }</style>"
 SIZE = {"width": 900, "height": 600}
 MAP = "document.getElementById('map')._fullLayout.map._subplot.map"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--enable-unsafe-swiftshader"]
-        )
-        yield started
-        started.close()
 
 
 def complaints(message: ConsoleMessage) -> list[str]:
@@ -47,7 +36,6 @@ def complaints(message: ConsoleMessage) -> list[str]:
 def watched(browser):
     """A page, and all that went wrong on it or left the machine."""
     page = browser.new_page(viewport=SIZE)
-    page.set_default_timeout(60_000)
     troubles: list[str] = []
     page.on("console", lambda message: troubles.extend(complaints(message)))
     page.on("pageerror", lambda error: troubles.append(str(error)))

@@ -13,7 +13,6 @@ import pandas as pd
 import pytest
 import shapely
 from geopandas import GeoDataFrame
-from playwright.sync_api import sync_playwright
 
 from geo.errors import InputError
 from layers.boundaries import boundaries
@@ -129,33 +128,31 @@ def test_no_layer_at_all_is_an_empty_map_and_not_an_error():
 
 
 @pytest.mark.browser
-def test_the_file_opens_in_a_browser_without_errors_or_requests(layers, tmp_path):
+def test_the_file_opens_in_a_browser_without_errors_or_requests(browser, layers, tmp_path):
     path = save_html(
         to_folium(layers, title=NASTY, attribution=f"资料 {NASTY}"), tmp_path / "map.html"
     )
     troubles: list[str] = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium")
-        page = browser.new_page(viewport={"width": 1280, "height": 720})
-        page.on("console", lambda m: troubles.append(m.text))
-        page.on("pageerror", lambda error: troubles.append(str(error)))
-        page.on("dialog", lambda dialog: troubles.append(dialog.message))
-        page.on(
-            "request",
-            lambda r: None if r.url.startswith(("file:", "data:")) else troubles.append(r.url),
-        )
-        page.goto(path.as_uri())
-        page.wait_for_selector(".leaflet-fill-pane path")
-        shapes = page.locator(".leaflet-fill-pane path").count()
-        marks = page.locator(".leaflet-point-pane path").count()
-        page.mouse.move(640, 300)
-        hover = page.locator(".leaflet-tooltip.hover")
-        hover.wait_for()
-        text = hover.inner_text()
-        box = page.locator(".leaflet-fill-pane svg g").bounding_box()
-        switches = page.locator(".leaflet-control-layers-overlays label").count()
-        images = page.evaluate("[...document.images].filter(i => !i.naturalWidth).length")
-        browser.close()
+    page = browser.new_page()
+    page.on("console", lambda m: troubles.append(m.text))
+    page.on("pageerror", lambda error: troubles.append(str(error)))
+    page.on("dialog", lambda dialog: troubles.append(dialog.message))
+    page.on(
+        "request",
+        lambda r: None if r.url.startswith(("file:", "data:")) else troubles.append(r.url),
+    )
+    page.goto(path.as_uri())
+    page.wait_for_selector(".leaflet-fill-pane path")
+    shapes = page.locator(".leaflet-fill-pane path").count()
+    marks = page.locator(".leaflet-point-pane path").count()
+    page.mouse.move(640, 300)
+    hover = page.locator(".leaflet-tooltip.hover")
+    hover.wait_for()
+    text = hover.inner_text()
+    box = page.locator(".leaflet-fill-pane svg g").bounding_box()
+    switches = page.locator(".leaflet-control-layers-overlays label").count()
+    images = page.evaluate("[...document.images].filter(i => !i.naturalWidth).length")
+    page.close()
     assert troubles == []
     # 384 grids and one shape for the hatching; 25 marks; all of it in view.
     assert shapes == 385
