@@ -61,9 +61,9 @@ def list_black_spots(
 ) -> pd.DataFrame:
     """List the places where cases came back between two days, the worst first.
 
-    See `find_black_spots`. What is counted are days: of one place (about 11 m) and class one case a
-    day counts, so that somebody who calls ten times on one evening makes no black spot. Who called
-    is not known to the columns of cases.
+    See `find_black_spots`. Of one place (about 5 m) and class one case a day counts, so that
+    somebody who calls ten times on one evening makes no black spot. Who called is not known to the
+    columns of cases.
 
     Parameters
     ----------
@@ -87,10 +87,10 @@ def list_black_spots(
     -------
     DataFrame
         `lon`, `lat` (mean of its cases), `grid_id` (None outside), `cases` (all, with repeats),
-        `days` (as counted), `periods` (slices with a case), `of_periods`, `first_day`, `last_day`
-        (of its cases), `longest` (most slices in a row), `expected` (days, if it were like its
-        surroundings), `p`, `classes` ((code, cases), most first, three), `open` (now), `fids`
-        (newest first, twenty).
+        `days` (separate ones with a case), `periods` (slices with a case), `of_periods`,
+        `first_day`, `last_day` (of its cases), `longest` (most slices in a row), `expected` (cases,
+        repeats of a day left out, if it were like its surroundings), `p`, `classes` ((code,
+        cases), most first, three), `open` (now), `fids` (newest first, twenty).
 
     Raises
     ------
@@ -111,13 +111,15 @@ def list_black_spots(
         x[once], y[once], slot[once], radius_m=radius_m, least_cases=least_days,
         least_periods=least_periods,
     )  # fmt: skip
+    near = _cases_of(found, x, y, radius_m)
+    near = [(spot, some) for spot, some in near if len(np.unique(day[some])) >= least_days]
     of_periods = -(-((last - first).days + 1) // slice_days)
     told = [
-        _describe(cases, boundary, rows[near], day[near], spot, of_periods)
-        for spot, near in _cases_of(found.head(most), x, y, radius_m)
+        _describe(cases, boundary, rows[some], day[some], spot, of_periods)
+        for spot, some in near[:most]
     ]
     table = pd.DataFrame(told, columns=list(COLUMNS))
-    table.attrs["found"] = len(found)
+    table.attrs["found"] = len(near)
     return table
 
 
@@ -166,7 +168,7 @@ def _describe(
     return {
         "lon": lon, "lat": lat,
         "grid_id": str(boundary.grids.index[grid]) if grid >= 0 else None,
-        "cases": len(rows), "days": int(spot["cases"]), "periods": int(spot["periods"]),
+        "cases": len(rows), "days": len(np.unique(day)), "periods": int(spot["periods"]),
         "of_periods": of_periods,
         "first_day": _EPOCH + timedelta(days=int(day.min())),
         "last_day": _EPOCH + timedelta(days=int(day.max())),

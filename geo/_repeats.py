@@ -48,7 +48,8 @@ def is_first_at_place(
     lon: Floats, lat: Floats, class_code: npt.NDArray[np.integer], slot: npt.NDArray[np.integer]
 ) -> npt.NDArray[np.bool_]:
     """Whether each case is the first, in the order of rows, of its place, class and slot."""
-    keys = place_keys(lon, lat, class_code, PLACE_DEG)
+    # Cases without a class are of one class here.
+    keys = place_keys(lon, lat, class_code.astype(np.int64) + 1, PLACE_DEG)
     keys = np.where(keys < 0, -1 - np.arange(len(keys)), keys)
     order = np.lexsort((slot, keys))
     one, when = keys[order], np.asarray(slot)[order]

@@ -419,6 +419,15 @@ def test_a_place_and_class_counts_once_a_slot_of_time() -> None:
     slot = np.zeros(6, dtype=int)
     assert is_first_at_place(lon, lat, code, slot).tolist() == [True, False, True, True, True, True]
     assert is_first_at_place(lon, lat, code, np.arange(6)).all()
+    none = np.full(6, -1, dtype=np.int16)
+    assert is_first_at_place(lon, lat, none, slot).tolist() == [
+        True,
+        False,
+        False,
+        True,
+        True,
+        True,
+    ]
 
 
 def test_calls_about_one_lamp_count_once_a_week() -> None:
