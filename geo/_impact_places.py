@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import geopandas as gpd
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from geo._impact_identity import labels_before
@@ -29,19 +30,49 @@ def find_moved_things(impact: Impact, name: str) -> gpd.GeoDataFrame:
     GeoDataFrame
         Rows of that layer with `from_grid`, `from_name`, `to_grid`, `to_name`, in its order. What
         lies in another block than before, but in the same grid, is not among them; nor is what lies
-        outside of all blocks.
+        outside of all blocks. Of `places` also those whose block a line cuts, so that its parts lie
+        in more grids than before: their point may stay, but their ground does not. `change` is then
+        `cut`, else `moved`; `to_name` of what is cut names all grids of the block, and `to_grid` is
+        that of the point.
     """
     layer: gpd.GeoDataFrame = getattr(impact.facts.things, name)
     old, now = _rows_of(impact, name)
-    moved = np.flatnonzero((now >= 0) & (impact.was[now] != old))
+    is_cut, parts = (
+        _cut_blocks(impact, name) if name == "places" else (np.zeros(len(now), bool), {})
+    )
+    moved = np.flatnonzero((now >= 0) & ((impact.was[now] != old) | is_cut))
     before, after = impact.before.grids, impact.after.grids
     told = {
         "from_grid": [before[k].grid_id for k in old[moved].tolist()],
         "from_name": [before[k].name for k in old[moved].tolist()],
         "to_grid": [after[k].grid_id for k in now[moved].tolist()],
-        "to_name": [after[k].name for k in now[moved].tolist()],
+        "to_name": [
+            ", ".join(after[k].name for k in parts[row]) if row in parts else after[now[row]].name
+            for row in moved.tolist()
+        ],
     }
+    if name == "places":
+        told["change"] = ["cut" if row in parts else "moved" for row in moved.tolist()]
     return layer.iloc[moved].assign(**{k: pd.array(v, dtype="str") for k, v in told.items()})
+
+
+def _cut_blocks(impact: Impact, name: str) -> tuple[npt.NDArray[np.bool_], dict[int, list[int]]]:
+    """Which things stand in a block that a line cuts, and the grids of its parts by thing."""
+    before, after = impact.before, impact.after
+    block = impact.counts.block[name]
+    origin = after.blocks.origin
+    old, now = labels_before(before, after), after.label
+    parts: dict[int, list[int]] = {}
+    is_split = np.bincount(origin)[origin] > 1
+    inside = np.flatnonzero(block >= 0)
+    for thing in inside[is_split[block[inside]]].tolist():
+        mine = np.flatnonzero(origin == origin[block[thing]])
+        grids = np.unique(now[mine]).tolist()
+        if len(grids) > len(np.unique(old[mine])):
+            parts[thing] = grids
+    is_cut = np.zeros(len(block), dtype=bool)
+    is_cut[list(parts)] = True
+    return is_cut, parts
 
 
 def count_classes(impact: Impact, *, before: bool = False) -> pd.DataFrame:

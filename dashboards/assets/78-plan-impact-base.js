@@ -144,7 +144,13 @@
         t("div", { className: "pi-tr is-head", role: "row" }, ["grid", "before", "now", "change"].map((one) => t("span", { role: "columnheader" }, say("head." + one)))),
         rows.map((row) => line(row, name)),
         ADDS.has(name) ? t("div", { className: "pi-tr is-sum", role: "row", "data-sum": name }, t("span", { role: "cell" }, say("sum")), t("span", { role: "cell" }), t("span", { role: "cell" }), t("span", { role: "cell", "data-value": String(name in found.sums ? found.sums[name] : Math.round(total * 1e6) / 1e6) }, change(name, name in found.sums ? found.sums[name] : Math.round(total * 1e6) / 1e6))) : null),
-      more(found.rows.length, rows.length));
+      more(found.rows.length, rows.length),
+      weights(found));
+  }
+  /* No standard names weights: they are told as ours, with the place to change them. */
+  function weights(found) {
+    const told = Object.entries(found.weights).filter(([, weight]) => weight > 0).map(([name, weight]) => say("figure." + name) + " " + weight);
+    return t("p", { className: "pi-none pi-weights", "data-key": "weights" }, say("weights", { weights: told.join(say("comma")) }));
   }
   function line(row, name) {
     const [before, now, by] = row.figures[name];
@@ -186,7 +192,7 @@
     const item = (key, name, kind, from, to, strong) => t("li", { "data-key": key }, t("span", { className: "pi-what" }, name, t("small", {}, say("people.row", { from, to }))), t("b", { className: strong ? "is-cut" : "" }, kind));
     return section("places", schools.length + found.compounds.total,
       t("ul", { className: "pi-list" },
-        schools.slice(0, SHOWN).map((one) => item("p" + one.place_id, one.name || one.place_id, say("kind." + one.kind) + " · " + say("place.moved"), one.from_name, one.to_name)),
+        schools.slice(0, SHOWN).map((one) => item("p" + one.place_id, one.name || one.place_id, say("kind." + one.kind) + " · " + say("place." + one.change), one.from_name, one.to_name, one.change === "cut")),
         rows.slice(0, SHOWN).map((one) => item("c" + one.community_code + one.compound, one.compound, say("compound." + one.change), one.from_names, one.to_names, one.change === "cut"))),
       more(found.compounds.total, Math.min(rows.length, SHOWN)));
   }

@@ -222,7 +222,6 @@ def _compounds(told: Told, notes: Sequence[str], words: Words) -> ReportSheet:
     found = found.assign(kind=words("planimpact.sheets.compound"))
     found["change"] = [words(f"planimpact.compound.{name}") for name in found["change"]]
     places = find_moved_things(told.impact, "places")
-    moved = words("planimpact.compound.moved")
     lines = pd.DataFrame(
         {
             "compound": places["name"].astype(object).to_numpy(),
@@ -230,7 +229,7 @@ def _compounds(told: Told, notes: Sequence[str], words: Words) -> ReportSheet:
                 words(f"planimpact.place.{kind}") if words.has(f"planimpact.place.{kind}") else kind
                 for kind in places["kind"].astype(str)
             ],
-            "change": [moved] * len(places),
+            "change": [words(f"planimpact.place.{name}") for name in places["change"]],
             "from_names": places["from_name"].astype(object).to_numpy(),
             "to_names": places["to_name"].astype(object).to_numpy(),
         }

@@ -156,8 +156,8 @@ def _compound_table(told: Told, words: Words) -> PageTable:
     places = find_moved_things(told.impact, "places")
     schools = places[places["kind"].isin(SCHOOLS)]
     lines = [
-        [str(one["name"]), words("planimpact.compound.school"), one["from_name"], one["to_name"],
-         "", ""]
+        [str(one["name"]), words(f"planimpact.place.{one['change']}"), one["from_name"],
+         one["to_name"], "", ""]
         for one in schools.drop(columns="geometry").to_dict("records")
     ] + lines  # fmt: skip
     heads = [words(f"planimpact.head.{name}") for name in (

@@ -184,7 +184,8 @@ def test_who_is_affected_is_named(facts: BlockFacts) -> None:
     moved = find_moved_things(impact, "assets")
     assert moved["to_grid"].to_dict() == {"lamp1": "E"}
     assert find_moved_things(impact, "cases").index.tolist() == ["c1"]
-    assert find_moved_things(impact, "places")["name"].tolist() == ["第一小学"]
+    school = find_moved_things(impact, "places").loc["school"]
+    assert school[["name", "change", "to_name"]].tolist() == ["第一小学", "moved", "东格"]
 
 
 def test_one_worker_of_two_grids_keeps_the_households_between_them(facts: BlockFacts) -> None:
@@ -278,6 +279,19 @@ def test_a_block_that_is_cut_takes_its_facts_again(facts: BlockFacts) -> None:
     assert (moved["origin"], moved["area_m2"]) == ("b2", 7000.0)
     assert (moved["households"], moved["incidents"], moved["assets"]) == (14, 1, 1)
     assert (given.totals() == 0).all()
+
+
+def test_a_school_whose_block_is_cut_is_told_as_cut(facts: BlockFacts) -> None:
+    line = shapely.LineString([(140, -10), (140, 110)])
+    after = cut(facts.first, "b2", line)
+    assert not len(find_moved_things(compare_plans(facts, after), "places"))
+    shape = after.blocks_frame().geometry
+    # Its point stays with the west part, which stays in W; the ground east of it goes to E.
+    part = str(shape.index[shape.contains(shapely.Point(170, 50))][0])
+    found = find_moved_things(compare_plans(facts, paint(after, [part], "E")), "places")
+    school = found.loc["school"]
+    assert school[["change", "from_grid", "to_grid"]].tolist() == ["cut", "W", "W"]
+    assert set(school["to_name"].split(", ")) == {"西格", "东格"}
 
 
 def test_a_name_alone_is_a_change_but_moves_nobody(facts: BlockFacts) -> None:
