@@ -179,17 +179,7 @@ def city_map(
     """
     return html.Section(
         [
-            html.Div(
-                dcc.Graph(
-                    id=MAP_GRAPH, config=_GRAPH_CONFIG, className="map-graph", responsive=True
-                ),
-                className="map-canvas",
-                role="application",
-                **attrs({"aria-label": label}),
-            ),
-            html.Canvas(id="map-pulses", className="map-pulses"),
-            html.Div(className="map-cross", **attrs({"aria-hidden": "true"})),
-            html.Div(id="map-tip", className="map-tip"),
+            *_canvas(label),
             html.Div(
                 [html.H2(title, id=MAP_TITLE, className="map-title"), *top_left],
                 className="map-top-left",
@@ -203,34 +193,57 @@ def city_map(
                 ],
                 className="map-zoom",
             ),
-            html.Div(
-                [
-                    html.Div(legend, id=MAP_LEGEND),
-                    html.Ul(build_marks_legend(words), className="marks-legend"),
-                ],
-                className="legend",
-                role="group",
-                **attrs({"aria-label": words("legend.title")}),
-            ),
-            html.Div(
-                [
-                    html.Div(notes, id=MAP_NOTES),
-                    html.Div(
-                        [html.Span(id="map-scale-text"), html.I(id="map-scale-bar")],
-                        className="scale",
-                    ),
-                ],
-                className="map-bottom-right",
-            ),
+            _legend(words, legend),
+            _corner(notes),
             *over,
-            dcc.Store(id=MAP_CONFIG, data=config),
-            dcc.Store(id=MAP_SHADE, data=spec),
-            dcc.Store(id=MAP_LAYERS, data=config["layers"]),
-            dcc.Store(id=MAP_VERSIONS, data=config["versions"]),
-            html.Div(id=_DONE, hidden=True),
+            *_kept(config, spec),
         ],
         className="map-panel",
     )
+
+
+def _canvas(label: str) -> list[Any]:
+    """The map itself, and what is drawn right over it."""
+    graph = dcc.Graph(id=MAP_GRAPH, config=_GRAPH_CONFIG, className="map-graph", responsive=True)
+    return [
+        html.Div(graph, className="map-canvas", role="application", **attrs({"aria-label": label})),
+        html.Canvas(id="map-pulses", className="map-pulses"),
+        html.Div(className="map-cross", **attrs({"aria-hidden": "true"})),
+        html.Div(id="map-tip", className="map-tip"),
+    ]
+
+
+def _legend(words: Words, legend: Any) -> html.Div:
+    """Lower left: the page's own legend, and that of the marks."""
+    return html.Div(
+        [
+            html.Div(legend, id=MAP_LEGEND),
+            html.Ul(build_marks_legend(words), className="marks-legend"),
+        ],
+        className="legend",
+        role="group",
+        **attrs({"aria-label": words("legend.title")}),
+    )
+
+
+def _corner(notes: Any) -> html.Div:
+    """Lower right: notes and the scale."""
+    scale = [html.Span(id="map-scale-text"), html.I(id="map-scale-bar")]
+    return html.Div(
+        [html.Div(notes, id=MAP_NOTES), html.Div(scale, className="scale")],
+        className="map-bottom-right",
+    )
+
+
+def _kept(config: dict[str, Any], spec: dict[str, Any] | None) -> list[Any]:
+    """What the browser's part reads."""
+    return [
+        dcc.Store(id=MAP_CONFIG, data=config),
+        dcc.Store(id=MAP_SHADE, data=spec),
+        dcc.Store(id=MAP_LAYERS, data=config["layers"]),
+        dcc.Store(id=MAP_VERSIONS, data=config["versions"]),
+        html.Div(id=_DONE, hidden=True),
+    ]
 
 
 def layer_chips(words: Words, component_id: str, chosen: Sequence[str]) -> html.Div:
