@@ -19,33 +19,33 @@ from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
-import pyproj
 from geopandas import GeoDataFrame
 
+from dashboards.heat_parts import (
+    City,
+    hexagons_of,
+    index_in_metres,
+    make_points,
+    minutes_on_cells,
+)
 from dashboards.store import Store
 from geo.compare import Boundary
-from geo.errors import CoverError, InputError, WanggeError
+from geo.errors import InputError, WanggeError
 from geo.heat import (
-    DegreeFinder,
-    Finder,
     HeatChoice,
     HeatGround,
     HeatPoints,
     HeatSurface,
     Measure,
     compare_with_effort,
-    find_hexagons,
     frame_choices,
-    heat_points,
     make_ground,
     rate_by_households,
-    share_households,
     smooth_density,
     smooth_frames,
 )
-from geo.io._heat_effort import Effort, EffortBook
-from geo.io.case_columns import CaseColumns, local_days, local_hours
+from geo.io._heat_effort import EffortBook
+from geo.io.case_columns import CaseColumns
 from geo.locate import GridIndex
 
 log = logging.getLogger(__name__)
@@ -87,26 +87,6 @@ class Asked:
     hours: tuple[int, ...] = ()
     weekdays: tuple[int, ...] = ()
     months: tuple[int, ...] = ()
-
-
-def _index_in_metres(grids: GeoDataFrame, degrees: GridIndex | None, crs: pyproj.CRS) -> Finder:
-    try:
-        return GridIndex(grids)
-    except CoverError:
-        if degrees is None:
-            raise
-        return DegreeFinder(degrees, crs)
-
-
-@dataclass(frozen=True, eq=False)
-class City:
-    """Grids in metres for one boundary version."""
-
-    stamp: str
-    grids: GeoDataFrame
-    index: Finder
-    households: npt.NDArray[np.float64]
-    crs: pyproj.CRS
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,7 +136,7 @@ class HeatDesk:
             crs = self._store.workspace.metric_crs()
             grids = mine.grids[["geometry", "households"]].to_crs(crs)
             homes = grids["households"].to_numpy(np.float64, na_value=np.nan)
-            index = _index_in_metres(grids, mine.index, crs)
+            index = index_in_metres(grids, mine.index, crs)
             return City(mine.stamp, grids[["geometry"]], index, homes, crs)
 
         return self._get(("city", mine.stamp), make, lambda _: 1)
@@ -197,7 +177,7 @@ class HeatDesk:
         cases, city, points = self.cases(), self.city(), self.points()
         shapes = self._get(
             ("hex", city.stamp, resolution),
-            lambda: _hexagons_of(city, resolution),
+            lambda: hexagons_of(city, resolution),
             lambda frame: 500 * len(frame),
         )
 
@@ -297,7 +277,7 @@ class HeatDesk:
                 # Days between without fixes: what was found on them had no effort told.
                 points = points.only(np.isin(points.day, numbers))
         choice = self.choice(asked)
-        minutes = _on_cells(effort, ground)
+        minutes = minutes_on_cells(effort, ground)
         surface = compare_with_effort(points, ground, minutes, choice)
         reason = self._why(asked, surface) if effort.days and minutes.sum() else "no_effort"
         return Found(surface, points, choice, version, reason, effort.days, told)
@@ -395,12 +375,6 @@ class HeatDesk:
             del self._kept[oldest]
 
 
-def _hexagons_of(city: City, resolution: int) -> GeoDataFrame:
-    shapes = find_hexagons(city.grids, resolution)
-    homes = share_households(shapes, city.grids, city.households)
-    return shapes.assign(households=homes)
-
-
 def _narrowed(told: N, name: str, value: int) -> N:
     """A choice with one of its parts set to one value."""
     part: dict[str, Any] = {name: (value,)}
@@ -413,37 +387,3 @@ def _size(found: Found) -> int:
 
 def _name(key: Hashable) -> str:
     return str(key[0]) if isinstance(key, tuple) else ""
-
-
-def make_points(cases: CaseColumns, city: City, store: Store) -> HeatPoints:
-    """Cases as points of heat on the grids of a city."""
-    change = pyproj.Transformer.from_crs("EPSG:4326", city.crs, always_xy=True)
-    placed = np.flatnonzero(cases.placed)
-    x, y = np.full(len(cases), np.nan), np.full(len(cases), np.nan)
-    x[placed], y[placed] = change.transform(cases.lon[placed], cases.lat[placed])
-    # By degrees, as every page attributes cases.
-    index = store.snapshot().city.index
-    rows = (
-        np.full(len(cases), -1, np.int32) if index is None else index.assign(cases.lon, cases.lat)
-    )
-    days, hours = (part(cases.reported, store.zone) for part in (local_days, local_hours))
-    return heat_points(x, y, days, hours, cases.class_code, rows, sources=cases.source)
-
-
-def _on_cells(effort: Effort, ground: HeatGround) -> npt.NDArray[np.float64]:
-    """Minutes by cell of the ground."""
-    out = np.zeros(ground.shape)
-    if not len(effort.lon):
-        return out
-    change = pyproj.Transformer.from_crs("EPSG:4326", ground.crs, always_xy=True)
-    u, v = ground.cells_of(*change.transform(effort.lon, effort.lat))
-    column, row = np.round(u).astype(int), np.round(v).astype(int)
-    rows, columns = ground.shape
-    there = (row >= 0) & (row < rows) & (column >= 0) & (column < columns)
-    np.add.at(out, (row[there], column[there]), effort.minutes[there])
-    return out
-
-
-def by_area(values: pd.Series) -> pd.Series:
-    """Counts without the last row, which has what is in no area."""
-    return values.iloc[:-1]

@@ -20,7 +20,8 @@ import pandas as pd
 import pyproj
 from werkzeug.exceptions import NotFound
 
-from dashboards.heat_desk import EPOCH, FRAMES, Asked, Found, HeatDesk, WaitError, by_area
+from dashboards.heat_desk import EPOCH, FRAMES, Asked, Found, HeatDesk, WaitError
+from dashboards.heat_parts import by_area
 from dashboards.server import pack, send
 from dashboards.store import Store
 from geo.errors import InputError
