@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Any
 
 import flask
@@ -25,22 +24,15 @@ import shapely
 
 from dashboards.components.case_moves import RequestError
 from dashboards.divide_jobs import Asked, Job, Jobs, TooManyJobsError
+from dashboards.divide_loads import read_load, read_roads_near
 from dashboards.language import page_words
 from dashboards.plan_desk import Desk, Entry, desk_of
 from dashboards.plan_routes import answer, answered, band_of, person, read_body
 from dashboards.store import Store
 from dashboards.words import Words
-from geo.divide import weigh_units
-from geo.errors import InputError
-from geo.locate import GridIndex
-from geo.schema import STORAGE_CRS
 
 _EXTENSION = "wangge-divide-jobs"
 
-WEIGHTS = ("households", "population", "incidents", "assets")
-"""What a workload may count: incidents are those of the last YEAR_DAYS."""
-
-YEAR_DAYS = 365
 EFFORTS = {"fast": "fast", "full": "full"}
 _NAMED = 40
 """Units and communities that an answer names."""
@@ -138,7 +130,7 @@ def read_asked(store: Store, entry: Entry, body: Mapping[str, Any], words: Words
         for code, pair in dict(body.get("bands") or {}).items()
         if str(code) in codes
     }
-    load = _load(store, units, dict(body.get("weights") or {"households": 1}), words)
+    load = read_load(store, units, dict(body.get("weights") or {"households": 1}), words)
     present = units["grid_id"][~units["grid_id"].isin(rest)]
     fresh = bool(body.get("fresh"))
     locked = sorted(plan.locked & set(present))
@@ -189,55 +181,10 @@ def _band(pair: Any, words: Words) -> tuple[float, float]:
     return low, high
 
 
-def _load(
-    store: Store, units: gpd.GeoDataFrame, weights: Mapping[str, Any], words: Words
-) -> np.ndarray:
-    try:
-        used = {name: float(weights.get(name) or 0) for name in WEIGHTS}
-    except (TypeError, ValueError) as error:
-        raise RequestError(words("plandivide.bad.weights"), "weights", 422) from error
-    used = {name: value for name, value in used.items() if value != 0}
-    table = pd.DataFrame(units[["households", "population"]])
-    if set(used) & {"incidents", "assets"}:
-        index = GridIndex(units.to_crs(STORAGE_CRS))
-        if "incidents" in used:
-            table["incidents"] = _count(index, len(units), *_incidents(store))
-        if "assets" in used:
-            table["assets"] = _count(index, len(units), *_assets(store))
-    try:
-        return np.asarray(weigh_units(table, used), dtype=np.float64)
-    except InputError as error:
-        raise RequestError(words("plandivide.bad.weights"), "weights", 422) from error
-
-
-def _count(index: GridIndex, size: int, lon: np.ndarray, lat: np.ndarray) -> np.ndarray:
-    found = index.assign(lon, lat)
-    return np.bincount(found[found >= 0], minlength=size)
-
-
-def _incidents(store: Store) -> tuple[np.ndarray, np.ndarray]:
-    table = store.workspace.table("incidents")
-    since = store.clock() - timedelta(days=YEAR_DAYS)
-    return _places(store, "incidents", where=table.c.reported_at >= since)
-
-
-def _assets(store: Store) -> tuple[np.ndarray, np.ndarray]:
-    return _places(store, "assets")
-
-
-def _places(store: Store, name: str, **which: Any) -> tuple[np.ndarray, np.ndarray]:
-    shapes = store.workspace.read(name, columns=["geom"], **which).geometry.to_numpy()
-    middle = shapely.point_on_surface(shapes[~shapely.is_missing(shapes)])
-    return shapely.get_x(middle), shapely.get_y(middle)
-
-
 def _roads(store: Store, units: gpd.GeoDataFrame) -> tuple[np.ndarray, np.ndarray]:
     """Lines near the area that a grid must not cross or should follow, and their classes."""
-    west, south, east, north = units.to_crs(STORAGE_CRS).total_bounds
-    roads = store.workspace.read(
-        "roads", columns=["road_class", "geom"], bbox=(west, south, east, north)
-    )
-    roads = roads[roads["road_class"].isin(["arterial", "main", "river", "rail"])].to_crs(units.crs)
+    roads = read_roads_near(store, units)
+    roads = roads[roads["road_class"].isin(["arterial", "main", "river", "rail"])]
     return shapely.to_wkb(roads.geometry.to_numpy()), roads["road_class"].to_numpy(dtype=object)
 
 
@@ -326,7 +273,8 @@ def make_draft(store: Store, desk: Desk, job: Job, name: str, by: str, words: Wo
     Raises
     ------
     RequestError
-        If there is no answer yet, or blocks were cut in the draft, which the new one has not.
+        If there is no answer yet, or blocks were cut in the draft and grids come or go: a draft
+        with cut blocks is made by a copy and one edit, which can only move blocks.
     """
     if job.answer is None or job.state != "done":
         raise RequestError(words("plandivide.bad.early"), "early", 409)
@@ -334,11 +282,14 @@ def make_draft(store: Store, desk: Desk, job: Job, name: str, by: str, words: Wo
         base, plan = entry.open.base, entry.plan
         now = plan.assignment
         cut = now.index.difference(base.blocks.index)
-        if len(cut):
-            raise RequestError(words("plandivide.bad.cut", n=len(cut)), "cut", 409)
+        changes = find_changes(entry, job) if entry.seq == job.asked.seq else None
         rest = set(base.rest_grids(plan))
         joined = dict(base.joined)
         taken = set(plan.grid_rows) | set(base.grids.index)
+    if len(cut):
+        if changes is None:
+            raise RequestError(words("plandivide.bad.cut", n=len(cut)), "cut", 409)
+        return _copy(store, desk, job, name, by, changes)
     found = _new_names(job, taken)
     whole = now[~now.isin(rest)].astype(object)
     whole = pd.concat([whole[~whole.index.isin(found.index)], found])
@@ -353,6 +304,24 @@ def make_draft(store: Store, desk: Desk, job: Job, name: str, by: str, words: Wo
             began_as="division",
         )  # fmt: skip
         job.drafts[key] = made
+    return made
+
+
+def _copy(
+    store: Store, desk: Desk, job: Job, name: str, by: str, changes: Mapping[str, str]
+) -> str:
+    """A copy of the draft with its cut blocks, and the answer as its newest edit."""
+    key = f"{by}:{name}"
+    with job.lock:
+        if key in job.drafts:
+            return job.drafts[key]
+        made = desk.book.copy(job.asked.plan_id, name, by, store.clock())
+        job.drafts[key] = made
+    if changes:
+        desk.book.append(
+            made, edit_id=f"{job.id}~{made}", edit={"do": "assign", "blocks": dict(changes)},
+            by=by, on_seq=desk.book.open(made).seq, at=store.clock(),
+        )  # fmt: skip
     return made
 
 

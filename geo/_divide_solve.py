@@ -40,6 +40,9 @@ def solve(piece: Piece, found: Answer) -> Answer:
         return found
     if piece.grids == 1 and found.off == 0 and found.border == 0:
         return replace(found, is_border_proven=True)
+    if piece.grids == 1 and found.off > 0 and found.off <= least_off(piece):
+        # Too few for one grid, and out by no more than arithmetic asks.
+        return found
     # Large to load, and pieces of more units do without.
     from geo._divide_exact import solve_sets
 

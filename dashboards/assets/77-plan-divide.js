@@ -9,10 +9,10 @@
   const plan = w.plan;
   const ASK_MS = 500;
   const AGAIN_MS = 3000;
-  const NAMES = ["households", "population", "incidents", "assets"];
+  const NAMES = ["households", "population", "incidents", "assets", "street_km"];
   const STANDS = [[-1, "low"], [0, "in"], [1, "high"], [2, "big"]];
   const SHOWN = 8;
-  const fresh = () => ({ area: "all", communities: new Set(), band: null, bands: new Map(), weights: { households: 1, population: 0, incidents: 0, assets: 0 }, mode: "least", effort: "full" });
+  const fresh = () => ({ area: "all", communities: new Set(), band: null, bands: new Map(), weights: { households: 1, population: 0, incidents: 0, assets: 0, street_km: 0 }, mode: "least", effort: "full" });
   const d = (plan.divide = { form: fresh(), plan: null, job: null, state: "form", looks: -1, body: null, labels: null, status: null, said: null, stopping: false, busy: false, name: null });
   const say = (key, values) => plan.words("divide." + key, values);
   const place = () => document.getElementById("plan-divide");

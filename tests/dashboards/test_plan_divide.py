@@ -29,11 +29,13 @@ from werkzeug.serving import make_server
 
 from dashboards.app import create_app
 from dashboards.coverage_routes import COVERAGE
+from dashboards.divide_loads import read_load, read_roads_near
 from dashboards.divide_routes import jobs_of
 from dashboards.divide_worker import look
 from dashboards.plan_desk import desk_of
 from dashboards.settings import Settings
 from dashboards.store import Store
+from dashboards.words import Words
 from geo.io.planbook import PlanBook
 from geo.io.workspace import Workspace, create_workspace
 
@@ -178,6 +180,45 @@ def test_a_repair_without_new_grids_is_one_edit_of_the_draft_that_can_be_undone(
     assert len(changes) <= 3
     undone = book.append(plan_id, edit_id="e3", edit={"do": "undo"}, by="boss", on_seq=2, at=at)
     assert undone.plan.assignment[blocks].eq(site.ids[1]).all()
+
+
+def test_a_draft_with_cut_blocks_is_divided_by_them_and_becomes_a_new_draft(site):
+    plan_id = site.plan()
+    book, at = site.book, site.store.clock()
+    first = book.open(plan_id).plan
+    west, south, east, north = first.ground.polygon(first.block_rows["0-4"]).bounds
+    middle = (west + east) / 2
+    edits = [
+        {"do": "cut", "block": "0-4", "line": [[middle, south - 5], [middle, north + 5]]},
+        {"do": "paint", "blocks": ["0-2", "0-5", "0-8"], "grid": site.ids[1], "along": False},
+    ]
+    for seq, edit in enumerate(edits):
+        book.append(plan_id, edit_id=f"c{seq}", edit=edit, by="boss", on_seq=seq, at=at)
+    cut = grids_of(site, plan_id)
+    assert len(cut) == 109
+    job = site.ask(plan_id, band=[150, 210]).get_json()["job"]
+    assert site.wait(job)["result"]["changes"]
+    asked = {**ME, "name": "切开的"}
+    made = site.client.post(f"/plan/divide/jobs/{job}/draft", json=asked)
+    assert made.status_code == 201
+    new = book.open(made.get_json()["id"]).plan
+    assert set(new.assignment.index) == set(cut.index)
+    assert new.table()["households"].between(150, 210).all()
+    again = site.client.post(f"/plan/divide/jobs/{job}/draft", json=asked)
+    assert again.get_json()["id"] == made.get_json()["id"]
+    assert grids_of(site, plan_id).equals(cut)
+
+
+def test_every_metre_of_street_is_walked_once(site):
+    with desk_of(site.store).open(site.plan()) as entry:
+        units = entry.plan.blocks_frame()
+    words = Words("zh")
+    load = read_load(site.store, units, {"street_km": 1}, words)
+    roads = read_roads_near(site.store, units)
+    near = units.union_all().buffer(15)
+    walked = roads[roads["road_class"].isin(["arterial", "main", "minor"])].intersection(near)
+    assert load.sum() * 1000 == pytest.approx(walked.length.sum(), abs=30)
+    assert load.sum() > 0
 
 
 def test_only_the_chosen_grids_and_communities_change_and_locked_ones_stay(site):
