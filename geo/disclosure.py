@@ -20,7 +20,7 @@ HIDDEN = "hidden"
 """The word in a column of verdicts or reasons where figures were taken out."""
 
 
-def find_small(counts: pd.Series, least: int) -> pd.Index:
+def find_small(counts: pd.Series, least: int, parents: pd.DataFrame | None = None) -> pd.Index:
     """Find the units whose counts must not be shown.
 
     Parameters
@@ -29,38 +29,66 @@ def find_small(counts: pd.Series, least: int) -> pd.Index:
         People or cases by unit; missing ones tell nothing and stay as they are.
     least
         The smallest count that may be shown; 0 and 1 hide nothing.
+    parents
+        Indexed like `counts`, a column for each level above whose totals are shown elsewhere: the
+        unit there, missing for none. What is hidden under one of them is kept from its total, too.
     """
     known = counts[counts > 0].sort_values(kind="stable")
     values = known.to_numpy(dtype=np.float64)
-    few = int((values < least).sum())
-    hidden = few
-    while few and hidden < len(values) and not _is_safe(values, few, hidden, least):
-        hidden += 1
-    gone = known.index[:hidden]
-    return counts.index[counts.index.isin(gone)]
+    hidden = values < least
+    if not hidden.any():
+        return counts.index[:0]
+    _widen(values, hidden, np.arange(len(values)), least)
+    above = [] if parents is None else [parents[name].reindex(known.index) for name in parents]
+    # What goes under one unit may stand alone under another, so again until nothing more goes.
+    before = -1
+    while hidden.sum() != before:
+        before = int(hidden.sum())
+        for column in above:
+            for rows in column.groupby(column).indices.values():
+                _widen(values, hidden, np.asarray(rows, dtype=np.int64), least)
+    return counts.index[counts.index.isin(known.index[hidden])]
 
 
-def _is_safe(values: npt.NDArray[np.float64], few: int, hidden: int, least: int) -> bool:
-    """Whether nobody can tell one of the `few` small counts, the first of the `hidden` ones.
+def _widen(
+    values: npt.NDArray[np.float64], hidden: npt.NDArray[np.bool_], rows: npt.NDArray[np.int64],
+    least: int,
+) -> None:  # fmt: skip
+    """Hide more of these rows, the smallest first, until none can be told from their sum."""
+    shown = [row for row in rows if not hidden[row]]
+    while hidden[rows].any() and shown:
+        mine = values[rows[hidden[rows]]]
+        if _is_safe(mine, float(values[shown[0]]), least):
+            return
+        hidden[shown.pop(0)] = True
 
-    Who knows their sum knows of the small ones that they are 1 to least - 1, and of those that went
-    with them that they are at least `least` and no more than the smallest that is shown.
+
+def _is_safe(hidden: npt.NDArray[np.float64], top: float, least: int) -> bool:
+    """Whether nobody can tell one of the small counts among the hidden ones from their sum.
+
+    Who knows the sum knows of the small ones that they are 1 to least - 1, and of those that went
+    with them that they are at least `least` and, as a rule, no more than `top`, the smallest that
+    is shown. The sum itself must not be small either.
     """
-    if hidden < 2:
+    whole, few = float(hidden.sum()), int((hidden < least).sum())
+    extra = len(hidden) - few
+    if len(hidden) < 2 or whole < least:
         return False
-    extra = hidden - few
-    if least == 2:
+    if not few or least == 2:
         # All small ones are one; only which ones they are can be kept.
         return extra > 0
-    whole, top = values[:hidden].sum(), values[hidden] if hidden < len(values) else np.inf
-    most = (few - 1) * (least - 1) + (extra * top if extra else 0)
-    low = max(1, whole - most)
-    high = min(least - 1, whole - (few - 1) - extra * least)
+    low = max(1.0, whole - (few - 1) * (least - 1) - (extra * top if extra else 0.0))
+    high = min(least - 1.0, whole - (few - 1) - extra * least)
     return bool(high > low)
 
 
 def hide_units(
-    table: pd.DataFrame, counts: Collection[str], least: int, *, keep: Sequence[str] = ("name",)
+    table: pd.DataFrame,
+    counts: Collection[str],
+    least: int,
+    *,
+    keep: Sequence[str] = ("name",),
+    parents: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Take the figures of small units out of a table.
 
@@ -73,10 +101,12 @@ def hide_units(
     keep
         Columns that stay. Of text columns whose name ends in `verdict` or `reason` the word
         becomes HIDDEN; all others become missing.
+    parents
+        See `find_small`.
     """
     small: set[object] = set()
     for name in counts:
-        small |= set(find_small(table[name], least))
+        small |= set(find_small(table[name], least, parents))
     rows = table.index.isin(list(small))
     found = table.copy()
     for name in found.columns:

@@ -36,6 +36,8 @@ def test_what_is_hidden_cannot_be_worked_out_from_the_total(counts: list[int], l
         ([1, 1, 9, 30], [0, 1, 2]),
         ([4, 4, 9, 30], [0, 1, 2]),
         ([2, 3, 9, 30], [0, 1]),
+        # One and two are three, itself a small group.
+        ([1, 2, 9, 30], [0, 1, 2]),
         # One and five are six, and five is the least that goes along.
         ([1, 5, 9, 30], [0, 1, 2]),
         # Four and nine are thirteen, and nine is the most that goes along: it is shown again.
@@ -64,6 +66,32 @@ def test_every_small_count_could_be_another_one(counts: list[int], least: int) -
     for k, value in enumerate(hidden):
         if value < least:
             assert len({parts[k] for parts in fits}) > 1
+
+
+def test_the_total_of_a_parent_does_not_tell_a_hidden_child() -> None:
+    """Two communities: the 2 of `a` alone would be the total of C1 less what is seen."""
+    counts = pd.Series({"a": 2, "b": 40, "c": 3, "d": 50, "e": 60})
+    parents = pd.DataFrame({"community": ["C1", "C1", "C2", "C2", "C2"]}, index=counts.index)
+    assert list(find_small(counts, 5)) == ["a", "c"]
+    assert list(find_small(counts, 5, parents)) == ["a", "b", "c", "d"]
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 12), st.sampled_from("ABC"), st.sampled_from("XY")),
+             min_size=1, max_size=12),
+    st.integers(2, 6),
+)  # fmt: skip
+def test_what_is_missing_under_any_parent_is_two_or_more_and_no_small_group(rows, least) -> None:
+    table = pd.DataFrame(rows, columns=["n", "low", "high"])
+    hidden = table.index.isin(find_small(table["n"], least, table[["low", "high"]]))
+    for name in ("low", "high"):
+        for _, group in table.assign(hidden=hidden).groupby(name):
+            gone, shown = group[group["hidden"]], group[~group["hidden"] & (group["n"] > 0)]
+            assert (shown["n"] >= least).all()
+            # Fewer only where a parent has nothing more that could go.
+            if len(gone) and len(shown):
+                assert len(gone) >= 2
+                assert gone["n"].sum() >= least
 
 
 @given(COUNTS, st.integers(2, 8))
