@@ -244,13 +244,20 @@ class Ground:
         count = len(after.community)
         edges = after.rings.edges_of(near.tolist())
         at = np.searchsorted(near, edges.block)
-        known = {}
-        for row in near.tolist():
-            mine = edges.block == row
-            inner = mine & (edges.other >= 0) & (edges.other != row)
-            others, which = np.unique(edges.other[inner], return_inverse=True)
-            metres = np.bincount(which, edges.lengths(after.xy)[inner], minlength=len(others))
-            known[row] = (others, np.asarray(metres, dtype=np.float64))
+        shared: dict[int, dict[int, float]] = {row: {} for row in near.tolist()}
+        lengths = edges.lengths(after.xy).tolist()
+        for row, other, metres in zip(
+            edges.block.tolist(), edges.other.tolist(), lengths, strict=True
+        ):
+            if other >= 0 and other != row:
+                shared[row][other] = shared[row].get(other, 0.0) + metres
+        known = {
+            row: (
+                np.array(sorted(found), dtype=np.int64),
+                np.array([found[other] for other in sorted(found)], dtype=np.float64),
+            )
+            for row, found in shared.items()
+        }
         after.__dict__["pairs"] = self.pairs.amended(known, count)
         inside = np.where(edges.other == edges.block, at, -1)
         local = Edges(edges.tail, edges.head, edges.ring, at, inside)

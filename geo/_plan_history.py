@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from geo._plan_ground import Patch
+from geo._plan_ground import Ground, Patch
 from geo._plan_rings import MOST_CHANGES, Floats, Ints
 
 if TYPE_CHECKING:
@@ -110,13 +110,17 @@ class Swap:
     ground: Patch | None = None
     people: People | None = None
     parts: Mapping[str, Any] = field(default_factory=dict)
+    known: tuple[Ground, Ground, Patch] | None = field(default=None, repr=False)
+    """What its rings or vertices make of one ground, and the way back, where that was worked out
+    when the edit was tried: the ground before, the one after, the patch that leads back."""
 
     def apply(self, plan: Plan) -> tuple[dict[str, Any], Swap]:
         """The parts of the plan after it, and the swap that leads back."""
         parts = dict(self.parts)
         back = Swap(parts={name: getattr(plan, name) for name in parts})
         if self.ground is not None:
-            parts["ground"], patch = plan.ground.patched(self.ground)
+            known = self._known_of(plan.ground)
+            parts["ground"], patch = known or plan.ground.patched(self.ground)
             back = replace(back, ground=patch)
         if self.people is not None:
             parts["blocks"], people = plan.blocks.replaced(self.people)
@@ -124,7 +128,8 @@ class Swap:
         if self.vertices is not None:
             assert self.xy is not None
             back = replace(back, vertices=self.vertices, xy=plan.ground.xy[self.vertices])
-            parts["ground"] = plan.ground.moved(self.vertices, self.xy)
+            known = self._known_of(plan.ground)
+            parts["ground"] = known[0] if known else plan.ground.moved(self.vertices, self.xy)
         count = len(parts["blocks"]) if "blocks" in parts else len(plan.label)
         if self.blocks is not None or count != len(plan.label):
             label = np.zeros(count, dtype=np.int64)
@@ -139,6 +144,11 @@ class Swap:
                 label[self.blocks] = self.label
             parts["label"] = label
         return parts, back
+
+    def _known_of(self, ground: Ground) -> tuple[Ground, Patch] | None:
+        if self.known is None or self.known[0] is not ground:
+            return None
+        return self.known[1:]
 
 
 @dataclass(frozen=True, eq=False)

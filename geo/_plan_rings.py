@@ -88,10 +88,12 @@ class Rings:
 
     def across(self, tail: int, head: int) -> int:
         """The ring on the other side of an edge, that is with its ends in turn; -1 if none."""
+        at_tail = self.rings_at(tail)
         for number in self.rings_at(head):
-            ring = self.rings[number].tolist()
-            if (head, tail) in zip(ring, ring[1:] + ring[:1], strict=True):
-                return number
+            if number in at_tail:
+                ring = self.rings[number].tolist()
+                if (head, tail) in zip(ring, ring[1:] + ring[:1], strict=True):
+                    return number
         return -1
 
     def around(self, vertex: int) -> set[int]:
@@ -106,15 +108,33 @@ class Rings:
 
     def edges_of(self, blocks: Iterable[int]) -> Edges:
         """The edges of some blocks, in order of blocks and rings."""
+        mine = [(int(row), number) for row in blocks for number in self.rings_of(int(row))]
+        lines = {number: self.rings[number].tolist() for _, number in mine}
+        sides = {
+            side: number
+            for number, line in lines.items()
+            for side in zip(line, line[1:] + line[:1], strict=True)
+        }
         rows: list[tuple[int, int, int, int, int]] = []
-        for row in blocks:
-            for number in self.rings_of(int(row)):
-                ring = self.rings[number].tolist()
-                for tail, head in zip(ring, ring[1:] + ring[:1], strict=True):
-                    twin = self.across(tail, head)
-                    other = -1 if twin < 0 else int(self.block[twin])
-                    rows.append((tail, head, number, int(row), other))
+        seen = set(lines)
+        for row, number in mine:
+            line = lines[number]
+            for tail, head in zip(line, line[1:] + line[:1], strict=True):
+                twin = sides.get((head, tail), -1)
+                if twin < 0:
+                    # Not among the rings that are known so far: those around the vertex are next.
+                    for beside in self.rings_at(head):
+                        if beside not in seen:
+                            seen.add(beside)
+                            far = self.rings[beside].tolist()
+                            sides.update(
+                                dict.fromkeys(zip(far, far[1:] + far[:1], strict=True), beside)
+                            )
+                    twin = sides.get((head, tail), -1)
+                rows.append((tail, head, number, row, twin))
         table = np.array(rows, dtype=np.int64).reshape(-1, 5)
+        twins = table[:, 4]
+        table[:, 4] = np.where(twins < 0, -1, self.block[np.maximum(twins, 0)])
         return Edges(*table.T)
 
     def replace(
@@ -184,8 +204,16 @@ class Rings:
         rows = [int(block) for block in blocks]
         shapes = np.empty(len(rows), dtype=object)
         plain, lines = [], []
+        start, items = self.lists.block
+        begin, end = (
+            start[np.minimum(np.array(rows, dtype=np.int64) + more, len(start) - 1)].tolist()
+            for more in (0, 1)
+        )
         for place, row in enumerate(rows):
-            found = [ring for number in self.rings_of(row) if len(ring := self.rings[number])]
+            numbers = self.of.get(row)
+            if numbers is None:
+                numbers = items[begin[place] : end[place]].tolist()
+            found = [ring for number in numbers if len(ring := self.rings[number])]
             if len(found) == 1:
                 plain.append(place)
                 lines.append(found[0])

@@ -52,7 +52,8 @@ def move_vertices(plan: Plan, vertices: Sequence[int], xy: Floats) -> Plan:
     ground = plan.ground.moved(rows, places)
     _require_sound(plan, ground, near)
     edit = {"do": "move", "vertices": rows.tolist(), "xy": places.tolist()}
-    return plan.changed(edit, Swap(vertices=rows, xy=places))
+    known = (plan.ground, ground, Patch())
+    return plan.changed(edit, Swap(vertices=rows, xy=places, known=known))
 
 
 def border_vertices(plan: Plan, one: str, two: str) -> Ints:
@@ -141,9 +142,10 @@ def insert_vertex(plan: Plan, tail: int, head: int, xy: Sequence[float] | None =
         },
         xy=place[None],
     )
-    _require_sound(plan, ground.patched(patch)[0], near)
+    moved, back = ground.patched(patch)
+    _require_sound(plan, moved, near)
     edit = {"do": "insert", "tail": int(tail), "head": int(head), "xy": place.tolist()}
-    return plan.changed(edit, Swap(ground=patch))
+    return plan.changed(edit, Swap(ground=patch, known=(ground, moved, back)))
 
 
 def remove_vertex(plan: Plan, vertex: int) -> Plan:
@@ -177,8 +179,10 @@ def remove_vertex(plan: Plan, vertex: int) -> Plan:
     if min(len(ring) for ring in changed.values()) < 3:
         raise RedrawError("a block would have only two corners left", place, code="two_corners")
     patch = Patch(rings=changed)
-    _require_sound(plan, ground.patched(patch)[0], near)
-    return plan.changed({"do": "remove", "vertex": int(vertex)}, Swap(ground=patch))
+    moved, back = ground.patched(patch)
+    _require_sound(plan, moved, near)
+    edit = {"do": "remove", "vertex": int(vertex)}
+    return plan.changed(edit, Swap(ground=patch, known=(ground, moved, back)))
 
 
 def cut_block(
@@ -241,7 +245,7 @@ def cut_block(
     share, more = _shares(parts, homes), len(parts) - 1
     home = ground.community[block]
     patch = Patch(rings=changed, more=tuple(added), xy=new, community=np.repeat(home, more))
-    moved = ground.patched(patch)[0]
+    moved, back = ground.patched(patch)
     corners = {vertex for rings in rings_of for ring in rings for vertex in ring.tolist()}
     _require_sound(plan, moved, moved.rings.blocks_at(corners))
     swap = Swap(
@@ -250,6 +254,7 @@ def cut_block(
         blocks=np.array(rows[1:], dtype=np.int64),
         label=np.repeat(plan.label[block], more),
         parts={"locked_edges": _halve_locks(plan.locked_edges, halved)} if halved else {},
+        known=(ground, moved, back),
     )
     return swap, share.tolist()
 

@@ -5,6 +5,7 @@ with their neighbours; sums and nesting are checked for the whole city. Every 2,
 whole cover is. The seed is another one each time and stands in the name of what fails.
 """
 
+import operator
 import secrets
 from dataclasses import dataclass
 
@@ -31,11 +32,9 @@ class Tally:
 def touched_blocks(before: Plan, after: Plan) -> np.ndarray:
     """Blocks whose rings, places or grid differ, found by comparing the two plans whole."""
     one, two = before.ground, after.ground
-    rings = [
-        int(two.rings.block[k])
-        for k, ring in enumerate(two.rings.rings)
-        if k >= len(one.rings.rings) or ring is not one.rings.rings[k]
-    ]
+    # One by one, but without a step of Python for each of the 20,000.
+    other = np.fromiter(map(operator.is_not, two.rings.rings, one.rings.rings), dtype=bool)
+    rings = np.append(two.rings.block[: len(other)][other], two.rings.block[len(other) :])
     kept = min(len(one.xy), len(two.xy))
     moved = np.flatnonzero((one.xy[:kept] != two.xy[:kept]).any(axis=1))
     label = np.flatnonzero(after.label[: len(before.label)] != before.label)
@@ -52,13 +51,17 @@ def check_around(before: Plan, after: Plan) -> None:
     assert after.blocks.households.sum() == before.blocks.households.sum()
     assert after.blocks.people.sum() == before.blocks.people.sum()
     assert after.blocks.households.min() >= 0
-    assert len(set(after.blocks.ids)) == len(after.blocks)
+    if after.blocks is not before.blocks:
+        assert len(set(after.blocks.ids)) == len(after.blocks)
     if not len(blocks):
         return
-    shapes = after.ground.polygons(blocks)
-    west, south, east, north = shapely.total_bounds(shapes)
+    label = np.append(before.label[blocks[blocks < len(before.label)]], after.label[blocks])
+    members = [after.members(grid) for grid in np.unique(label).tolist()]
+    west, south, east, north = shapely.total_bounds(after.ground.polygons(blocks))
     beside = after.ground.blocks_in((west - 1, south - 1, east + 1, north + 1))
-    cover = after.ground.polygons(beside)
+    near = np.unique(np.concatenate([beside, *members]))
+    shapes = after.ground.polygons(near)
+    cover = shapes[np.searchsorted(near, beside)]
     assert shapely.is_valid(cover).all()
     assert shapely.coverage_is_valid(cover)
     old = before.ground.polygons(beside[beside < len(before.blocks)])
@@ -69,11 +72,9 @@ def check_around(before: Plan, after: Plan) -> None:
     assert shapely.area(cover).sum() == pytest.approx(shapely.area(old).sum(), abs=1e-3)
     assert np.allclose(after.ground.measures[0][beside], shapely.area(cover))
     assert np.allclose(after.ground.measures[1][beside], shapely.length(cover))
-    label = np.append(before.label[blocks[blocks < len(before.label)]], after.label[blocks])
-    for grid in np.unique(label).tolist():
-        members = after.members(grid)
-        if len(members):
-            whole = shapely.coverage_union_all(after.ground.polygons(members))
+    for mine in members:
+        if len(mine):
+            whole = shapely.coverage_union_all(shapes[np.searchsorted(near, mine)])
             assert whole.geom_type == "Polygon"
 
 
