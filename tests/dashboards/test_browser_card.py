@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -12,8 +10,8 @@ from typing import Any
 from urllib.parse import parse_qs, urlparse
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
-from werkzeug.serving import make_server
+from browsers import PATIENCE_MS, Chromium, serving, until
+from playwright.sync_api import Page
 
 from dashboards.app import create_app
 from dashboards.settings import Settings
@@ -24,12 +22,6 @@ pytestmark = pytest.mark.browser
 
 SHOTS = Path(__file__).parents[1] / "out"
 WALL = {"width": 1920, "height": 1080}
-ARGS = [
-    "--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader",
-    "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
-PATIENCE_MS = 60_000
 CARD = "#card-panel"
 MARKS = "window.wangge.s.map.querySourceFeatures('w-card')"
 OPEN = (
@@ -61,12 +53,7 @@ class Screen:
         return self
 
     def until(self, script: str) -> Any:
-        for _ in range(PATIENCE_MS // 100):
-            found = self.page.evaluate(f"(() => {script})()")
-            if found:
-                return found
-            self.page.wait_for_timeout(100)
-        raise AssertionError(f"never true: {script}; {self.troubles}")
+        return until(self.page, script)
 
     def has(self, text: str) -> Screen:
         """Wait until the card says something."""
@@ -90,7 +77,7 @@ class Screen:
 
     def asked(self, **wanted: str | None) -> None:
         """Wait until the address says what it should."""
-        for _ in range(100):
+        for _ in range(PATIENCE_MS // 100):
             found = self.query()
             if all(found.get(name) == value for name, value in wanted.items()):
                 return
@@ -125,31 +112,14 @@ def store(city: Workspace, drawing: Any) -> Store:
 @pytest.fixture(scope="module")
 def address(store: Store) -> Iterator[str]:
     app = create_app(store.settings, store)
-    server = make_server("127.0.0.1", 0, app.server, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.fail("no chromium on this machine: apt-get install chromium, or run make system")
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=chromium, args=ARGS)
-        yield started
-        started.close()
+    with serving(app) as found:
+        yield found
 
 
 @pytest.fixture
-def screen(browser: Browser, address: str) -> Iterator[Screen]:
+def screen(browser: Chromium, address: str) -> Iterator[Screen]:
     """A wall; at the end it may not have complained, nor asked anyone else."""
     page = browser.new_page(viewport=WALL)
-    page.set_default_timeout(PATIENCE_MS)
     screen = Screen(page, address)
 
     def heard(message: Any) -> None:

@@ -291,7 +291,7 @@ def test_an_answer_is_worked_out_behind_the_request(store: Store) -> None:
     found = client.get("/coverage/state?what=assets&m=100")
     assert found.status_code == 202
     assert "…" in found.get_json()["progress"]["text"]
-    for _ in range(600):
+    for _ in range(1200):
         found = client.get("/coverage/state?what=assets&m=100")
         if found.status_code == 200:
             break

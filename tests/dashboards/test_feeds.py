@@ -49,7 +49,7 @@ class Served:
 
     def send(self, raw: bytes) -> tuple[int, dict[str, str], bytes]:
         """Status, headers and body of the answer to the very bytes of a request."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=20) as link:
+        with socket.create_connection(("127.0.0.1", self.port), timeout=60) as link:
             link.sendall(raw)
             answer = b""
             while b"\r\n\r\n" not in answer:

@@ -85,12 +85,12 @@ def test_who_waits_is_woken_by_an_event_and_by_the_end() -> None:
     waits = threading.Thread(target=lambda: found.append(told_later(ring)))
     waits.start()
     ring.add("version", {"": b"{}"})
-    waits.join(30)
+    waits.join(60)
     assert found == [[1]]
     ends = threading.Thread(target=lambda: found.append(ring.after(1, 60.0)))
     ends.start()
     ring.close()
-    ends.join(30)
+    ends.join(60)
     assert not ends.is_alive()
     assert ring.is_closed
 

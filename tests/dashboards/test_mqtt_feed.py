@@ -35,7 +35,7 @@ TS = int(NOON.timestamp()) - 600
 TOPIC = "owntracks/wang/phone"
 
 
-def wait_for(question: Callable[[], bool], what: str, patience_s: float = 20.0) -> None:
+def wait_for(question: Callable[[], bool], what: str, patience_s: float = 60.0) -> None:
     end = time.monotonic() + patience_s
     while not question():
         assert time.monotonic() < end, f"still not: {what}"
@@ -73,7 +73,7 @@ class Broker:
     def stop(self) -> None:
         if self.process is not None:
             self.process.terminate()
-            self.process.wait(20)
+            self.process.wait(60)
             self.process = None
 
     def publish(

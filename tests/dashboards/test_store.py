@@ -364,7 +364,7 @@ def test_two_who_ask_at_once_get_what_one_of_them_made(store: Store) -> None:
     def make() -> str:
         made.append(threading.current_thread())
         begun.set()
-        assert go_on.wait(10)
+        assert go_on.wait(60)
         return "value"
 
     found: list[str] = []
@@ -373,11 +373,11 @@ def test_two_who_ask_at_once_get_what_one_of_them_made(store: Store) -> None:
         for _ in range(2)
     ]
     threads[0].start()
-    assert begun.wait(10)
+    assert begun.wait(60)
     threads[1].start()
     go_on.set()
     for thread in threads:
-        thread.join(10)
+        thread.join(60)
     assert found == ["value", "value"]
     assert len(made) == 1
 

@@ -307,7 +307,7 @@ def test_sealing_may_be_killed_at_any_moment(tmp_path: Path):
                 told.add(job.stdout.readline().strip())
     finally:
         job.stdin.close()
-        job.wait(30)
+        job.wait(60)
         job.stdout.close()
     with open_workspace(folder) as workspace:
         assert names_of(workspace.read_fixes()) == sent

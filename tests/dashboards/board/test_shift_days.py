@@ -229,7 +229,7 @@ def test_the_thread_judges_and_ends(city: Workspace, wall: Wall, patrolled: Any)
     store = Store(city, Settings(), clock=wall)
     days = ShiftDays(store)
     try:
-        for _ in range(600):
+        for _ in range(1200):
             board = days.day(patrolled.day)
             if board is not None:
                 break
