@@ -66,7 +66,7 @@ def add_plan_snap_routes(server: flask.Flask, store: Store) -> None:
             try:
                 edit = to_metric(dict(body["edit"]), base)
                 edit = complete_edit(store, entry.plan, base, _filled(edit))
-                found = try_edit(entry.plan, edit)
+                found = try_edit(entry.plan, edit, base)
             except RedrawError as error:
                 # What would be refused is an answer here, not a fault of who asks.
                 return answer(store, refusal(error, entry, words))

@@ -7,6 +7,8 @@ buildings takes the buildings from the store, so the log holds them and a replay
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -59,16 +61,17 @@ def complete_edit(store: Store, plan: Plan, base: Base, edit: Mapping[str, Any])
     return found | {"homes": {key: value.tolist() for key, value in homes.items()}}
 
 
-def try_edit(plan: Plan, edit: Mapping[str, Any]) -> dict[str, Any]:
+def try_edit(plan: Plan, edit: Mapping[str, Any], base: Base) -> dict[str, Any]:
     """What an edit would do, without doing it.
 
     Returns
     -------
     dict
         `grids`: those that would differ, each with `id`, `name`, `households`, `people`, `area`
-        (m2), `perimeter` (m), `compactness`, `was` (households now, None for a new one); `gone`:
-        ids that would end; `parts`: people and `area` of the parts of a block that is cut;
-        `names`: new id by old one, where grids are numbered anew.
+        (m2), `perimeter` (m), `compactness` (Polsby and Popper, as `geo.plan`), `was` (households
+        now, None for a new one) and, if the edit cuts along a line, `shape` (GeoJSON, degrees);
+        `gone`: ids that would end; `parts`: people, `area`, `compactness` and `shape` of the parts
+        of a block that is cut; `names`: new id by old one, where grids are numbered anew.
 
     Raises
     ------
@@ -86,6 +89,7 @@ def try_edit(plan: Plan, edit: Mapping[str, Any]) -> dict[str, Any]:
         before = before.rename(index=names)
     figures = ["name", "blocks", "households", "population", "area_m2", "perimeter_m"]
     old = before.reindex(table.index)
+    cuts = str(edit.get("do")) in LINES
     # A border that got a vertex is as long as before but for rounding.
     same = (old[figures].round(1) == table[figures].round(1)).all(axis=1)
     grids = [
@@ -98,27 +102,39 @@ def try_edit(plan: Plan, edit: Mapping[str, Any]) -> dict[str, Any]:
             "perimeter": round(float(row["perimeter_m"]), 1),
             "compactness": round(float(row["compactness"]), 4),
             "was": int(before.loc[grid, "households"]) if grid in before.index else None,
+            **({"shape": _shape(after.outline(after.grid_rows[str(grid)]), base)} if cuts else {}),
         }
         for grid, row in table[~same].iterrows()
     ]
     return {
         "grids": grids,
         "gone": [str(grid) for grid in before.index.difference(table.index)],
-        "parts": _parts(plan, after, str(edit["block"])) if edit.get("do") == "cut" else [],
+        "parts": _parts(plan, after, str(edit["block"]), base) if edit.get("do") == "cut" else [],
         "names": names,
     }
 
 
-def _parts(plan: Plan, after: Plan, block: str) -> list[dict[str, float]]:
+def _parts(plan: Plan, after: Plan, block: str, base: Base) -> list[dict[str, Any]]:
     rows = [plan.block_rows[block], *range(len(plan.blocks), len(after.blocks))]
-    return [
-        {
-            "households": int(after.blocks.households[row]),
-            "people": int(after.blocks.people[row]),
-            "area": round(float(after.ground.polygon(row).area), 1),
-        }
-        for row in rows
-    ]
+    found = []
+    for row in rows:
+        shape = after.ground.polygon(row)
+        found.append(
+            {
+                "households": int(after.blocks.households[row]),
+                "people": int(after.blocks.people[row]),
+                "area": round(float(shape.area), 1),
+                "compactness": round(4 * math.pi * float(shape.area) / float(shape.length) ** 2, 4),
+                "shape": _shape(shape, base),
+            }
+        )
+    return found
+
+
+def _shape(ground: shapely.Geometry, base: Base) -> Any:
+    """Ground of the plan as GeoJSON in degrees, seven decimals (a centimetre)."""
+    rounded = shapely.set_precision(base.geometry_to_lonlat(ground), 1e-7, mode="pointwise")
+    return json.loads(shapely.to_geojson(rounded))
 
 
 def _through_vertices(plan: Plan, line: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

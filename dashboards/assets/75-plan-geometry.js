@@ -142,6 +142,9 @@
 
   g.areaOf = (rings) => rings.reduce((sum, ring) => sum + g.area(ring), 0);
 
+  /* Metres of border, holes included. */
+  g.around = (rings) => rings.reduce((sum, ring) => sum + g.length(ring) + (ring.length ? g.distance(ring[ring.length - 1], ring[0]) : 0), 0);
+
   /* Does a place lie inside rings, by the even-odd rule? */
   g.inside = function (p, rings) {
     let is = false;
@@ -210,27 +213,35 @@
 
   /* --- folds ---------------------------------------------------------------------------------------------- */
 
-  /* Why moved places would break a block: "folds", "vanishes" or null. `rings` as they would be, `before`
-     as they are, `moved[r][k]` tells which places have moved; only edges at those are looked at. */
-  g.fold = function (before, rings, moved) {
+  /* Why moved places would break a block, and where: {problem: "folds" | "vanishes", at} or null. `rings` as they
+     would be, `before` as they are, `moved[r][k]` tells which places have moved; only edges at those are looked at. */
+  g.folded = function (before, rings, moved) {
     let area = 0;
+    let turned = null;
     for (let r = 0; r < rings.length; r++) {
       const now = g.area(rings[r]);
-      if (now > 0 !== g.area(before[r]) > 0) return "folds";
+      if (now > 0 !== g.area(before[r]) > 0) turned = turned || rings[r][Math.max(0, moved[r].indexOf(true))];
       area += now;
     }
-    if (area <= 0) return "folds";
     for (let r = 0; r < rings.length; r++) {
       const ring = rings[r];
       for (let k = 0; k < ring.length; k++) {
         const to = (k + 1) % ring.length;
-        if ((moved[r][k] || moved[r][to]) && edgeMeets(rings, r, k, ring[k], ring[to])) return "folds";
+        const at = (moved[r][k] || moved[r][to]) && edgeMeets(rings, r, k, ring[k], ring[to]);
+        if (at) return { problem: "folds", at };
       }
     }
-    return area < LEAST_M2 ? "vanishes" : null;
+    if (turned || area <= 0) return { problem: "folds", at: turned || rings[0][0] };
+    return area < LEAST_M2 ? { problem: "vanishes", at: g.innerPoint(rings) } : null;
+  };
+  g.fold = function (before, rings, moved) {
+    const found = g.folded(before, rings, moved);
+    return found && found.problem;
   };
 
+  /* The place where an edge meets another of the same block, or null. */
   function edgeMeets(rings, r, k, a, b) {
+    const where = (c, d) => (g.crossing(a, b, c, d) || { at: c }).at;
     const n = rings[r].length;
     for (let q = 0; q < rings.length; q++) {
       const other = rings[q];
@@ -238,22 +249,22 @@
         const c = other[m];
         const d = other[(m + 1) % other.length];
         if (q !== r) {
-          if (g.meet(a, b, c, d)) return true;
+          if (g.meet(a, b, c, d)) return where(c, d);
           continue;
         }
         if (m === k) continue;
         const [isNext, isBefore] = [m === (k + 1) % n, m === (k + n - 1) % n];
         if (!isNext && !isBefore) {
-          if (g.meet(a, b, c, d)) return true;
+          if (g.meet(a, b, c, d)) return where(c, d);
         } else if (n > 2) {
           // Edges that share an end may meet only there.
           const [one, mid, two] = isNext ? [a, b, d] : [b, a, c];
           const ahead = (one[0] - mid[0]) * (two[0] - mid[0]) + (one[1] - mid[1]) * (two[1] - mid[1]);
-          if (turn(one, mid, two) === 0 && ahead > 0) return true;
+          if (turn(one, mid, two) === 0 && ahead > 0) return mid;
         }
       }
     }
-    return false;
+    return null;
   }
 
   /* A whole number shared so that the parts add up to it (largest remainder, Hamilton). */

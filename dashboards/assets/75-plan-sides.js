@@ -85,9 +85,10 @@
 
   /* How a line splits ground (`outline`, rings) that is made of blocks (rings of each):
      {problem: "no_line" | "line_crosses_itself" | "line_misses" | "many_parts" | null, at, parts,
-      left: share of each block that lies left of the line, unsure: only the server can tell}. */
+      left: share of each block that lies left of the line, halves: [rings of the left, rings of the right],
+      unsure: only the server can tell}. */
   g.sides = function (line, outline, blocks) {
-    const refuse = (problem, at, parts) => ({ problem, at, parts: parts || 1, left: null, unsure: false });
+    const refuse = (problem, at, parts) => ({ problem, at, parts: parts || 1, left: null, halves: null, unsure: false });
     if (line.length < 2 || g.length(line) === 0) return refuse("no_line", line[0] || null);
     const knot = g.selfCrossing(line);
     if (knot) return refuse("line_crosses_itself", knot);
@@ -100,8 +101,9 @@
     const parts = countParts(chords, outline.length);
     if (parts < 2) return refuse("line_misses", last && !first ? line[line.length - 1] : line[0]);
     if (parts > 2) return refuse("many_parts", hits[2] ? hits[2].at : line[0], parts);
-    if (chords.length > 1) return { problem: null, at: null, parts, left: null, unsure: true };
-    return { problem: null, at: null, parts, left: sharesOf(drawn, chords[0], outline, blocks), unsure: false };
+    if (chords.length > 1) return { problem: null, at: null, parts, left: null, halves: null, unsure: true };
+    const halves = halvesOf(drawn, chords[0], outline);
+    return { problem: null, at: null, parts, left: sharesOf(drawn, chords[0], outline, blocks), halves, unsure: false };
   };
 
   /* A chord between two rings joins them, one within a ring makes one part more. */
@@ -117,18 +119,37 @@
     return parts;
   }
 
+  /* Places along a ring from where one crossing is to another one. */
+  function onward(ring, from, to) {
+    const places = [];
+    if (from.edge === to.edge && to.t > from.t) return places;
+    let edge = from.edge;
+    do {
+      edge = (edge + 1) % ring.length;
+      places.push(ring[edge]);
+    } while (edge !== to.edge);
+    return places;
+  }
+
+  /* Both sides of one chord as rings, ground on the left of each. A chord that begins and ends on the border of
+     a hole makes one side inside out: its loop is a hole of the other's. */
+  function halvesOf(line, [enter, leave], outline) {
+    const ring = outline[enter.ring];
+    const chord = stretch(line, enter, leave);
+    const loops = [[...chord, ...onward(ring, leave, enter)], [...chord.slice().reverse(), ...onward(ring, enter, leave)]];
+    const sides = loops.map((loop) => [loop]);
+    const whole = g.area(loops[0]) > 0 ? 0 : 1;
+    outline.forEach((other, r) => {
+      if (r !== enter.ring) sides[g.inside(other[0], [loops[whole]]) ? whole : 1 - whole].push(other);
+    });
+    return sides.map((rings) => rings.sort((one, two) => g.area(two) - g.area(one)));
+  }
+
   function sharesOf(line, [enter, leave], outline, blocks) {
     // The left side: along the line, then along the ring back to where it came in.
     const ring = outline[enter.ring];
     const chord = stretch(line, enter, leave);
-    const loop = chord.slice();
-    let edge = leave.edge;
-    if (!(enter.edge === edge && enter.t > leave.t)) {
-      do {
-        edge = (edge + 1) % ring.length;
-        loop.push(ring[edge]);
-      } while (edge !== enter.edge);
-    }
+    const loop = [...chord, ...onward(ring, leave, enter)];
     // What lies in the chord only: outside, the line may pass through blocks of others.
     const overshoot = (a, b) => [b[0] + (b[0] - a[0]) * 1e-9, b[1] + (b[1] - a[1]) * 1e-9];
     const cut = [overshoot(chord[1], chord[0]), ...chord.slice(1, -1), overshoot(chord[chord.length - 2], chord[chord.length - 1])];

@@ -1,6 +1,6 @@
-/* What the planner's tools share: their switches in a bar on the map, snapping to vertices and streets,
-   who stands at a vertex, whether moved vertices fold a block, and the figures of what would be. Tools
-   themselves are in 76-*.js. Metres are those of `plan.g` (around the middle of the plan). */
+/* What the planner's tools share: their switches in a bar on the map, who stands at a vertex, and the figures of
+   what would be. Snapping is in 75-plan-snap.js, what moved vertices would do in 75-plan-trial.js, the tools
+   themselves in 76-*.js. Metres are those of `plan.g` (around the middle of the plan). */
 (function () {
   "use strict";
   const w = (window.wangge = window.wangge || {});
@@ -8,9 +8,7 @@
   const c = w.cases;
   const h = c.h;
   const g = w.planGeometry;
-  const t = (w.planTools = {});
-  const TILE_ZOOM = 14; // as dashboards.plan_snap_routes
-  const MOST_TILES = 16;
+  const t = (w.planTools = w.planTools || {});
   const word = (t.word = (key, values) => plan.words("tools." + key, values));
 
   /* --- what a person switched, kept by the browser ------------------------------------------------------ */
@@ -42,6 +40,14 @@
     plan.eachBorder(row, (tail, head) => edges.push([tail, head]));
     return g.chain(edges).map((ring) => ring.map(t.at));
   };
+  /* Rings of metres as one shape: those that run counter-clockwise are outer ones, the others their holes. */
+  t.shape = function (rings) {
+    const closed = (ring) => [...ring, ring[0]].map(t.degrees);
+    const outer = rings.filter((ring) => g.area(ring) > 0);
+    const holes = rings.filter((ring) => g.area(ring) <= 0);
+    const own = (ring) => holes.filter((hole) => outer.length === 1 || g.inside(hole[0], [ring]));
+    return { type: "MultiPolygon", coordinates: outer.map((ring) => [ring, ...own(ring)].map(closed)) };
+  };
   t.line = (places) => ({ type: "LineString", coordinates: places.map(t.degrees) });
   t.point = (p) => ({ type: "Point", coordinates: t.degrees(p) });
   t.collection = (shapes) => ({ type: "FeatureCollection", features: shapes.map((geometry) => ({ type: "Feature", properties: {}, geometry })) });
@@ -52,13 +58,18 @@
     if (shape) known.add(id);
     if (known.has(id)) plan.overlay(id, shape, style);
   };
-  /* The blocks that would be another grid, over their fill. */
+  /* What would be another grid, over its fill: whole blocks, or a shape where blocks are cut. */
+  const NEW = { line: "accent", width: 1, fill: "accent", fillOpacity: 0.3, before: "plan-lines" };
   let newKey = "";
   t.showNew = function (blocks) {
     const key = (blocks || []).join();
     if (key === newKey) return;
     newKey = key;
-    t.over("pt-new", key ? t.collection(blocks.map((i) => plan.block(i))) : null, { line: "accent", width: 1, fill: "accent", fillOpacity: 0.3, before: "plan-lines" });
+    t.over("pt-new", key ? t.collection(blocks.map((i) => plan.block(i))) : null, NEW);
+  };
+  t.showNewShape = function (shape) {
+    newKey = "shape";
+    t.over("pt-new", shape, NEW);
   };
 
   /* --- who stands at a vertex -------------------------------------------------------------------------------- */
@@ -86,119 +97,6 @@
     if (t.isLockedVertex(v)) return "held.border";
     if (t.blocksAt(v).some((i) => plan.s.grids[plan.s.label[i]].locked)) return "held.grid";
     return null;
-  };
-
-  /* What moving vertices to places (metres) would do: {problem, block, areas: [[row, before, after]]}. */
-  t.trial = function (vertices, places) {
-    const to = new Map(vertices.map((v, k) => [v, places[k]]));
-    const near = new Set();
-    for (const v of vertices) for (const i of t.blocksAt(v)) near.add(i);
-    const change = new Map();
-    for (const i of near) {
-      const rings = plan.rings(i);
-      const before = rings.map((ring) => Array.from(ring, t.at));
-      const after = rings.map((ring) => Array.from(ring, (v) => to.get(v) || t.at(v)));
-      const problem = g.fold(before, after, rings.map((ring) => Array.from(ring, (v) => to.has(v))));
-      if (problem) return { problem, block: i, areas: [] };
-      const row = plan.s.label[i];
-      change.set(row, (change.get(row) || 0) + g.areaOf(after) - g.areaOf(before));
-    }
-    const areas = [...change].map(([row, by]) => [row, plan.s.grids[row].area, plan.s.grids[row].area + by]);
-    return { problem: null, block: -1, areas };
-  };
-
-  const whole = (n) => Math.round(n).toLocaleString("en-US");
-  t.areaText = function (m2) {
-    return word("m2", { n: whole(m2) });
-  };
-  t.areasText = (areas) =>
-    areas.map(([row, before, after]) => word("area.change", { grid: plan.gridName(row), before: whole(before), after: t.areaText(after), by: (after < before ? "−" : "+") + whole(Math.abs(after - before)) })).join(word("comma"));
-
-  /* --- streets to snap to ---------------------------------------------------------------------------------- */
-
-  const tiles = new Map();
-  function tile(x, y) {
-    const key = x + "/" + y;
-    if (!tiles.has(key)) {
-      const kept = { lines: null };
-      tiles.set(key, kept);
-      c.get("/plan/snap/streets/" + key + ".json").then((answer) => {
-        // Without an answer it is asked for again with the next move.
-        if (!answer.ok) return void tiles.delete(key);
-        kept.lines = answer.body.lines;
-        kept.of = null;
-      });
-    }
-    const kept = tiles.get(key);
-    if (kept.lines && kept.of !== plan.g) {
-      kept.metres = kept.lines.map((flat) => {
-        const line = [];
-        for (let k = 0; k < flat.length; k += 2) line.push(t.metres(flat[k], flat[k + 1]));
-        const xs = line.map((p) => p[0]);
-        const ys = line.map((p) => p[1]);
-        return { line, box: [Math.min(...xs), Math.min(...ys), Math.max(...xs), Math.max(...ys)] };
-      });
-      kept.of = plan.g;
-    }
-    return kept;
-  }
-  function streetsNear(p, reach) {
-    const n = 2 ** TILE_ZOOM;
-    const [west, south] = t.degrees([p[0] - reach, p[1] - reach]);
-    const [east, north] = t.degrees([p[0] + reach, p[1] + reach]);
-    const column = (lon) => Math.floor(((lon + 180) / 360) * n);
-    const row = (lat) => Math.floor(w.mercatorY(lat) * n);
-    const found = [];
-    let asked = 0;
-    for (let x = column(west); x <= column(east); x++) {
-      for (let y = row(north); y <= row(south) && asked < MOST_TILES; y++, asked++) {
-        for (const { line, box } of tile(x, y).metres || []) {
-          if (box[0] <= p[0] + reach && box[2] >= p[0] - reach && box[1] <= p[1] + reach && box[3] >= p[1] - reach) found.push(line);
-        }
-      }
-    }
-    return found;
-  }
-  t.loadStreets = () => plan.g && streetsNear(t.metres(...plan.unproject(...middleOfMap())), 500);
-  const middleOfMap = () => {
-    const box = document.querySelector(".map-canvas");
-    return [box.clientWidth / 2, box.clientHeight / 2];
-  };
-
-  /* Where a place of the map goes: {at, to, vertex}. A vertex that is dragged goes to streets and their
-     bends only: put onto another vertex it would fold a block. */
-  t.snap = function (lon, lat, dragged) {
-    const p = t.metres(lon, lat);
-    if (!t.options.snap) return { at: p, to: "", vertex: -1 };
-    const reach = t.options.reach * t.perPixel() * w.scale();
-    const numbers = [];
-    const places = [];
-    const near = streetsNear(p, reach);
-    if (dragged) {
-      const found = g.snap(p, near.flat(), near, reach);
-      return { at: found.at, to: found.to && "street", vertex: -1 };
-    }
-    const seen = new Set();
-    const [west, south] = t.degrees([p[0] - reach, p[1] - reach]);
-    const [east, north] = t.degrees([p[0] + reach, p[1] + reach]);
-    plan.blocksNear(west, south, east, north, (i) => {
-      for (const ring of plan.rings(i)) {
-        for (const v of ring) {
-          if (seen.has(v) || Math.abs(plan.g.x[v] - p[0]) > reach || Math.abs(plan.g.y[v] - p[1]) > reach) continue;
-          seen.add(v);
-          numbers.push(v);
-          places.push(t.at(v));
-        }
-      }
-    });
-    const found = g.snap(p, places, near, reach);
-    return { at: found.at, to: found.to, vertex: found.to === "vertex" ? numbers[found.row] : -1 };
-  };
-  /* A ring on the map where the hand was drawn to. */
-  t.showSnap = function (found) {
-    const to = found && found.to;
-    t.over("pt-snap-vertex", to === "vertex" ? t.point(found.at) : null, { line: "accent", width: 2.5, circle: 8 });
-    t.over("pt-snap-street", to === "street" ? t.point(found.at) : null, { line: "soon", width: 2.5, circle: 6 });
   };
 
   /* --- the bar: switches and figures of the tool in hand --------------------------------------------------- */
@@ -230,14 +128,14 @@
       values.map((value) => h("button", {
         type: "button", "data-pt": name + value, "aria-pressed": String(t.options[name] === value), onclick: () => t.set(name, value),
       }, word(key + "." + value))));
-  t.flag = (name, key) =>
+  t.flag = (name, key, held) =>
     h("button", { type: "button", class: "pt-flag", role: "switch", "data-pt": name, "aria-checked": String(t.options[name]), onclick: () => t.set(name, !t.options[name]) },
-      h("i", { "aria-hidden": "true" }), word(key));
+      h("i", { "aria-hidden": "true" }), word(key), held ? h("kbd", { title: word(key + ".held") }, held) : null);
   t.action = (key, run, more) =>
     h("button", { type: "button", class: "inc-button" + (more && more.main ? " is-main" : ""), "data-pt": key, disabled: Boolean(more && more.off), onclick: () => { run(); plan.focusMap(); } },
       word(key), more && more.key ? h("kbd", {}, more.key) : null);
   t.snapping = () => [
-    t.flag("snap", "snap"),
+    t.flag("snap", "snap", "Alt"),
     t.options.snap
       ? h("label", { class: "pt-reach" }, h("input", {
           type: "number", class: "inc-input", min: 2, max: 60, step: 1, value: t.options.reach, "data-pt": "reach", "aria-label": word("reach"),
@@ -246,21 +144,29 @@
       : null,
   ].filter(Boolean);
 
-  /* What would be: rows of {name, households, people, area, row} with the band; `about` stands for surely or nearly. */
+  const percent = (n) => n.toFixed(2);
+  t.ratio = percent;
+  t.whole = (n) => Math.round(n).toLocaleString("en-US");
+  t.areaText = (m2) => word("m2", { n: t.whole(m2) });
+
+  /* What would be: rows of {key, name, households, people, area, compactness, banded}; `note` says it in words,
+     `nearly` that only the server knows it exactly, `wrong` that it cannot be. */
   t.preview = function (rows, note) {
     bar();
     const place = document.getElementById("pt-preview");
     if (!place) return;
     const sign = note && note.nearly ? word("nearly") : "";
+    const quiet = (value, text) => h("span", { class: "pt-quiet" }, value === undefined || value === null ? "" : sign + text(value));
     place.replaceChildren(
       ...(rows || []).map((one) =>
         h("div", { class: "pt-side", "data-side": one.key || "" },
           h("i", { class: "pt-key is-" + (one.key || "none"), "aria-hidden": "true" }),
-          h("b", {}, one.name),
+          h("b", { title: one.name }, one.name),
           h("span", { class: "pt-n" }, sign + plan.text(one.households), h("small", {}, word("households"))),
-          one.people === undefined ? null : h("span", { class: "pt-quiet" }, sign + word("people", { n: plan.text(one.people) })),
-          one.area === undefined ? null : h("span", { class: "pt-quiet" }, t.areaText(one.area)),
-          one.banded === false ? null : plan.bandChip(one.households))),
+          quiet(one.people, (n) => word("people", { n: plan.text(n) })),
+          quiet(one.area, t.areaText),
+          quiet(one.compactness, (n) => word("compact", { n: percent(n) })),
+          one.banded === false ? h("span", {}) : plan.bandChip(one.households))),
       ...(note && note.text ? [h("p", { class: "pt-note" + (note.wrong ? " is-wrong" : "") }, note.text)] : [])
     );
   };
@@ -268,7 +174,7 @@
     t.preview(null);
     t.showSnap(null);
     t.showNew(null);
-    for (const id of ["pt-line", "pt-point", "pt-area", "pt-drag", "pt-handles", "pt-chosen", "pt-bad"]) t.over(id, null);
+    for (const id of ["pt-line", "pt-point", "pt-area", "pt-drag", "pt-handles", "pt-chosen", "pt-bad", "pt-knot"]) t.over(id, null);
   };
   /* A sentence of why not, with the place on the map. */
   t.refuse = function (key, at, values) {

@@ -12,10 +12,12 @@
 
   /* --- what is in the hand: vertices, where they were, where they would be ------------------------------- */
 
-  let hand = null; // {vertices, from, good, dirty, problem, links}
+  const REST_MS = 260;
+  let hand = null; // {vertices, from, good, dirty, problem, links, weld}
+  let rest = 0;
   function take(vertices) {
     const from = vertices.map(t.at);
-    hand = { vertices, from, good: from, dirty: false, problem: null, links: linksOf(vertices) };
+    hand = { vertices, from, good: from, dirty: false, problem: null, links: linksOf(vertices), weld: false };
     showHand();
   }
   /* Edges that follow: pairs [index in hand or -1, place or null] for both ends. */
@@ -41,7 +43,7 @@
   }
   function showHand() {
     if (!hand) {
-      for (const id of ["pt-drag", "pt-chosen", "pt-bad"]) t.over(id, null);
+      for (const id of ["pt-drag", "pt-chosen", "pt-bad", "pt-knot"]) t.over(id, null);
       return;
     }
     const at = ([k, place]) => t.degrees(k < 0 ? place : hand.good[k]);
@@ -49,33 +51,55 @@
     t.over("pt-drag", hand.dirty ? lines : null, { line: "accent", width: 3, dash: [2, 1] });
     t.over("pt-chosen", hand.vertices.length > 60 ? lines : t.collection(hand.good.map(t.point)), { line: "accent", width: 5, circle: 7 });
   }
-  /* Try places; keeps the last that hold. */
-  function attempt(places) {
-    const told = t.trial(hand.vertices, places);
+  /* Try places; keeps the last that hold. With `weld` the one vertex is taken out instead. */
+  function attempt(places, weld) {
+    window.clearTimeout(rest);
+    t.forget();
+    const told = t.trial(hand.vertices, weld ? [null] : places);
     hand.problem = told.problem;
     if (told.problem) {
-      const i = told.block;
-      t.over("pt-bad", plan.block(i), { line: "late", width: 2, fill: "late", fillOpacity: 0.16 });
-      t.preview(null, { text: word("bad." + told.problem, { block: plan.s.blocks.ids[i] }), wrong: true });
+      flag(told.block, told.at);
+      t.previewShapes([], { text: word("bad." + told.problem, { block: plan.s.blocks.ids[told.block] }), wrong: true });
       return false;
     }
-    t.over("pt-bad", null);
-    hand.good = places;
-    hand.dirty = true;
-    t.preview(null, { text: t.areasText(told.areas) });
+    flag(-1, null);
+    Object.assign(hand, { good: places, dirty: true, weld: Boolean(weld) });
+    t.previewShapes(told.grids);
     showHand();
+    const mine = hand;
+    rest = window.setTimeout(() => hand === mine && !hand.problem && askServer(mine), REST_MS);
     return true;
+  }
+  /* The block that would fold, and the place where it would cross itself. */
+  function flag(block, at) {
+    t.over("pt-bad", block < 0 ? null : plan.block(block), { line: "late", width: 2, fill: "late", fillOpacity: 0.16 });
+    t.over("pt-knot", at ? t.point(at) : null, { line: "late", width: 3, circle: 9 });
+  }
+  const editOf = ({ vertices, good, weld }) =>
+    weld ? { do: "remove", vertex: vertices[0] } : { do: "move", vertices: Array.from(vertices), xy: good.map(t.degrees) };
+  /* A hand that rests is told what the server would say, before it lets go. */
+  async function askServer(mine) {
+    const told = await t.tryEdit(editOf(mine));
+    if (!told || hand !== mine || told.ok || !told.error) return;
+    hand.problem = "server";
+    hand.said = told.error;
+    t.over("pt-knot", told.place || null, { line: "late", width: 3, circle: 9 });
+    t.previewShapes([], { text: told.error, wrong: true });
   }
   async function commit() {
     if (!hand || !hand.dirty || t.readOnly()) return false;
-    const { vertices, good } = hand;
+    const { vertices, good, weld } = hand;
     const far = Math.max(...vertices.map((_, k) => g.distance(hand.from[k], good[k])));
+    const edit = editOf(hand);
     drop();
-    const told = await plan.send({ do: "move", vertices: Array.from(vertices), xy: good.map(t.degrees) });
-    if (told.ok) plan.say(word(vertices.length > 1 ? "done.border" : "done.move", { n: vertices.length, m: far.toFixed(1) }), { kind: "good", seconds: 6 });
+    const told = await plan.send(edit);
+    const done = weld ? "done.weld" : vertices.length > 1 ? "done.border" : "done.move";
+    if (told.ok) plan.say(word(done, { n: vertices.length, m: far.toFixed(1) }), { kind: "good", seconds: 6 });
     return told.ok;
   }
   function drop() {
+    window.clearTimeout(rest);
+    t.forget();
     hand = null;
     t.showSnap(null);
     t.preview(null);
@@ -89,9 +113,12 @@
     if (attempt(places)) {
       const moved = g.distance(hand.from[0], hand.good[0]);
       plan.say(word("nudged", { m: moved.toFixed(1) }));
-    } else plan.say(word("bad." + hand.problem, { block: "" }), { kind: "wrong" });
+    } else plan.say(why(), { kind: "wrong" });
     return true;
   }
 
-  t.hand = { now: () => hand, take, attempt, commit, drop, nudge };
+  /* What is to be said of why the hand could go no farther; "" if it could. */
+  const why = () => (!hand || !hand.problem ? "" : hand.problem === "server" ? hand.said : word("bad." + hand.problem, { block: "" }));
+
+  t.hand = { now: () => hand, take, attempt, commit, drop, nudge, why };
 })();

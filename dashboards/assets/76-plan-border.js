@@ -83,16 +83,17 @@
       if (!drag || !hold.now()) return;
       if (!drag.begun && Math.hypot(p.x - drag.x, p.y - drag.y) < 3) return;
       drag.begun = true;
-      const found = t.snap(p.lon, p.lat, true);
+      const { vertices, from } = hold.now();
+      const places = ([x, y]) => from.map((q) => [q[0] + x - drag.grabbed[0], q[1] + y - drag.grabbed[1]]);
+      const found = t.snap(p, { vertices, places });
       t.showSnap(found);
-      const [dx, dy] = [found.at[0] - drag.grabbed[0], found.at[1] - drag.grabbed[1]];
-      hold.attempt(hold.now().from.map((q) => [q[0] + dx, q[1] + dy]));
+      hold.attempt(places(found.at));
     },
     async up() {
       const begun = drag && drag.begun;
       drag = null;
       if (!begun || !hold.now()) return;
-      const said = hold.now().problem && word("bad." + hold.now().problem, { block: "" });
+      const said = hold.why();
       if (hold.now().dirty) await hold.commit();
       dropBorder();
       if (said) plan.say(said, { kind: "wrong", seconds: 6 });

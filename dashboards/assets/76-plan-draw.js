@@ -61,7 +61,7 @@
       clear,
       refresh: () => plan.s && show(),
       down(p) {
-        pressed = { x: p.x, y: p.y, found: t.snap(p.lon, p.lat) };
+        pressed = { x: p.x, y: p.y, found: t.snap(p) };
         freehand = null;
       },
       move(p) {
@@ -76,7 +76,7 @@
         places = before;
       },
       hover(p) {
-        const found = t.snap(p.lon, p.lat);
+        const found = t.snap(p);
         t.showSnap(found);
         if (!places.length) return;
         loose = found.at;
@@ -86,7 +86,7 @@
         const begun = pressed;
         pressed = null;
         if (!begun) return;
-        const found = t.snap(p.lon, p.lat);
+        const found = t.snap(p);
         if (freehand) {
           const drawn = g.simplify([...freehand, found.at], 1.5 * t.perPixel());
           drawn[drawn.length - 1] = found.at;

@@ -8,6 +8,7 @@
   const t = w.planTools;
   const word = t.word;
   const EDGE_PX = 12;
+  const MOST_ROWS = 6; // grids listed one by one before a merge
   const title = (name) => ({ group: name === "merge" ? 2 : 4, touch: true, title: word(name), help: word(name + ".help"), hint: () => word(name + ".hint") });
   const placeOf = (row) => {
     const box = plan.boxOf(plan.members(row));
@@ -18,25 +19,43 @@
   /* --- merge ---------------------------------------------------------------------------------------------- */
 
   let chosen = [];
+  let sweep = null; // {x, y, begun} while Shift is held and the hand goes over grids
   function touching(row, others) {
     return plan.members(row).some((i) => Array.from(plan.neighbours(i)).some((j) => others.includes(plan.s.label[j])));
+  }
+  /* Grids that do not hang together with the first of the chosen ones. */
+  function apart() {
+    const joined = chosen.slice(0, 1);
+    let left = chosen.slice(1);
+    for (let more = true; more && left.length; ) {
+      const found = left.filter((row) => touching(row, joined));
+      more = found.length > 0;
+      joined.push(...found);
+      left = left.filter((row) => !found.includes(row));
+    }
+    return left;
   }
   function showMerge() {
     chosen = chosen.filter((row) => plan.s.grids[row] && plan.s.grids[row].blocks > 0);
     plan.select(chosen);
-    t.showNew(chosen.flatMap((row) => plan.members(row)));
+    const blocks = chosen.flatMap((row) => plan.members(row));
+    t.showNew(blocks);
     t.bar();
     if (chosen.length < 2) return void t.preview(null, { text: word("merge.hint") });
     const grids = chosen.map((row) => plan.s.grids[row]);
     const total = (name) => grids.reduce((sum, grid) => sum + grid[name], 0);
     const keeps = grids.reduce((a, b) => (b.households > a.households ? b : a));
-    t.preview([
-      ...grids.map((grid) => ({ key: "old", name: grid.name, households: grid.households, people: grid.people })),
-      { key: "new", name: word("merge.sum"), households: total("households"), people: total("people"), area: total("area") },
-    ], { text: word("merge.keeps", { grid: keeps.name }) });
+    const loose = apart();
+    const old = (grid) => ({ key: "old", name: grid.name, households: grid.households, people: grid.people, area: grid.area, compactness: plan.compactness(grid) });
+    t.preview(
+      [...grids.slice(0, MOST_ROWS).map(old), { key: "new", name: word("merge.sum"), households: total("households"), people: total("people"), ...t.figuresOfBlocks(blocks) }],
+      loose.length
+        ? { text: word("merge.apart", { grids: loose.map((row) => plan.gridName(row)).join(word("comma")) }), wrong: true }
+        : { text: word("merge.keeps", { grid: keeps.name }) });
   }
-  function pick(row) {
-    if (row < 0) return;
+  /* A click adds a neighbour or leaves one out; with Shift grids are only added, also such that others will join. */
+  function pick(row, adding) {
+    if (row < 0 || (adding && chosen.includes(row))) return;
     const grid = plan.s.grids[row];
     if (chosen.includes(row)) {
       chosen = chosen.filter((one) => one !== row);
@@ -46,7 +65,7 @@
     } else if (chosen.length && plan.s.grids[chosen[0]].community !== grid.community) {
       flashGrid(row);
       return void t.refuse("merge_community", null, { grid: grid.name });
-    } else if (chosen.length && !touching(row, chosen)) {
+    } else if (chosen.length && !adding && !touching(row, chosen)) {
       flashGrid(row);
       return void t.refuse("not_beside", null, { grid: grid.name });
     } else chosen = [...chosen, row];
@@ -55,6 +74,11 @@
   }
   async function merge() {
     if (chosen.length < 2) return void t.refuse("one_grid_alone");
+    const loose = apart();
+    if (loose.length) {
+      flashGrid(loose[0]);
+      return void t.refuse("not_beside", null, { grid: plan.gridName(loose[0]) });
+    }
     if (t.readOnly()) return;
     const rows = chosen;
     const names = rows.map((row) => plan.gridName(row)).join(word("comma"));
@@ -73,20 +97,35 @@
     start() {
       chosen = plan.selected().filter((row) => !plan.s.grids[row].locked);
       t.bar(() => [
-        t.action("merge.do", merge, { main: true, key: "Enter", off: chosen.length < 2 }),
+        t.action("merge.do", merge, { main: true, key: "Enter", off: chosen.length < 2 || apart().length > 0 }),
         t.action("stop", () => { chosen = []; showMerge(); }, { key: "Esc" }),
       ]);
       showMerge();
     },
     stop() {
       chosen = [];
+      sweep = null;
       t.clear();
       t.bar(null);
     },
-    up: (p) => pick(p.grid),
+    down(p) {
+      sweep = p.shift ? { x: p.x, y: p.y, begun: false } : null;
+    },
+    move(p) {
+      if (!sweep || (!sweep.begun && Math.hypot(p.x - sweep.x, p.y - sweep.y) < 6)) return;
+      if (!sweep.begun) pick(plan.s.label[plan.blockAt(...plan.unproject(sweep.x, sweep.y))] ?? -1, true);
+      sweep.begun = true;
+      pick(p.grid, true);
+    },
+    up(p) {
+      const swept = sweep && sweep.begun;
+      sweep = null;
+      if (!swept) pick(p.grid, p.shift);
+    },
     cancel() {
       const any = chosen.length > 0;
       chosen = [];
+      sweep = null;
       if (plan.s) showMerge();
       return any;
     },

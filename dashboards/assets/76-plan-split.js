@@ -9,6 +9,7 @@
   const g = w.planGeometry;
   const word = t.word;
   const homesOf = () => (t.options.share === "buildings" ? "buildings" : undefined);
+  const LEAST_M2 = 1; // as geo._redraw_shapes
   const sum = (blocks, column, shares) => blocks.reduce((total, i, k) => total + column[i] * (shares ? shares[k] : 1), 0);
 
   /* --- split a grid ------------------------------------------------------------------------------------- */
@@ -75,21 +76,30 @@
         }
       }
     }
-    const right = left.map((share) => 1 - share);
-    const { households, people, area } = plan.s.blocks;
-    made.sides = [left, right].map((shares) => ({
-      households: sum(blocks, households, shares), people: sum(blocks, people, shares), area: sum(blocks, area, shares),
-    }));
-    made.sides[0].households = Math.round(made.sides[0].households);
-    made.sides[1].households = grid.households - made.sides[0].households;
-    made.sides[0].people = Math.round(made.sides[0].people);
-    made.sides[1].people = grid.people - made.sides[0].people;
     made.blocks = [blocks.filter((_, k) => left[k] >= 0.5), blocks.filter((_, k) => left[k] < 0.5)];
+    made.halves = t.options.through ? found.halves : null;
+    const { households, people } = plan.s.blocks;
+    const homes = shared(blocks, left, households);
+    const heads = shared(blocks, left, people);
+    made.sides = [0, 1].map((k) => ({
+      households: homes[k], people: heads[k], ...(made.halves ? t.figuresOf(made.halves[k]) : t.figuresOfBlocks(made.blocks[k])),
+    }));
     return made;
+  }
+  /* A whole number for each side, shared block by block as the server does; a sliver under a square metre stays. */
+  function shared(blocks, left, column) {
+    const total = [0, 0];
+    blocks.forEach((i, k) => {
+      const cut = Math.min(left[k], 1 - left[k]) * plan.s.blocks.area[i];
+      const share = cut < LEAST_M2 ? Math.round(left[k]) : left[k];
+      g.shareWhole(column[i], [share, 1 - share]).forEach((n, side) => (total[side] += n));
+    });
+    return total;
   }
   function showSides(made, nearly) {
     const keeps = made.sides[0].households >= made.sides[1].households ? 0 : 1;
-    t.showNew(made.blocks ? made.blocks[1 - keeps] : null);
+    if (made.halves) t.showNewShape(t.shape(made.halves[1 - keeps]));
+    else t.showNew(made.blocks[1 - keeps]);
     const name = plan.gridName(made.row);
     t.preview([keeps, 1 - keeps].map((k, n) => ({ key: n ? "new" : "old", name: n ? word("side.new") : name, ...made.sides[k] })),
       { nearly, text: t.options.through ? word("side.through") : "" });
@@ -98,12 +108,18 @@
     t.showNew(null);
     t.preview(null, { text: word("bad." + made.problem, made.values), wrong: true });
   }
+  /* What the server would refuse is said, and its place shown, before anything is sent. */
+  function refusedBy(told) {
+    if (told.ok || !told.error) return;
+    t.preview(null, { text: told.error, wrong: true });
+    if (told.place) plan.flash(told.place);
+  }
   async function askSides(made) {
     const told = await t.tryEdit({ ...made.edit, line: made.line.map(t.degrees) });
-    if (!told || !told.grids) {
-      if (told && told.error) t.preview(null, { text: told.error, wrong: true });
-      return;
-    }
+    if (!told) return;
+    if (!told.grids) return refusedBy(told);
+    const fresh = told.grids.find((one) => one.was === null);
+    if (t.options.through && fresh && fresh.shape) t.showNewShape(fresh.shape);
     t.preview(told.grids.map((one) => ({ ...one, key: one.was === null ? "new" : "old", name: one.was === null ? word("side.new") : one.name })),
       { text: homesOf() && t.options.through ? word("side.buildings") : "" });
   }
@@ -135,28 +151,34 @@
     if (found.problem) return { problem: found.problem === "line_misses" ? "line_misses_block" : found.problem, at: found.at, values: { n: found.parts, grid: grid.name } };
     const edit = { do: "cut", block: plan.s.blocks.ids[i] };
     if (homesOf()) edit.homes = homesOf();
-    const made = { problem: null, block: i, line, edit, ask: Boolean(homesOf()), values: { grid: grid.name }, sides: null };
-    if (found.unsure) return { ...made, ask: true };
+    const made = { problem: null, block: i, line, edit, ask: true, values: { grid: grid.name }, sides: null };
+    if (found.unsure) return made;
     const share = found.left[0];
-    const homes = g.shareWhole(plan.s.blocks.households[i], [share, 1 - share]);
-    made.sides = [share, 1 - share].map((s, k) => ({ households: homes[k], area: plan.s.blocks.area[i] * s }));
+    const [homes, heads] = [plan.s.blocks.households[i], plan.s.blocks.people[i]].map((n) => g.shareWhole(n, [share, 1 - share]));
+    made.halves = found.halves;
+    made.sides = found.halves.map((rings, k) => ({ households: homes[k], people: heads[k], ...t.figuresOf(rings) }));
     return made;
   }
+  const part = (one, k) => ({ key: k ? "new" : "old", name: word("part", { n: k + 1 }), banded: false, ...one });
   const cut = t.pencil({
     update(places) {
       const made = cutOf(places);
       if (made.problem) problemOf(made);
       else {
-        t.showNew([made.block]);
-        if (made.sides) t.preview(made.sides.map((one, k) => ({ key: k ? "new" : "old", name: word("part", { n: k + 1 }), banded: false, ...one })), { nearly: made.ask });
+        if (made.halves) t.showNewShape(t.shape(made.halves[1]));
+        else t.showNew([made.block]);
+        if (made.sides) t.preview(made.sides.map(part), { nearly: true });
       }
       return made;
     },
     async ask(made) {
       const told = await t.tryEdit({ ...made.edit, line: made.line.map(t.degrees) });
-      if (told && !told.ok && told.error) t.preview(null, { text: told.error, wrong: true });
-      if (!told || !told.ok || !told.parts) return;
-      t.preview(told.parts.map((one, k) => ({ key: k ? "new" : "old", name: word("part", { n: k + 1 }), banded: false, ...one })), { text: word("side.buildings") });
+      if (!told) return;
+      if (!told.ok) return refusedBy(told);
+      if (!told.parts || !told.parts.length) return;
+      const last = told.parts[told.parts.length - 1];
+      t.showNewShape(last.shape);
+      t.preview(told.parts.map(part), { text: homesOf() ? word("side.buildings") : "" });
     },
     commit: (made) => plan.send({ ...made.edit, line: made.line.map(t.degrees) }),
     done: (made) => plan.say(word("done.cut", made.values), { kind: "good", seconds: 6 }),
@@ -190,12 +212,13 @@
     const strange = near.find((i) => plan.s.blocks.community[i] !== home);
     if (strange !== undefined) return { problem: "over_community", at: middle(strange) };
     const { households, people, area } = plan.s.blocks;
-    const side = {
-      households: Math.round(sum(near, households, share)), people: Math.round(sum(near, people, share)), area: sum(near, area, share),
-    };
+    const [homes, heads] = [households, people].map((column) => shared(near, share, column)[0]);
+    const through = t.options.through && g.area(places) !== 0;
+    const ring = g.area(places) < 0 ? places.slice().reverse() : places;
+    const side = { households: homes, people: heads, ...(through ? t.figuresOf([ring]) : t.figuresOfBlocks(near)), area: sum(near, area, share) };
     const edit = { do: "cut_out", through: t.options.through, kind: "dedicated" };
     if (t.options.through && homesOf()) edit.homes = homesOf();
-    return { problem: null, edit, blocks: near, sides: [side], ask: true, values: {} };
+    return { problem: null, edit, blocks: near, halves: through ? [[ring]] : null, sides: [side], ask: true, values: {} };
   }
   const ring = (places) => [...places, places[0]].map(t.degrees);
   const nameOf = () => dedicatedName.trim() || word("dedicated.name");
@@ -207,7 +230,8 @@
       t.over("pt-area", places.length > 2 ? { type: "Polygon", coordinates: [ring(places)] } : null, { fill: "accent", fillOpacity: 0.1 });
       if (made.problem) problemOf(made);
       else {
-        t.showNew(made.blocks);
+        if (made.halves) t.showNewShape(t.shape(made.halves[0]));
+        else t.showNew(made.blocks);
         t.preview([{ key: "new", name: nameOf(), banded: false, ...made.sides[0] }], { nearly: t.options.through });
       }
       return made;
@@ -215,7 +239,9 @@
     async ask(made) {
       const told = await t.tryEdit({ ...made.edit, name: nameOf(), area: ring(made.places) });
       if (!told) return;
-      if (!told.grids) return void (told.error && t.preview(null, { text: told.error, wrong: true }));
+      if (!told.grids) return refusedBy(told);
+      const fresh = told.grids.find((one) => one.was === null);
+      if (made.halves && fresh && fresh.shape) t.showNewShape(fresh.shape);
       t.preview(told.grids.map((one) => ({ key: one.was === null ? "new" : "old", banded: one.was !== null, ...one })));
     },
     commit: (made, places) => plan.send({ ...made.edit, name: nameOf(), area: ring(places) }),

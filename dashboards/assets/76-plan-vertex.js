@@ -162,19 +162,20 @@
       if (!drag || !hold.now()) return;
       if (!drag.begun && Math.hypot(p.x - drag.x, p.y - drag.y) < 3) return;
       drag.begun = true;
-      const found = t.snap(p.lon, p.lat, true);
+      const found = t.snap(p, { vertices: [chosen], places: (at) => [at] });
       t.showSnap(found);
-      hold.attempt([found.at]);
+      hold.attempt([found.at], found.weld);
     },
     async up() {
       const begun = drag && drag.begun;
       drag = null;
       if (!begun || !hold.now()) return;
       const v = chosen;
-      const bad = hold.now().problem;
-      const said = bad && word("bad." + bad, { block: "" });
+      const said = hold.why();
+      const gone = hold.now().weld;
       if (hold.now().dirty) await hold.commit();
       else hold.drop();
+      if (gone) return void choose(-1);
       if (plan.s && plan.current() === "vertex") choose(v, true);
       if (said) plan.say(said, { kind: "wrong", seconds: 6 });
     },

@@ -4,7 +4,8 @@ The drawn city of twelve grids (see conftest), each of nine blocks, numbered so 
 
     6 7 8      block ids are grid row + "-" + number, say 5-4 for the middle of grid 5;
     3 4 5      every block has 20 households and 50 people, but 1-4, whose 20 live in one house
-    0 1 2      in its eastern third. A street runs 6 m north of the line between grids 1 and 5.
+    0 1 2      in its eastern third. A street runs 6 m north of the line between grids 1 and 5;
+               another enters grid 6 in the middle of its south, turns in its middle, leaves east.
 """
 
 from __future__ import annotations
@@ -81,8 +82,11 @@ def fill_blocks(workspace: Workspace, drawing: Any) -> None:
     up = STREET_M / 110_850
     west, east = corner(3, 3), corner(6, 3)
     street = gpd.GeoDataFrame(
-        {"road_id": ["r2"], "road_class": ["minor"], "name": ["支路"]},
-        geometry=[shapely.LineString([(west[0], west[1] + up), (east[0], east[1] + up)])],
+        {"road_id": ["r2", "r3"], "road_class": ["minor"] * 2, "name": ["支路", "横街"]},
+        geometry=[
+            shapely.LineString([(west[0], west[1] + up), (east[0], east[1] + up)]),
+            shapely.LineString([corner(7.5, 3), corner(7.5, 4.5), corner(9, 4.5)]),
+        ],
         crs="EPSG:4326",
     )
     with workspace.writing() as conn:
@@ -217,6 +221,34 @@ class Hand:
             "(document.querySelector('#pt-preview .pt-note') || {textContent: ''}).textContent"
         ))  # fmt: skip
 
+    def drawn(self, name: str) -> Any:
+        """What an overlay of the map shows, as one shape in degrees; None for nothing."""
+        data = self.page.evaluate(
+            "(id) => { const at = window.wangge.s.map.getSource('plan-over-' + id);"
+            " return at ? at.serialize().data : null }",
+            name,
+        )
+        if data is None or data.get("features") == []:
+            return None
+        parts = [one["geometry"] for one in data["features"]] if "features" in data else [data]
+        return shapely.union_all([shapely.geometry.shape(part) for part in parts])
+
+    def shapes(self) -> dict[str, list[float]]:
+        """Area and compactness, before and now, of the grids in the table of a dragged border."""
+        return dict(self.page.evaluate(
+            """() => [...document.querySelectorAll('#pt-preview .pt-shapes tbody tr')].map((row) =>
+               [row.dataset.grid, [0, 1, 3, 4].map((k) =>
+                 Number(row.querySelectorAll('td')[k].textContent.replaceAll(',', '')))])"""
+        ))  # fmt: skip
+
+    def snapped(self, column: float, row: float) -> str:
+        """What the hand would go to there."""
+        self.page.mouse.move(*self.px(column, row))
+        return str(self.page.evaluate(
+            "(() => { const tag = document.getElementById('pt-snap-tag');"
+            " return tag && !tag.hidden ? tag.textContent : '' })()"
+        ))  # fmt: skip
+
     # --- doing -----------------------------------------------------------------------------------
 
     def use(self, key: str, name: str) -> None:
@@ -341,6 +373,12 @@ def test_a_split_through_blocks_shares_people_by_area_or_by_buildings(hand: Hand
     hand.option(through=True)
     hand.draw((4.5, -0.4), (4.5, 3.3))
     assert [n for _, n in hand.preview()] == [90, 90]
+    half, (west, south), (east, north) = hand.drawn("pt-new"), corner(3, 0), corner(4.5, 3)
+    drawn = [shapely.box(x, south, x + east - west, north) for x in (west, east)]
+    assert min(half.symmetric_difference(one).area / one.area for one in drawn) < 0.01
+    told = "[...document.querySelectorAll('#pt-preview .pt-side')].map((e) => e.textContent)"
+    until(hand.page, f"!{told}.join().includes('约')")
+    compact = [float(text.split("紧凑度")[1].split()[0][:4]) for text in hand.page.evaluate(told)]
     hand.option(share="buildings")
     # Only 1-4 has a house, east of the line: the other two blocks are shared by area.
     until(
@@ -352,6 +390,8 @@ def test_a_split_through_blocks_shares_people_by_area_or_by_buildings(hand: Hand
     plan = hand.saved(1)
     assert households(plan) == [80, 100, *[180] * 11]
     assert len(plan.blocks) == 108 + 3
+    halves = plan.table().query("households < 180")["compactness"]
+    assert compact == pytest.approx(halves.tolist(), abs=0.006)
 
 
 def test_lines_that_cross_themselves_or_miss_are_refused_and_nothing_is_stored(
@@ -400,6 +440,19 @@ def test_neighbours_that_are_clicked_become_one_and_the_sum_was_shown(hand: Hand
     hand.key("Enter")
     plan = hand.saved(1)
     assert households(plan) == [*[180] * 10, 360]
+    # With Shift grids are only added, also such that the next one joins.
+    hand.page.keyboard.down("Shift")
+    hand.click(1.5, 7.5)
+    hand.click(1.5, 1.5)
+    assert "还不相连" in hand.note()
+    hand.key("Enter")
+    hand.hears("不相邻")
+    hand.drag((4.5, 4.5), (3.2, 4.5), (1.5, 4.5))
+    hand.click(1.5, 4.5)
+    hand.page.keyboard.up("Shift")
+    assert hand.preview()[-1] == ("合并后", 45 * HOMES)
+    hand.key("Enter")
+    assert households(hand.saved(2)) == [*[180] * 7, 900]
 
 
 # --- vertices -----------------------------------------------------------------------------------
@@ -416,18 +469,35 @@ def test_a_dragged_vertex_takes_its_blocks_along_and_never_folds_one(hand: Hand)
     hand.look(2, 2, 7, 7)
     hand.use("v", "vertex")
     v = place_of(hand.first, hand, 4, 3)
-    hand.drag((4, 3), (4.3, 3.4))
+    hand.page.mouse.move(*hand.px(4, 3))
+    hand.page.mouse.down()
+    hand.page.mouse.move(*hand.px(4.3, 3.4), steps=4)
+    shown = hand.shapes()
+    hand.page.mouse.up()
     plan = hand.saved(1)
+    before, after = hand.first.table(), plan.table()
+    assert len(shown) == 2
+    for grid, (area, now, round_before, round_now) in shown.items():
+        areas = before.loc[grid, "area_m2"], after.loc[grid, "area_m2"]
+        assert [area, now] == pytest.approx(areas, rel=1e-3)
+        ratios = before.loc[grid, "compactness"], after.loc[grid, "compactness"]
+        assert [round_before, round_now] == pytest.approx(ratios, abs=0.006)
     base = hand.site.book.open(hand.plan_id).base
     moved = plan.ground.xy[v] - base.to_metric([corner(4.3, 3.4)])[0]
     assert np.hypot(*moved) < 1.5, "within a pixel of the hand"
     assert plan.table()["area_m2"].to_numpy() != pytest.approx(
         hand.first.table()["area_m2"].to_numpy()
     )
-    hand.drag((4.3, 3.4), (6.4, 3.4), steps=20)
+    hand.page.mouse.move(*hand.px(4.3, 3.4))
+    hand.page.mouse.down()
+    hand.page.mouse.move(*hand.px(6.4, 3.4), steps=20)
+    assert "折叠" in hand.note()
+    assert hand.drawn("pt-knot").geom_type == "Point", "where the block would cross itself"
+    hand.page.mouse.up()
     hand.hears("折叠")
-    after = hand.saved(2)
-    assert after.ground.xy[v][0] > plan.ground.xy[v][0], "it went as far as it could"
+    later = hand.saved(2)
+    assert later.ground.xy[v][0] > plan.ground.xy[v][0], "it went as far as it could"
+    assert hand.drawn("pt-knot") is None
 
 
 def test_a_vertex_of_a_communitys_border_stays(hand: Hand) -> None:
@@ -468,6 +538,12 @@ def test_a_double_click_on_a_border_puts_a_vertex_in(hand: Hand) -> None:
     assert len(plan.ground.xy) == len(hand.first.ground.xy) + 1
     hand.drag((4.5, 3), (4.5, 3.4))
     hand.saved(2)
+    # Dropped onto the next vertex of its border it is one with it.
+    hand.option(snap=True)
+    hand.drag((4.5, 3.4), (4.03, 3.02))
+    plan = hand.saved(3)
+    hand.hears("合一")
+    assert shapely.get_num_coordinates(plan.ground.polygon(plan.block_rows["1-7"])) == 5
 
 
 def test_a_finger_drags_a_vertex(hand: Hand) -> None:
@@ -654,14 +730,67 @@ def test_a_dragged_vertex_snaps_to_a_street(hand: Hand) -> None:
     plan = hand.saved(1)
     up = plan.ground.xy[v][1] - hand.first.ground.xy[v][1]
     assert up == pytest.approx(STREET_M, abs=0.15), "the street, not the 7.4 m of the hand"
+    hand.page.keyboard.down("Alt")
+    hand.drag((4.1, 3.081), (4.2, 3.1))
+    hand.page.keyboard.up("Alt")
+    up = hand.saved(2).ground.xy[v][1] - hand.first.ground.xy[v][1]
+    assert up > STREET_M + 0.6, "with Alt it stays where the hand let go"
 
 
 def test_a_line_snapped_to_vertices_cuts_no_slivers_off(hand: Hand) -> None:
     hand.use("s", "split")
     hand.option(snap=True, through=True)
+    places = {(4.03, 1.5): "小区块边界", (1.5, 3.03): "网格边界", (6.03, 1.5): "社区边界",
+              (4.03, 1.03): "顶点", (4.5, 3.09): "街道", (4.5, 1.5): ""}  # fmt: skip
+    until(hand.page, "window.wangge.planTools.loadStreets().length > 0")
+    assert {place: hand.snapped(*place) for place in places} == places
     hand.draw((4.02, 0.02), (3.98, 1.02), (4.02, 2.0), (4.0, 2.97))
     assert sorted(n for _, n in hand.preview()) == [60, 120]
     hand.key("Enter")
     plan = hand.saved(1)
     assert len(plan.blocks) == 108
     assert households(plan)[:2] == [60, 120]
+
+
+def test_a_line_along_streets_follows_their_bends(hand: Hand) -> None:
+    hand.use("s", "split")
+    hand.option(snap=True, follow=True, through=True)
+    until(hand.page, "window.wangge.planTools.loadStreets().length > 1")
+    hand.draw((7.51, 3.0), (9.0, 4.51))
+    # The quarter in the south-east, not the eighth that a straight line would cut off.
+    until(hand.page, """[...document.querySelectorAll('#pt-preview .pt-n')]
+                        .map((e) => parseInt(e.textContent.replace('约', ''))).sort().join()
+                        === '135,45'""")  # fmt: skip
+    hand.key("Enter")
+    assert households(hand.saved(1)) == [45, 135, *[180] * 11]
+
+
+# --- conflicts ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("key", ["1", "2"], ids=["mine", "theirs"])
+def test_both_wishes_of_a_conflict_stand_on_the_map_and_a_key_decides(hand: Hand, key: str) -> None:
+    book, now = hand.site.book, hand.site.store.clock()
+    east, north = (hand.first.assignment[name] for name in ("1-6", "4-2"))
+    for by, grid in (("王芳", east), ("boss", north)):
+        book.append(
+            hand.plan_id, edit_id=f"{by}{key}", by=by, on_seq=0, at=now,
+            edit={"do": "assign", "blocks": {"0-8": grid}},
+        )  # fmt: skip
+    assert len(book.open(hand.plan_id).conflicts) == 1
+    hand.page.evaluate("(id) => window.wangge.plan.load(id)", hand.plan_id)
+    until(hand.page, "document.querySelectorAll('#pw-card .pw-side li').length === 2")
+    text = hand.page.inner_text("#pw-card")
+    assert "用我的" in text
+    assert "用对方的" in text
+    assert "王芳" in text
+    block = shapely.box(*corner(2, 2), *corner(3, 3))
+    for side in ("waiting", "standing"):
+        assert hand.drawn(f"wish-{side}").symmetric_difference(block).area < block.area / 1000
+        assert hand.drawn(f"wish-hatch-{side}").length > block.length
+    hand.key(key)
+    until(hand.page, "!document.getElementById('pw-card')")
+    opened = book.open(hand.plan_id)
+    assert not opened.conflicts
+    assert opened.plan.assignment["0-8"] == {"1": north, "2": east}[key]
+    assert hand.drawn("wish-waiting") is None
