@@ -10,7 +10,7 @@
   const word = (key, values) => plan.words("versions." + key, values);
   const at = (id) => document.getElementById(id);
   const FIRST = 12;
-  const v = { moves: null, verdict: null, running: false, versions: null, parents: new Map(), open: null, shown: null, said: null, day: "", note: "", busy: false, most: FIRST, past: "" };
+  const v = { moves: null, verdict: null, running: false, versions: null, parents: new Map(), open: null, said: null, day: "", note: "", busy: false, most: FIRST };
   plan.versions = v;
 
   const path = (end) => "/plan/" + encodeURIComponent(plan.s.id) + "/" + end;
@@ -32,6 +32,12 @@
     const before = v.moves;
     v.moves = body;
     if (!before || before.from !== body.from) v.day = body.from || v.day;
+  }
+  /* In languages of long words the tabs are wider than the panel: the open one is brought into view. */
+  function open() {
+    const tab = document.querySelector('[data-tab="versions"]');
+    if (tab) window.requestAnimationFrame(() => tab.scrollIntoView({ block: "nearest", inline: "nearest" }));
+    return read();
   }
   async function judge() {
     if (!plan.s || v.running) return;
@@ -84,7 +90,16 @@
 
   /* --- showing: state ------------------------------------------------------------------------------------------ */
 
-  const button = (name, run, kind) => h("button", { type: "button", class: "inc-button" + (kind || ""), "data-do": name, disabled: v.busy, onclick: run }, word("do." + name));
+  const button = (name, run, kind, off) => h("button", { type: "button", class: "inc-button" + (kind || ""), "data-do": name, disabled: v.busy || Boolean(off), onclick: run }, word("do." + name));
+  /* Four eyes: names as geo.four_eyes compares them. */
+  const plain = (name) => name.normalize("NFKC").replace(/\s+/g, "").toLowerCase();
+  const isMe = (name) => Boolean(name && c.me && plain(name) === plain(c.viewer().by));
+  const mustWait = (m) => m.four_eyes && isMe(m.submitter);
+  function fourEyes(m) {
+    if (!m.submitter) return null;
+    const key = !m.four_eyes ? "eyes.off" : isMe(m.submitter) ? "eyes.mine" : "eyes.other";
+    return h("p", { class: "pv-note" + (mustWait(m) ? " is-stop" : ""), id: "pv-eyes", role: "status" }, word(key, { by: m.submitter }));
+  }
   const STEPS = ["draft", "review", "approved", "in_force"];
 
   function showState() {
@@ -107,10 +122,11 @@
         h("p", { class: "pv-help", id: "pv-from-help" }, word("from.help")),
         h("label", { for: "pv-note" }, word("note")),
         h("textarea", { id: "pv-note", class: "inc-input", maxlength: "2000", oninput: (event) => { v.note = event.target.value; } }, v.note)) : null,
+      can.has("approved") ? fourEyes(m) : null,
       h("div", { class: "pv-do" },
         can.has("review") ? button("review", () => move("review"), " is-main") : null,
         can.has("publish") ? button("publish", publish, " is-main") : null,
-        can.has("approved") ? button("approved", () => move("approved"), " is-main") : null,
+        can.has("approved") ? button("approved", () => move("approved"), " is-main", mustWait(m)) : null,
         can.has("draft") ? button(m.state === "dropped" ? "restore" : "draft", () => move("draft")) : null,
         can.has("dropped") ? button("dropped", () => move("dropped"), " is-hard") : null),
       h("p", { class: "pv-said" + (v.said && v.said.wrong ? " is-wrong" : v.said && v.said.good ? " is-good" : ""), role: "status", id: "pv-said" }, v.said ? v.said.text : ""));
@@ -166,7 +182,8 @@
       h("ol", { class: "pv-moves" }, m.moves.map((one, k) => {
         const isPublished = m.version !== null && one.state === "approved" && k > 0 && m.moves[k - 1].state === "approved";
         return h("li", {}, h("b", {}, isPublished ? word("moves.published", { version: m.version }) : word("state." + one.state)),
-          h("span", { class: "inc-quiet" }, one.by + " · " + one.at), one.note ? h("p", {}, one.note) : null);
+          h("span", { class: "inc-quiet" }, one.by + " · " + one.at),
+          one.eyes ? h("p", { class: "pv-eyes is-" + one.eyes }, word("eyes." + one.eyes, { by: one.submitter, who: one.by })) : null, one.note ? h("p", {}, one.note) : null);
       })));
   }
   async function openParents(version) {
@@ -198,7 +215,7 @@
     const list = v.versions || [];
     return h("section", { class: "pv-part", "aria-labelledby": "pv-versions-title", id: "pv-versions" },
       h("header", { class: "pv-head" }, h("h3", { id: "pv-versions-title" }, word("versions"))),
-      pastForm(),
+      plan.past.form(),
       list.length ? h("ol", { class: "pv-versions" }, list.map((one) => {
         const facts = [["changed", one.changed], ["made", one.split_from + one.made_from], ["merged", one.merged_from], ["ended", one.ended]].filter(([, n]) => n > 0);
         return h("li", { "data-version": one.version, class: "is-" + one.state },
@@ -208,42 +225,10 @@
             h("span", { class: "inc-quiet" }, word("versions.from", { day: one.begins.slice(0, 10) }) + " · " + word("versions.count", { total: plan.text(one.total) }))),
           h("p", { class: "pv-facts" }, (one.name ? one.name + (one.by ? " · " + one.by : "") : word("versions.imported")) + (facts.length ? " · " + facts.map(([key, n]) => word("versions." + key, { n: plan.text(n) })).join(" · ") : "")),
           h("div", { class: "pv-do" },
-            h("button", { type: "button", class: "inc-button is-small", "data-show": one.begins.slice(0, 10), onclick: () => { v.past = one.begins.slice(0, 10); showPast(); } }, word("versions.show")),
+            h("button", { type: "button", class: "inc-button is-small", "data-show": one.begins.slice(0, 10), onclick: () => plan.past.show(one.begins.slice(0, 10)) }, word("versions.show")),
             h("button", { type: "button", class: "inc-button is-small", "aria-expanded": String(v.open === one.version), "data-parents": one.version, onclick: () => openParents(one.version) }, word("versions.parents"))),
           v.open === one.version ? parentRows(one.version) : null);
       })) : h("p", { class: "pv-help" }, word("versions.none")));
-  }
-
-  /* --- any day on the map ----------------------------------------------------------------------------------------- */
-
-  function pastForm() {
-    return h("form", { class: "pv-past", onsubmit: (event) => { event.preventDefault(); showPast(); } },
-      h("label", { for: "pv-past-day" }, word("past")),
-      h("div", { class: "pv-row" },
-        h("input", { type: "date", id: "pv-past-day", class: "inc-input", "aria-label": word("past.day"), value: v.past || (v.moves && v.moves.today) || "", onchange: (event) => { v.past = event.target.value; } }),
-        h("button", { type: "submit", class: "inc-button is-small", id: "pv-past-show" }, word("past.show")),
-        v.shown ? h("button", { type: "button", class: "inc-button is-small", id: "pv-past-clear", onclick: clearPast }, word("past.clear")) : null),
-      h("p", { class: "pv-help", role: "status", id: "pv-past-said" }, v.shown || ""));
-  }
-  async function showPast() {
-    const field = at("pv-past-day");
-    const day = v.past || (field && field.value) || "";
-    if (!day) return;
-    const answer = await c.get("/plan/shown", { at: day });
-    if (!answer.ok) {
-      plan.overlay("past", null);
-      v.shown = c.trouble(answer);
-    } else {
-      plan.overlay("past", answer.body, { line: "accent", width: 2.5, dash: [2.5, 1.75] });
-      v.shown = word("past.shown", { day, n: plan.text(answer.body.n), version: answer.body.version });
-    }
-    v.past = day;
-    show();
-  }
-  function clearPast() {
-    plan.overlay("past", null);
-    v.shown = null;
-    show();
   }
 
   /* --- the whole panel ----------------------------------------------------------------------------------------------- */
@@ -259,8 +244,10 @@
     place.scrollTop = top;
     if (held && at(held)) at(held).focus();
   }
+  v.show = show;
   plan.onBegin(() => {
-    plan.panel("versions", { title: word("tab"), element: "plan-versions", shown: read, badge: () => (v.verdict ? v.verdict.findings.filter((f) => f.severity === "error").length || null : null) });
+    c.on("me", () => plan.tab === "versions" && show());
+    plan.panel("versions", { title: word("tab"), element: "plan-versions", shown: open, badge: () => (v.verdict ? v.verdict.findings.filter((f) => f.severity === "error").length || null : null) });
   });
   plan.on("load", () => {
     if (v.id !== plan.s.id) Object.assign(v, { id: plan.s.id, moves: null, verdict: null, said: null, day: "", note: "" });

@@ -34,6 +34,7 @@ ARGS = [
 ]  # fmt: skip
 PATIENCE_MS = 60_000
 BOSS = {"by": "李强", "role": "planner"}
+SECOND = "赵敏"
 OUT = Path(__file__).resolve().parents[1] / "out"
 
 
@@ -68,6 +69,11 @@ class Desktop:
         answer = self.client.post(path, json={**BOSS, **body})
         return answer.status_code, answer.get_json()
 
+    def approve(self, plan: str) -> None:
+        """Submitted by one person and approved by another."""
+        assert self.post(f"/plan/{plan}/moves", state="review")[0] == 200
+        assert self.post(f"/plan/{plan}/moves", state="approved", by=SECOND)[0] == 200
+
 
 @pytest.fixture
 def city(workspace: Workspace, drawing: Any) -> Iterator[Desktop]:
@@ -94,7 +100,7 @@ def test_a_plan_goes_from_draft_to_a_version_and_the_past_stays(city: Desktop) -
     )
     assert (code, told["state"], told["from"]) == (200, "review", "2026-11-22")
     assert city.desk.book.moves(plan)["verdict"].notna().tolist() == [False, True]
-    code, told = city.post(f"/plan/{plan}/moves", state="approved")
+    code, told = city.post(f"/plan/{plan}/moves", state="approved", by=SECOND)
     assert (code, told["follows"]) == (200, ["draft", "dropped", "publish"])
     code, told = city.post(f"/plan/{plan}/publish", **{"from": "2026-11-22"})
     assert (code, told["ok"], told["version"], told["follows"]) == (200, True, 2, [])
@@ -102,7 +108,13 @@ def test_a_plan_goes_from_draft_to_a_version_and_the_past_stays(city: Desktop) -
     # Ahead: today's city is the old one, tomorrow's the new one.
     assert len(city.store.workspace.grids(at=city.at)) == 12
     assert city.get("/plan/shown?at=2026-11-21")[1]["n"] == 12
-    assert city.get("/plan/shown?at=2026-11-22")[1]["n"] == 11
+    shown = city.get("/plan/shown?at=2026-11-21")[1]
+    first = shown["features"][0]["properties"]
+    assert (first["name"], first["households"]) == ("东湖第0网格", 200)
+    tomorrow = city.get("/plan/shown?at=2026-11-22")[1]
+    assert (tomorrow["n"], tomorrow["households"]) == (11, shown["households"])
+    joined = {one["properties"]["name"]: one["properties"] for one in tomorrow["features"]}
+    assert joined["东湖第1网格"]["households"] == 410
     versions = city.get("/plan/versions")[1]["versions"]
     assert [(v["version"], v["state"], v["total"]) for v in versions] == [
         (2, "ahead", 11),
@@ -116,10 +128,33 @@ def test_a_plan_goes_from_draft_to_a_version_and_the_past_stays(city: Desktop) -
     ]
 
 
+def test_who_submitted_a_plan_does_not_approve_it_unless_the_city_says_so(
+    city: Desktop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = city.draft(city.merge)
+    told = city.post(f"/plan/{plan}/moves", state="review")[1]
+    assert (told["four_eyes"], told["submitter"]) == (True, "李强")
+    code, told = city.post(f"/plan/{plan}/moves", state="approved", by=" 李 强")
+    assert (code, told["code"]) == (409, "four_eyes")
+    assert "李强" in told["error"]
+    assert city.desk.book.row(plan)["state"] == "review"
+    told = city.post(f"/plan/{plan}/moves", state="approved", by=SECOND)[1]
+    assert [(m["state"], m["by"], m["submitter"], m["eyes"]) for m in told["moves"]] == [
+        ("draft", "王芳", None, None),
+        ("review", "李强", None, None),
+        ("approved", SECOND, "李强", "four"),
+    ]
+    alone = city.draft(city.merge)
+    monkeypatch.setattr(city.store, "settings", Settings(plan_four_eyes=False))
+    for state in ("review", "approved"):
+        code, told = city.post(f"/plan/{alone}/moves", state=state)
+        assert (code, told["four_eyes"]) == (200, False)
+    assert told["moves"][-1]["eyes"] == "two"
+
+
 def test_what_was_published_ahead_is_never_a_draft_again(city: Desktop) -> None:
     plan = city.draft(city.merge)
-    for state in ("review", "approved"):
-        assert city.post(f"/plan/{plan}/moves", state=state)[0] == 200
+    city.approve(plan)
     assert city.post(f"/plan/{plan}/publish", **{"from": "2026-12-01"})[0] == 200
     code, told = city.post(f"/plan/{plan}/moves", state="draft")
     assert (code, told["code"]) == (409, "state")
@@ -240,8 +275,7 @@ def said(city: Desktop, plan: str) -> list[str]:
 def test_a_draft_whose_base_was_published_over_is_brought_up_to_date(city: Desktop) -> None:
     mine = city.draft({"do": "rename", "grid": city.ids[7], "name": "新名"})
     other = city.draft(city.merge)
-    for state in ("review", "approved"):
-        city.post(f"/plan/{other}/moves", state=state)
+    city.approve(other)
     assert city.post(f"/plan/{other}/publish", **{"from": "2026-12-01"})[0] == 200
     assert city.get(f"/plan/{mine}/moves")[1]["outdated"] is True
     told = city.get(f"/plan/{mine}/verdict")[1]["verdict"]
@@ -255,8 +289,7 @@ def test_a_version_whose_day_has_come_is_in_force_when_somebody_looks(
     city: Desktop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan = city.draft(city.merge)
-    for state in ("review", "approved"):
-        city.post(f"/plan/{plan}/moves", state=state)
+    city.approve(plan)
     city.post(f"/plan/{plan}/publish", **{"from": "2026-11-22"})
     later = city.at + timedelta(days=1)
     monkeypatch.setattr(city.store, "clock", lambda: later)
@@ -268,8 +301,7 @@ def test_the_city_of_all_pages_changes_on_the_day_and_not_before(
     city: Desktop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan = city.draft(city.merge)
-    for state in ("review", "approved"):
-        city.post(f"/plan/{plan}/moves", state=state)
+    city.approve(plan)
     city.post(f"/plan/{plan}/publish", **{"from": "2026-11-22"})
     today = city.store.refresh().city
     assert (len(today.grids), today.version) == (12, 1)
@@ -345,12 +377,15 @@ def test_a_plan_is_commented_submitted_approved_published_and_the_past_is_shown(
                 " && window.wangge.s.map.getLayer('plan-lines')")  # fmt: skip
 
     # A comment is pinned where the map is clicked, answered and settled.
+    page.evaluate("window.wangge.plan.focusMap()")
     page.keyboard.press("c")
+    until(page, "window.wangge.plan.current() === 'comment'")
     lon, lat = drawing.middle(1)
     spot = page.evaluate("(p) => window.wangge.plan.project(p[0], p[1])", [lon, lat])
     box = page.locator(".map-canvas").bounding_box()
     assert box is not None
     page.mouse.click(box["x"] + spot["x"], box["y"] + spot["y"])
+    until(page, "document.getElementById('pv-comment') !== null")
     page.locator("#pv-comment").fill("两格合并后请核对户数")
     page.locator("#pv-comment-send").click()
     page.locator("[data-comment]").wait_for()
@@ -373,8 +408,13 @@ def test_a_plan_is_commented_submitted_approved_published_and_the_past_is_shown(
     page.locator("[data-do=review]").click()
     page.locator("#pv-state[data-state=review]").wait_for()
     assert until(page, "window.wangge.plan.s.readOnly")
+    # Whoever submitted it waits for somebody else.
+    assert "另一个人批准" in page.locator("#pv-eyes.is-stop").inner_text()
+    assert page.locator("[data-do=approved]").is_disabled()
+    page.evaluate("window.wangge.cases.setMe({id: '', name: '赵敏', role: 'dispatcher'})")
     page.locator("[data-do=approved]").click()
     page.locator("#pv-state[data-state=approved]").wait_for()
+    assert "李强提交，赵敏批准" in page.locator(".pv-eyes.is-four").inner_text()
     assert page.locator("#pv-from").input_value() == "2026-11-22"
     page.locator("[data-do=publish]").click()
     page.locator("#pv-state[data-state=ahead]").wait_for()
@@ -388,6 +428,17 @@ def test_a_plan_is_commented_submitted_approved_published_and_the_past_is_shown(
         page.locator("#pv-past-show").click()
         until(page, "(n) => document.getElementById('pv-past-said').textContent.includes(n)",
               f"{day}：{count} 个网格")  # fmt: skip
+        assert page.locator(".pv-past-table tbody tr").count() == count
+    # Names of that day stand on the map, those of the plan make way.
+    assert page.evaluate("getComputedStyle(document.getElementById('plan-names')).visibility") == (
+        "hidden"
+    )
+    until(
+        page,
+        """(() => { const at = document.getElementById('pv-names');
+      const { data } = at.getContext('2d').getImageData(0, 0, at.width, at.height);
+      return data.some((value) => value > 0) })()""",
+    )
     OUT.mkdir(exist_ok=True)
     page.screenshot(path=str(OUT / "plan-versions.png"))
     page.locator("#pv-past-clear").click()
