@@ -5,7 +5,7 @@ Nothing is repaired in silence: each thing done is a `Note`.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 import geopandas as gpd
@@ -76,9 +76,15 @@ def note(code: str, ids: Iterable[object], text: str, count: int | None = None) 
 
 
 def collect_parts(
-    workspace: Workspace, communities: Collection[str] | None, assignment: pd.Series | None
+    workspace: Workspace,
+    communities: Collection[str] | None,
+    assignment: pd.Series | None,
+    kinds: Mapping[str, str],
 ) -> Parts:
-    """Read blocks and grids of a workspace as one lawful cover in metres."""
+    """Read blocks and grids of a workspace as one lawful cover in metres.
+
+    `kinds` by `grid_id` stands above what the workspace says of a grid.
+    """
     notes: list[Note] = []
     with workspace.reading() as conn:
         table = workspace.table("grids")
@@ -103,7 +109,7 @@ def collect_parts(
         blocks, shapes = _only(blocks, shapes, communities)
     blocks = _with_people(blocks, notes)
     blocks, shapes, joined = _whole(blocks, shapes, notes)
-    known = _grid_table(blocks, grids)
+    known = _grid_table(blocks, grids, kinds)
     loose = _loose(blocks, shapes, grids, crs, notes) if assignment is None else frozenset()
     if assignment is None:
         _compare_households(blocks, grids, notes)
@@ -366,17 +372,20 @@ def _join(
     return blocks[keep], metres[keep]
 
 
-def _grid_table(blocks: gpd.GeoDataFrame, grids: gpd.GeoDataFrame) -> pd.DataFrame:
+def _grid_table(
+    blocks: gpd.GeoDataFrame, grids: gpd.GeoDataFrame, kinds: Mapping[str, str]
+) -> pd.DataFrame:
     """Name, kind, community and version of the grids of a base, by `grid_id`."""
     first = blocks.drop_duplicates("grid_id").set_index("grid_id")
     ids = first.index
     known = pd.DataFrame(grids.drop(columns=grids.geometry.name)).reindex(ids)
     name = known["name"].astype(object).where(known["name"].notna(), ids.to_numpy(dtype=object))
     rest = first["is_rest"].to_numpy(dtype=bool)
+    kind = known["kind"].astype(object).where(known["kind"].notna(), "base")
     return pd.DataFrame(
         {
             "name": np.where(rest, REST_NAME, name),
-            "kind": known["kind"].astype(object).where(known["kind"].notna(), "base"),
+            "kind": [kinds.get(str(grid), one) for grid, one in kind.items()],
             "community_code": first["community_code"],
             "version": known["version"].astype("Int64"),
             "is_rest": rest,

@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import os
 import uuid
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from hashlib import blake2b
@@ -210,6 +210,7 @@ def make_base(
     *,
     communities: Collection[str] | None = None,
     assignment: pd.Series | None = None,
+    kinds: Mapping[str, str] | None = None,
 ) -> Base:
     """Read what a draft begins from: blocks, or where there are none grids, as published newest.
 
@@ -223,6 +224,8 @@ def make_base(
         Only blocks of these; all if not given.
     assignment
         `grid_id` by `block_id`, such as a division gives; blocks that it lacks have no grid.
+    kinds
+        Kind by `grid_id` where it is another than the workspace says, or a new grid's.
 
     Raises
     ------
@@ -233,7 +236,7 @@ def make_base(
     RedrawError
         If the assignment puts blocks of two communities into one grid.
     """
-    parts = collect_parts(workspace, communities, assignment)
+    parts = collect_parts(workspace, communities, assignment, kinds or {})
     base = Base(
         "", parts.crs, parts.blocks, parts.shapes, parts.grids, parts.version, parts.as_blocks,
         parts.notes, parts.joined, parts.loose,

@@ -145,11 +145,12 @@ def import_plan(
     labels = lay_over(_with_moves(base.first, moves), drawn).dropna().astype(str)
     # An export has ground without a grid as grids, too; it stays ground without a grid.
     labels = labels[~labels.isin(base.grids.index[base.grids["is_rest"].astype(bool)])]
-    plan_id = book.create(name, by, at, assignment=labels, began_as=EDITS_BY_FILE)
+    kinds = {str(grid): str(kind) for grid, kind in target["kind"].dropna().items()}
+    plan_id = book.create(name, by, at, assignment=labels, kinds=kinds, began_as=EDITS_BY_FILE)
     pen = _Pen(book, plan_id, by, at)
     moved = _move(pen, base.first, moves)
     before = len(pen.plan.blocks)
-    called = _cut_out(pen, drawn, target["name"])
+    called = _cut_out(pen, drawn, target["name"], kinds)
     drawn, target = drawn.rename(index=called), target.rename(index=called)
     _cut(pen, drawn)
     _rename(pen, target)
@@ -221,7 +222,9 @@ def _move(pen: _Pen, first: Plan, moves: Mapping[int, tuple[float, float]]) -> i
     )
 
 
-def _cut_out(pen: _Pen, drawn: gpd.GeoDataFrame, names: pd.Series) -> dict[str, str]:
+def _cut_out(
+    pen: _Pen, drawn: gpd.GeoDataFrame, names: pd.Series, kinds: Mapping[str, str]
+) -> dict[str, str]:
     """Grids that have most of no block are cut out; returns what the draft calls each of them."""
     called: dict[str, str] = {}
     for grid, shape in drawn.geometry.items():
@@ -231,7 +234,8 @@ def _cut_out(pen: _Pen, drawn: gpd.GeoDataFrame, names: pd.Series) -> dict[str, 
         known = set(pen.plan.grid_rows)
         name = str(grid) if pd.isna(names[grid]) else str(names[grid])
         area = shapely.get_coordinates(parts[0].exterior).tolist()
-        edit = {"do": "cut_out", "area": area, "name": name, "through": True, "kind": "base"}
+        kind = kinds.get(str(grid), "base")
+        edit = {"do": "cut_out", "area": area, "name": name, "through": True, "kind": kind}
         if pen.draw(edit):
             called[str(grid)] = (set(pen.plan.grid_rows) - known).pop()
     return called
@@ -302,6 +306,10 @@ def _read_target(
     standing = workspace.grids()
     if standing.empty:
         raise InputError("the workspace has no grids to draw on: use wangge import grids")
+    if "grid_id" in draft:
+        # Where the file says nothing of a grid's kind, it is of the kind that it was.
+        kind = draft.get("kind", pd.Series(None, index=draft.index, dtype="str"))
+        draft = draft.assign(kind=kind.fillna(draft["grid_id"].map(standing["kind"])))
     try:
         draft = _gate_passes.check_rows(workspace, draft, sources, wishes, ledger)
     except CoverError as error:
@@ -312,10 +320,14 @@ def _read_target(
     closing = set(ledger.closing[0]) if ledger.closing is not None else set()
     closing |= set(draft["grid_id"])
     stay = standing[~standing.index.isin(closing)]
-    names = draft["name"] if "name" in draft else pd.Series(None, index=draft.index, dtype="str")
+    nothing = pd.Series(None, index=draft.index, dtype="str")
+    told = {
+        column: pd.array([*stay[column], *draft.get(column, nothing)], dtype="str")
+        for column in ("name", "kind")
+    }
     shapes = [*stay.geometry, *draft["_shape"]]
     return gpd.GeoDataFrame(
-        {"name": pd.array([*stay["name"], *names], dtype="str")},
+        told,
         geometry=shapes,
         index=pd.Index([*stay.index, *draft["grid_id"]], name="grid_id", dtype="str"),
         crs=standing.crs,

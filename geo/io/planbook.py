@@ -99,6 +99,7 @@ class PlanBook(PlanMemory):
         *,
         communities: Collection[str] | None = None,
         assignment: pd.Series | None = None,
+        kinds: Mapping[str, str] | None = None,
         began_as: str = "present",
         plan_id: str | None = None,
     ) -> str:
@@ -106,7 +107,7 @@ class PlanBook(PlanMemory):
 
         Parameters
         ----------
-        communities, assignment
+        communities, assignment, kinds
             See `geo.io.plan_base.make_base`.
         began_as
             What it begins as: present, division, file, copy.
@@ -118,7 +119,9 @@ class PlanBook(PlanMemory):
         CoverError, RedrawError
             If blocks overlap, or the assignment breaks a rule.
         """
-        base = make_base(self.workspace, communities=communities, assignment=assignment)
+        base = make_base(
+            self.workspace, communities=communities, assignment=assignment, kinds=kinds
+        )
         return self._begin(base, name, by, at, began_as, plan_id, [])
 
     def copy(self, plan_id: str, name: str, by: str, at: datetime) -> str:
@@ -326,11 +329,14 @@ class PlanBook(PlanMemory):
         now, author = to_stored(at, "at"), text_of(by, "by")
         opened = self.open(plan_id)
         old = opened.base
-        assignment = None
+        assignment, kinds = None, dict[str, str]()
         if old.is_assigned:
             is_rest = old.blocks["grid_id"].isin(old.grids.index[old.grids["is_rest"]])
             assignment = old.blocks.loc[~is_rest, "grid_id"]
-        base = make_base(self.workspace, communities=old.communities, assignment=assignment)
+            kinds = {str(grid): str(kind) for grid, kind in old.grids["kind"].items()}
+        base = make_base(
+            self.workspace, communities=old.communities, assignment=assignment, kinds=kinds
+        )
         if base.name == old.name:
             return Rebased(opened.seq, [], [], old)
         write_base(self.folder, base)

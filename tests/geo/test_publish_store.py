@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import shapely
+import sqlalchemy as sa
 
 from geo.checks import check_versions
 from geo.errors import InputError, StoreBusyError
@@ -340,6 +341,10 @@ def test_a_draft_goes_out_as_grids_and_comes_back_with_a_border_drawn_elsewhere(
 
 
 def test_a_new_border_through_blocks_cuts_them(city: Workspace, tmp_path: Any) -> None:
+    with city.writing() as conn:
+        grids = city.table("grids")
+        conn.execute(sa.update(grids).where(grids.c.grid_id == "B1").values(kind="dedicated"))
+        city.touch(conn, "grids")
     frame = city.grids()[["name", "community_code", "geometry"]]
     half = shapely.box(*spot(0, 0), *spot(0.5, 2))
     frame.loc["A1", "geometry"] = frame.geometry["A1"].difference(half)
@@ -353,6 +358,10 @@ def test_a_new_border_through_blocks_cuts_them(city: Workspace, tmp_path: Any) -
     assert (done.moved, done.cut, done.differs, done.notes) == (0, 2, {}, ())
     table = book.open(done.plan_id).plan.table()
     assert table.set_index("name").loc[["第A1网格", "新"], "households"].tolist() == [50, 50]
+    # The file has no column of kinds.
+    assert table["kind"].to_dict() == {"B1": "dedicated"} | dict.fromkeys(
+        table.index.drop("B1"), "base"
+    )
 
 
 def test_a_file_with_an_overlap_is_refused_with_its_places(city: Workspace, tmp_path: Any) -> None:
@@ -441,3 +450,42 @@ def test_after_any_number_of_versions_each_moment_is_as_it_was_then(
         assert (
             rows["valid_to"].iloc[:-1].to_numpy() == rows["valid_from"].iloc[1:].to_numpy()
         ).all()
+
+
+def test_a_plan_written_to_a_geopackage_and_read_again_is_the_same_plan(city, tmp_path):
+    """Kinds, names, numbers, homes and borders, of grids that only the draft has, too."""
+    west, south = spot(4.0, 0)
+    book = PlanBook(city)
+    one = book.create("专属", "王", NOW)
+    opened = book.open(one)
+    park = shapely.box(west + 0.2 * STEP, south, west + 0.8 * STEP, south + 0.5 * STEP)
+    area = opened.base.geometry_to_metric(park)
+    edits = [
+        {"do": "split", "grid": "A3", "name": "第九网格", "through": False,
+         "line": opened.base.to_metric([spot(1.5, 1), spot(3.5, 1)]).tolist()},
+        {"do": "rename", "grid": "B4", "name": "河东"},
+        {"do": "cut_out", "area": shapely.get_coordinates(area.exterior).tolist(),
+         "name": "公园", "through": True, "kind": "dedicated"},
+    ]  # fmt: skip
+    for number, edit in enumerate(edits):
+        book.append(one, edit_id=f"k{number}", edit=edit, by="王", on_seq=number, at=NOW)
+    path = tmp_path / "draft.gpkg"
+    export_plan(city, book, one, path)
+    done = import_plan(city, book, path, name="QGIS", by="王", at=NOW)
+    assert (done.differs, done.notes) == ({}, ())
+    two = book.open(done.plan_id)
+    mine, theirs = book.open(one).plan.table(), two.plan.table()
+    told = ["name", "kind", "community_code", "households"]
+    rows = [sorted(map(tuple, t[told].astype(str).to_numpy().tolist())) for t in (mine, theirs)]
+    assert rows[0] == rows[1]
+    assert (theirs["kind"] == "dedicated").sum() == 1
+    assert set(mine.index) - set(theirs.index) <= {"A3-2", mine.index[mine["name"] == "公园"][0]}
+    first, second = (
+        judge_plan(city, book, plan, at=NOW, band=BAND).publication for plan in (one, done.plan_id)
+    )
+    assert first is not None
+    assert second is not None
+    assert set(first.grids.index) == set(second.grids.index)
+    assert set(first.ended) == set(second.ended)
+    kinds = [p.grids["kind"].sort_index().to_dict() for p in (first, second)]
+    assert kinds[0] == kinds[1]
