@@ -28,6 +28,11 @@ MOST_ROWS = 2000
 """Blocks with other rings from which on the whole ground is sent again (our assumption: a tenth of
 a large city costs about as much as all of it)."""
 
+MOST_VERTICES = 2**31
+"""Numbers of vertices travel as 32 bits with a sign."""
+
+_TEXTS = ("do", "name", "grid", "block", "into", "one", "two", "kind")
+_VERTICES = ("tail", "head", "vertex")
 _LINES = {"split": "line", "cut": "line", "cut_out": "area", "move": "xy"}
 
 
@@ -230,6 +235,27 @@ def _changed_grids(before: Plan, after: Plan) -> npt.NDArray[np.int64]:
         if found is not None:
             changed[found] = True
     return np.flatnonzero(changed)
+
+
+def require_plain(edit: Mapping[str, Any]) -> None:
+    """See that names of an edit are text and its vertices are numbers of vertices.
+
+    Raises
+    ------
+    ValueError
+        If one is not; the message names it.
+    """
+    for name in _TEXTS:
+        if edit.get(name) is not None and not isinstance(edit[name], str):
+            raise ValueError(f"{name} is {edit[name]!r}: give text")
+    numbers = [edit[name] for name in _VERTICES if edit.get(name) is not None]
+    if "vertices" in edit:
+        if not isinstance(edit["vertices"], list):
+            raise ValueError(f"vertices is {edit['vertices']!r}: give a list of numbers")
+        numbers += edit["vertices"]
+    for number in numbers:
+        if type(number) is not int or not 0 <= number < MOST_VERTICES:
+            raise ValueError(f"{number!r} is no number of a vertex")
 
 
 def to_metric(edit: Mapping[str, Any], base: Base) -> dict[str, Any]:

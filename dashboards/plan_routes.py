@@ -28,6 +28,7 @@ from dashboards.plan_pack import (
     labels_text,
     locked_edges,
     place_json,
+    require_plain,
     to_metric,
 )
 from dashboards.plan_tool_edits import complete_edit
@@ -43,6 +44,8 @@ MAX_BODY = 6 * 2**20
 MOST_NAME = 100
 """Characters of a plan's name (our assumption: two lines of the list)."""
 BEGINNINGS = ("present", "division", "copy")
+BAD_EDIT = (InputError, ValueError, TypeError, KeyError, IndexError, OverflowError)
+"""What an edit raises that is none."""
 OCTETS = "application/octet-stream"
 Answer = flask.typing.ResponseReturnValue
 View = TypeVar("View", bound=Callable[..., Answer])
@@ -319,7 +322,7 @@ def _add_edits(routes: flask.Blueprint, store: Store, desk: Desk) -> None:
                 found = _append(store, entry, body, by, at)
             except RedrawError as error:
                 return answer(store, refusal(error, entry, words), 409)
-            except (InputError, ValueError, TypeError, KeyError):
+            except BAD_EDIT:
                 return _refuse(store, words("planner.bad.edit"), "edit", 400)
         return answer(store, _applied(store, desk, plan_id, found, body))
 
@@ -342,7 +345,7 @@ def _add_edits(routes: flask.Blueprint, store: Store, desk: Desk) -> None:
                 )
             except RedrawError as error:
                 return answer(store, refusal(error, entry, words), 409)
-            except (InputError, ValueError, TypeError, KeyError):
+            except BAD_EDIT:
                 return _refuse(store, words("planner.bad.edit"), "edit", 400)
         return answer(store, _applied(store, desk, plan_id, found, body))
 
@@ -350,7 +353,9 @@ def _add_edits(routes: flask.Blueprint, store: Store, desk: Desk) -> None:
 def read_edit(store: Store, entry: Entry, edit: Mapping[str, Any]) -> dict[str, Any]:
     """An edit of the screen as the book takes it: in metres, with what the screen cannot know."""
     base = entry.open.base
-    return complete_edit(store, entry.plan, base, to_metric(dict(edit), base))
+    edit = dict(edit)
+    require_plain(edit)
+    return complete_edit(store, entry.plan, base, to_metric(edit, base))
 
 
 def _append(store: Store, entry: Entry, body: Mapping[str, Any], by: str, at: datetime) -> Applied:

@@ -102,7 +102,7 @@
     button.title = plan.s ? plan.s.name : "";
     button.replaceChildren(
       h("b", {}, plan.s ? plan.s.name : plan.words("chooser.none")),
-      plan.s ? h("span", { class: "plan-state is-" + plan.s.state }, plan.words("state." + plan.s.state)) : null,
+      ...(plan.s ? [h("span", { class: "plan-state is-" + plan.s.state }, plan.words("state." + plan.s.state))] : []),
       h("span", { "aria-hidden": "true" }, "▾")
     );
   }

@@ -263,11 +263,20 @@ def test_undo_is_an_edit_of_its_own(desk: Desk, drawing: Any) -> None:
         ({"edit_id": "a", "edit": {"do": "remove"}, "on_seq": 0, "by": "x"}, 400),
         ({"edit_id": "a", "edit": {"do": "move", "xy": "?"}, "on_seq": 0, "by": "x"}, 400),
         ({"edit_id": "a", "edit": {"do": "paint"}, "on_seq": 0, "by": "x"}, 400),
+        (
+            {"edit_id": "a", "on_seq": 0, "by": "x",
+             "edit": {"do": "move", "vertices": [10**30], "xy": [[114.3, 30.5]]}}, 400,
+        ),
+        (
+            {"edit_id": "a", "on_seq": 0, "by": "x",
+             "edit": {"do": "rename", "grid": "420102001001001", "name": ["?"]}}, 400,
+        ),
         ({"edit_id": "a", "on_seq": 0, "by": "x"}, 400),
         ({"edit_id": "a", "edit": {"do": "undo"}, "on_seq": 0}, 400),
         ({"edit_id": "a", "edit": {"do": "undo"}, "on_seq": "x", "by": "x"}, 400),
     ],
-    ids=["unknown kind", "no vertex", "bad places", "no blocks", "no edit", "nobody", "no number"],
+    ids=["unknown kind", "no vertex", "bad places", "no blocks", "far too large", "no text",
+         "no edit", "nobody", "no number"],
 )  # fmt: skip
 def test_what_is_no_edit_is_refused_with_a_sentence(
     desk: Desk, body: dict[str, Any], status: int
