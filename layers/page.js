@@ -40,7 +40,32 @@ function paintLine(feature, layer) {
   const p = feature.properties;
   layer.setStyle({color: p.fill, weight: p.width || 1.5, opacity: p.opacity || 1});
 }
+// The whole stays in view, beside the legend, when the page is printed or its frame is resized;
+// whoever moved the map keeps what was looked at.
+L.Map.addInitHook(function () {
+  const fit = this.fitBounds;
+  let box = null, moved = false;
+  const again = () => {
+    const legend = document.querySelector('.card.legend'), size = this.getSize();
+    const room = legend && legend.offsetWidth < size.x / 2 ? legend.offsetWidth + 24 : 24;
+    fit.call(this, box, {paddingTopLeft: [24, 24], paddingBottomRight: [room, 24], animate: false});
+  };
+  this.fitBounds = (bounds) => {
+    box = bounds;
+    again();
+    return this;
+  };
+  for (const kind of ['pointerdown', 'wheel', 'keydown']) {
+    this.getContainer().addEventListener(kind, () => { moved = true; }, {passive: true});
+  }
+  this.on('resize', () => box && !moved && again());
+});
 function drawMark(feature, place, options) {
+  const number = /^number-(\d+)$/.exec(feature.properties.shape || '');
+  if (number) {
+    const icon = L.divIcon({className: 'numbered', html: number[1], iconSize: [20, 20]});
+    return L.marker(place, {icon, pane: options.pane, keyboard: false});
+  }
   const p = feature.properties, hollow = /hollow|ring|target/.test(p.shape || '');
   return new Mark(place, {
     ...options, shape: p.shape, radius: (p.size || 9) / 2, color: hollow ? p.fill : options.casing,

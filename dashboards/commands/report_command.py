@@ -63,7 +63,7 @@ def command(
         settings = read_settings(workspace)
         store = Store(city, settings, clock=lambda: moment)
         store.columns.refresh()
-        figures = LeaderDesk(store).ask(choice, patience_s=WAIT_S)
+        figures = LeaderDesk(store).ask(choice, patience_s=WAIT_S, whole=True)
         assert figures is not None
         body = make_report(store, figures, Words(lang or settings.language), kind)
     out.write_bytes(body)

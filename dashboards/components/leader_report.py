@@ -359,7 +359,9 @@ def print_pdf(page: str) -> bytes:
         )
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder) / "report.html", Path(folder) / "report.pdf"
-        source.write_text(page, encoding="utf-8")
+        # Laid out as wide as the paper from the start: the map fits itself to its frame only once.
+        paper = page.replace('class="ld is-report"', 'class="ld is-report is-paper"', 1)
+        source.write_text(paper, encoding="utf-8")
         command = [
             browser, "--headless", "--disable-gpu", "--no-first-run", "--disable-sync",
             "--disable-background-networking", "--disable-component-update", "--disable-quic",

@@ -140,8 +140,7 @@ def spot_layer(figures: LeaderFigures, words: Words) -> MapLayer | None:
     features = GeoDataFrame(
         {
             "fill": colour,
-            "shape": "target",
-            "size": 15.0,
+            "shape": [f"number-{k + 1}" for k in range(len(table))],
             "hover": [
                 words("leader.spots.numbered", n=k + 1, text=_hover(row, figures, words))
                 for k, (_, row) in enumerate(table.iterrows())
@@ -151,7 +150,7 @@ def spot_layer(figures: LeaderFigures, words: Words) -> MapLayer | None:
         geometry=points_from_xy(table["lon"].astype(float), table["lat"].astype(float)),
         crs="EPSG:4326",
     )
-    legend = (LegendItem(words("leader.spots.legend"), colour, "target", len(table)),)
+    legend = (LegendItem(words("leader.spots.legend"), colour, "disc", len(table)),)
     return MapLayer("spots", words("leader.spots.title"), "point", features, legend, mood="day")
 
 
