@@ -28,6 +28,9 @@ million times, exp(-20). Our threshold."""
 LEAST_OTHERS = 30
 """Days by which a city is judged at least, empty ones made up; our assumption."""
 
+NEARBY_DAYS = 60
+"""Days on either side of a run of empty ones that tell how common those are; our assumption."""
+
 Counts = npt.NDArray[np.int64]
 
 
@@ -88,16 +91,25 @@ class Window:
         """Days in a run of days without any case that is too long for chance.
 
         If a share p of the other days is empty, chance makes a given run of n empty days with
-        p ** n; a run counts as a gap in the records from exp(-20) on. Days and not cases are
-        counted, so that one night with a thousand cases does not make quiet days look wrong.
+        p ** n; a run counts as a gap in the records from exp(-20) on. The other days are all, or
+        those of NEARBY_DAYS before and after: records that had gaps before must not hide that they
+        break off. Days and not cases are counted, so that one night with a thousand cases does not
+        make quiet days look wrong.
         """
         empty = all_days == 0
         run = np.cumsum(np.diff(empty, prepend=False) & empty)
         length = np.bincount(run[empty], minlength=int(run.max(initial=0)) + 1)
         known = self.starts[1:] > (self.starts[-1] if self.known_s is None else self.known_s)
-        others = np.maximum(known.sum() - length, LEAST_OTHERS)
-        share = (others - (known & ~empty).sum() + 0.5) / (others + 1)
-        sure = -np.log(np.clip(share, 1e-12, 1)) * length >= SURE
+        every = _surprise(known.sum() - length, np.asarray((known & ~empty).sum()), LEAST_OTHERS)
+        first = np.zeros(len(length), dtype=np.int64)
+        rows = np.flatnonzero(empty)[::-1]
+        first[run[rows]] = rows
+        near = [
+            _around(np.append(0, np.cumsum(days)), first, length)
+            for days in (known, known & ~empty)
+        ]
+        local = np.where(near[0] >= LEAST_OTHERS, _surprise(near[0], near[1], 0), 0.0)
+        sure = np.maximum(every, local) * length >= SURE
         return np.asarray(empty & sure[run])
 
     def weights(self, day_counts: Counts, all_days: Counts) -> tuple[Floats, npt.NDArray[np.bool_]]:
@@ -152,6 +164,20 @@ class Counted:
         """Whether days of a period have no record at all though the city always has some."""
         inside = np.isin(self.window.days, period.days)
         return bool((inside & self.window.gaps(self.all_days)).any())
+
+
+def _surprise(others: Counts, busy: Counts, least: int) -> Floats:
+    """How unlikely an empty day is beside so many others, so many of them busy: -log(share)."""
+    days = np.maximum(others, least)
+    return np.asarray(-np.log(np.clip((days - busy + 0.5) / (days + 1), 1e-12, 1)))
+
+
+def _around(sums: Counts, first: Counts, length: Counts) -> Counts:
+    """Days before and after each run, of which `sums` counts those up to each day."""
+    last = len(sums) - 1
+    end = first + length
+    before = sums[first] - sums[np.maximum(first - NEARBY_DAYS, 0)]
+    return np.asarray(before + sums[np.minimum(end + NEARBY_DAYS, last)] - sums[end])
 
 
 def count_cases(

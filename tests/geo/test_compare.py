@@ -217,6 +217,17 @@ def test_a_period_before_the_records_is_unknown_and_not_zero(boundary):
     assert "then_before_records" not in known.notes
 
 
+def test_records_that_break_off_are_a_gap_though_there_was_one_before(boundary):
+    """One night in 2025, then every day from 1 April to 12 June 2026: June is not half of May."""
+    rows = [("2025-06-20", "A")]
+    rows += [(day, "A") for day in pd.date_range("2026-04-01", "2026-06-12").astype(str)]
+    found = compare(cases_of(rows), boundary, JUNE, MAY, calendar=ALIKE)
+    assert "now_has_gaps" in found.notes
+    assert "then_has_gaps" not in found.notes
+    assert set(found.table["verdict"]) == {"unknown"}
+    assert found.table[["expected", "low", "high", "p"]].isna().to_numpy().all()
+
+
 def test_days_without_records_in_a_busy_city_are_a_gap_and_no_fall(boundary):
     days = [day for day in pd.date_range("2026-01-01", "2026-06-30") if day.month != 5]
     found = compare(cases_of([(day, "A", 30) for day in days]), boundary, JUNE, MAY, calendar=ALIKE)
