@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -17,8 +14,8 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
-from werkzeug.serving import make_server
+from browsers import Chromium, Watch, serving, until
+from playwright.sync_api import Page
 
 from dashboards.app import create_app
 from dashboards.settings import Settings
@@ -28,12 +25,6 @@ from geo.io.workspace import create_workspace
 pytestmark = pytest.mark.browser
 
 SHOTS = Path(__file__).parents[1] / "out"
-ARGS = [
-    "--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader",
-    "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
-PATIENCE_S = 30.0
 MIDNIGHT = datetime(2026, 11, 20, tzinfo=ZoneInfo("Asia/Shanghai"))
 EIGHT = 8 * 3600
 DAY = "/workers?day=2026-11-20&t=08:01:00"
@@ -64,24 +55,8 @@ def address(drawing: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         workspace.seal_fixes(patrols(drawing), timezone="Asia/Shanghai")
         settings = Settings(track_roles="shift_leader")
         store = Store(workspace, settings, clock=lambda: drawing.at)
-        server = make_server("127.0.0.1", 0, create_app(settings, store).server, threaded=True)
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.fail("no chromium on this machine: apt-get install chromium, or run make system")
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=chromium, args=ARGS)
-        yield started
-        started.close()
+        with serving(create_app(settings, store)) as found:
+            yield found
 
 
 @dataclass
@@ -99,14 +74,7 @@ class Screen:
         return self
 
     def until(self, script: str) -> Any:
-        """Look until a script says yes."""
-        end = time.monotonic() + PATIENCE_S
-        while time.monotonic() < end:
-            found = self.page.evaluate(script)
-            if found:
-                return found
-            self.page.wait_for_timeout(60)
-        pytest.fail(f"never true: {script}; troubles: {self.troubles}")
+        return until(self.page, script)
 
     def query(self) -> dict[str, str]:
         told = parse_qs(urlparse(self.page.evaluate("window.location.href")).query)
@@ -114,21 +82,19 @@ class Screen:
 
 
 @pytest.fixture
-def screen(browser: Browser, address: str, request: Any) -> Iterator[Screen]:
+def screen(browser: Chromium, address: str, request: Any) -> Iterator[Screen]:
     """A desk, and who sits at it."""
     role = getattr(request, "param", "shift_leader")
-    context = browser.new_context(viewport={"width": 1280, "height": 720})
+    script = ""
     if role:
         person = json.dumps({"by": "d1", "role": role, "worker_id": None, "name": "周主任"})
-        context.add_init_script(f"localStorage.setItem('wangge-person', {json.dumps(person)})")
-    found = Screen(context.new_page(), address)
-    page = found.page
-    page.on("pageerror", lambda error: found.troubles.append(str(error)))
-    page.on("request", lambda one: found.asked.append(one.url))
-    yield found
-    assert not found.troubles
-    assert not [url for url in found.asked if not url.startswith((address, "blob:", "data:"))]
-    context.close()
+        script = f"localStorage.setItem('wangge-person', {json.dumps(person)})"
+    watch = Watch()
+    page = watch.over(browser.new_page(script))
+    yield Screen(page, address, watch.troubles, watch.asked)
+    page.close()
+    assert not watch.troubles
+    assert not [url for url in watch.asked if not url.startswith((address, "blob:", "data:"))]
 
 
 def test_time_runs_and_workers_move_with_it(screen: Screen) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
-import threading
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -12,11 +10,10 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
-from werkzeug.serving import make_server
+from browsers import Chromium, Watch, serving, until
+from playwright.sync_api import Page
 
 from dashboards.app import create_app
-from dashboards.board_routes import SHIFT_DAYS
 from dashboards.settings import Settings
 from dashboards.store import Store
 from geo.io.workspace import create_workspace
@@ -24,12 +21,6 @@ from geo.shifts import ENDED
 
 pytestmark = pytest.mark.browser
 
-ARGS = [
-    "--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader",
-    "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
-PATIENCE_MS = 60_000
 DAY = "2026-11-20"
 OUT = Path(__file__).resolve().parents[2] / "out"
 
@@ -64,65 +55,27 @@ def served(
         store = Store(workspace, Settings(), clock=wall)
         app = create_app(store.settings, store)
         store.snapshot()
-        server = make_server("127.0.0.1", 0, app.server, threaded=True)
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        yield Served(f"http://127.0.0.1:{server.server_port}", store, wall)
-        app.server.extensions[SHIFT_DAYS].stop()
-        app.server.extensions["wangge-live"].close()
-        server.shutdown()
-        thread.join()
-        server.server_close()
+        with serving(app) as address:
+            yield Served(address, store, wall)
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.fail("no chromium on this machine: apt-get install chromium, or run make system")
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=chromium, args=ARGS)
-        yield started
-        started.close()
-
-
-def as_role(browser: Browser, role: str, **options: Any) -> BrowserContext:
-    context = browser.new_context(**({"viewport": {"width": 1920, "height": 1080}} | options))
-    context.add_init_script(PERSON % role)
-    return context
-
-
-@pytest.fixture(scope="module")
-def head(browser: Browser) -> Iterator[BrowserContext]:
-    """Somebody who may see tracks."""
-    context = as_role(browser, "grid_head")
-    yield context
-    context.close()
+def as_role(browser: Chromium, role: str, **size: int) -> Page:
+    return browser.new_page(
+        PERSON % role, viewport={"width": 1920, "height": 1080} | size, reduced_motion="reduce"
+    )
 
 
 @pytest.fixture
-def page(head: BrowserContext, served: Served) -> Iterator[Page]:
-    """A page whose every request and error is looked at in the end."""
-    opened = head.new_page()
-    asked: list[str] = []
-    errors: list[str] = []
-    opened.on("request", lambda request: asked.append(request.url))
-    opened.on("pageerror", lambda error: errors.append(str(error)))
+def page(browser: Chromium, served: Served) -> Iterator[Page]:
+    """A page of somebody who may see tracks; it may not complain nor ask anyone else."""
+    watch = Watch()
+    opened = watch.over(as_role(browser, "grid_head"))
     yield opened
     opened.close()
-    outside = [url for url in asked if not url.startswith((served.address, "data:", "blob:"))]
-    assert not outside
-    assert not errors
-
-
-def until(page: Page, script: str) -> Any:
-    """Poll, because the page's own policy forbids what `wait_for_function` does."""
-    for _ in range(PATIENCE_MS // 100):
-        found = page.evaluate(script)
-        if found:
-            return found
-        page.wait_for_timeout(100)
-    raise AssertionError(f"never true: {script}\n{page.inner_text('body')[:600]}")
+    assert not [
+        url for url in watch.asked if not url.startswith((served.address, "data:", "blob:"))
+    ]
+    assert not watch.troubles
 
 
 def open_board(page: Page, served: Served, query: str = f"day={DAY}") -> None:
@@ -200,9 +153,8 @@ def test_a_click_brings_the_evidence(page: Page, served: Served, drawing: Any) -
 
 
 def test_new_data_leaves_scroll_and_selection_alone(
-    head: BrowserContext, served: Served, drawing: Any
+    page: Page, served: Served, drawing: Any
 ) -> None:
-    page = head.new_page()
     page.set_viewport_size({"width": 1280, "height": 430})
     open_board(page, served, f"grid={drawing.ids[5]}")
     until(page, "document.querySelector('.board-round')")
@@ -230,7 +182,6 @@ def test_new_data_leaves_scroll_and_selection_alone(
         until(page, f"{table}.getSelectedRows().map((row) => row.id)[0] === '{drawing.ids[5]}'")
     finally:
         served.wall.at = was
-        page.close()
 
 
 def test_a_month_leads_to_the_day(page: Page, served: Served, patrolled: Any) -> None:
@@ -253,9 +204,8 @@ def test_people_are_compared_by_shares(page: Page, served: Served) -> None:
     assert "次数太少" in page.inner_text("#board-table")
 
 
-def test_a_leader_sees_minutes_and_no_people(browser: Browser, served: Served) -> None:
-    context = as_role(browser, "leader")
-    page = context.new_page()
+def test_a_leader_sees_minutes_and_no_people(browser: Chromium, served: Served) -> None:
+    page = as_role(browser, "leader")
     open_board(page, served)
     page.click(".board-state.is-missed")
     until(page, "document.querySelectorAll('.board-round').length === 3")
@@ -263,7 +213,7 @@ def test_a_leader_sees_minutes_and_no_people(browser: Browser, served: Served) -
     assert "不明" in aside
     assert "王小明" not in aside
     assert page.locator("#board-evidence a").count() == 0
-    context.close()
+    page.close()
 
 
 def test_the_keyboard_opens_the_evidence(page: Page, served: Served) -> None:
@@ -297,27 +247,25 @@ def test_the_sheet_prints_on_one_to_three_pages_without_the_page_around_it(
 
 
 def test_a_sheet_goes_from_day_to_day_and_says_who_may_not(
-    page: Page, browser: Browser, served: Served
+    page: Page, browser: Chromium, served: Served
 ) -> None:
     page.goto(f"{served.address}/workers/sheet?worker=w1&day={DAY}")
     until(page, "document.querySelector('.sheet')")
     page.click("#sheet-before")
     until(page, "document.querySelector('.sheet-date')?.textContent.includes('11月19日')")
     assert "day=2026-11-19" in page.url
-    context = as_role(browser, "leader")
-    other = context.new_page()
+    other = as_role(browser, "leader")
     other.goto(f"{served.address}/workers/sheet?worker=w1&day={DAY}")
     until(other, "document.documentElement.dataset.sheet === 'shares'")
     assert other.locator(".sheet").count() == 0
     assert "不查看个人轨迹" in other.inner_text("#sheet-place")
-    context.close()
+    other.close()
 
 
-def test_the_board_speaks_english_at_twice_the_size(browser: Browser, served: Served) -> None:
-    context = as_role(browser, "grid_head", viewport={"width": 3840, "height": 2160})
-    page = context.new_page()
+def test_the_board_speaks_english_at_twice_the_size(browser: Chromium, served: Served) -> None:
+    page = as_role(browser, "grid_head", width=3840, height=2160)
     open_board(page, served, f"day={DAY}&lang=en")
     until(page, "document.querySelector('#board-table .ag-header').innerText.includes('Missed')")
     assert page.inner_text("#board-chip-unknown").startswith("unknown")
     page.screenshot(path=str(OUT / "board-3840-en.png"))
-    context.close()
+    page.close()
