@@ -81,10 +81,10 @@ def read_body(words: Words) -> dict[str, Any]:
 
 def person(body: Mapping[str, Any], words: Words) -> tuple[str, str]:
     """Who asks and as what, as the page says it; RequestError if it does not say."""
-    by = str(body.get("by") or "").strip()[:200]
-    if not by:
+    by, role = body.get("by"), body.get("role")
+    if not isinstance(by, str) or not by.strip():
         raise RequestError(words("planner.bad.nobody"), "nobody", 400)
-    return by, str(body.get("role") or "")[:100]
+    return by.strip()[:200], role[:100] if isinstance(role, str) else ""
 
 
 def answer(store: Store, body: dict[str, Any], status: int = 200) -> flask.Response:
@@ -280,6 +280,10 @@ def _add_making(routes: flask.Blueprint, store: Store, desk: Desk) -> None:
             made = desk.book.copy(str(source), name, by, store.clock())
         else:
             communities = body.get("communities") or None
+            if communities is not None and not (
+                isinstance(communities, list) and all(isinstance(one, str) for one in communities)
+            ):
+                raise RequestError(words("planner.bad.begin"), "begin", 422)
             try:
                 made = desk.book.create(name, by, store.clock(), communities=communities)
             except InputError as error:
@@ -298,7 +302,8 @@ def _add_making(routes: flask.Blueprint, store: Store, desk: Desk) -> None:
 
 
 def _name(body: Mapping[str, Any], words: Words) -> str:
-    name = " ".join(str(body.get("name") or "").split())
+    asked = body.get("name")
+    name = " ".join(asked.split()) if isinstance(asked, str) else ""
     if not name:
         raise RequestError(words("planner.bad.name"), "name", 400)
     if len(name) > MOST_NAME:

@@ -182,6 +182,9 @@ def test_places_of_the_screen_become_metres(desk: Desk, drawing: Any) -> None:
 def test_a_name_is_one_that_can_be_read(desk: Desk) -> None:
     path = f"/plan/{desk.plan}/name"
     assert desk.post(path, name=" \n ", **ME).get_json()["code"] == "name"
+    assert desk.post(path, name={"a": 1}, **ME).get_json()["code"] == "name"
+    assert desk.post(path, name="a", by=["甲"]).get_json()["code"] == "nobody"
+    assert desk.post("/plan/new", name="a", communities=5, **ME).status_code == 422
     long = desk.post(path, name="长" * 101, **ME)
     assert (long.status_code, long.get_json()["error"]) == (
         400, "名称最长 100 个字，现在有 101 个。",
