@@ -138,7 +138,7 @@ def publish(
         crs=plan.crs,
     )
     shared = shared.assign(code=codes.reindex(shared["grid"]).to_numpy())
-    parents = _parents(shared, set(changed), alive)
+    parents = name_parents(shared, set(changed), alive)
     return Publication(
         codes=codes,
         grids=found,
@@ -357,7 +357,7 @@ def _new_codes(
     return [found[str(name)] for name in new]
 
 
-def _parents(shared: pd.DataFrame, changed: set[str], alive: set[str]) -> pd.DataFrame:
+def name_parents(shared: pd.DataFrame, changed: set[str], alive: set[str]) -> pd.DataFrame:
     """Where the grids that are written come from; `alive` are the codes that live on."""
     rows = shared[shared["grid"].isin(changed)]
     sources = rows.groupby("code")["from_grid"].transform("nunique")

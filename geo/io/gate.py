@@ -17,7 +17,7 @@ import pandas as pd
 import sqlalchemy as sa
 
 from geo.errors import CoverError, InputError, StoreBusyError
-from geo.io import _gate_parents, _gate_passes, _gate_rows, _gate_write
+from geo.io import _gate_descent, _gate_parents, _gate_passes, _gate_rows, _gate_write
 from geo.io._gate_places import crs_name
 from geo.io._gate_wishes import Wishes
 from geo.io.gate_report import ImportReport, Ledger
@@ -214,6 +214,7 @@ def _store(
             )
     if ledger.closing is not None:
         closing, moment = ledger.closing
+        _gate_descent.write_descent(workspace, conn, draft, closing)
         ledger.facts["closed_versions"] = _gate_write.close_grids(workspace, conn, closing, moment)
     if kind == "divisions":
         _store_divisions(workspace, conn, draft, wishes, ledger)

@@ -5,6 +5,7 @@ Two grids side by side, version 1, in force since 1 January 2026:   A B
 
 from __future__ import annotations
 
+import itertools
 from datetime import UTC, datetime
 from typing import Any
 
@@ -109,3 +110,38 @@ def test_the_same_new_version_does_not_come_in_twice(city: Workspace) -> None:
     put(city, {})
     with pytest.raises(InputError, match="says version 2 for A, but version 2 is in force"):
         put(city, {"version": 2})
+
+
+def parents(city: Workspace) -> list[tuple[Any, ...]]:
+    rows = city.read("grid_parents").reset_index()
+    told = ["grid_id", "version", "from_grid_id", "from_version", "change", "households"]
+    return sorted(map(tuple, rows[told].to_numpy().tolist()))
+
+
+def test_a_new_version_tells_which_grids_its_own_come_from(city: Workspace) -> None:
+    put(city, {})
+    # A fifth of B went to A, and nobody knows of any household.
+    assert parents(city) == [
+        ("A", 2, "A", 1, "changed", 0),
+        ("A", 2, "B", 1, "changed", 0),
+        ("B", 2, "B", 1, "changed", 0),
+    ]
+
+
+def test_households_of_blocks_say_what_came_from_which_grid(city: Workspace) -> None:
+    edges = [114.3, 114.31, 114.312, 114.32]
+    blocks = gpd.GeoDataFrame(
+        {"block_id": ["a", "b1", "b2"], "households": [100, 30, 70]},
+        geometry=[shapely.box(w, 30.6, e, 30.61) for w, e in itertools.pairwise(edges)],
+        crs="EPSG:4326",
+    )
+    with city.writing() as conn:
+        city.append(conn, "blocks", blocks)
+    put(city, {})
+    assert parents(city) == [
+        ("A", 2, "A", 1, "changed", 100),
+        ("A", 2, "B", 1, "changed", 30),
+        ("B", 2, "B", 1, "changed", 70),
+    ]
+    shares = city.read("grid_parents")["share"]
+    assert sorted(shares) == pytest.approx([0.3, 0.7, 1.0])
