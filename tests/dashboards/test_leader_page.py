@@ -463,6 +463,22 @@ def test_one_drills_down_and_comes_back(browser: Browser, address: str) -> None:
         assert "area=" in page.url
         page.go_back()
         until(page, "!document.querySelectorAll('#leader-path .ld-link').length")
+        # Level, dates and classes are chosen in the bar and stand in the address.
+        page.select_option("#leader-level", "grid")
+        until(page, "document.querySelectorAll('.is-table tbody tr').length === 12")
+        assert "level=grid" in page.url
+        page.click("#leader-pick-class summary")
+        page.check("#leader-classes-menu [data-codes=E0101]")
+        until(page, "document.querySelector('#leader-class-text').textContent === '私搭乱建'")
+        until(page, "window.wangge.leader.view.choosers.chosen.length === 1")
+        page.keyboard.press("Escape")
+        assert not page.evaluate("document.querySelector('#leader-pick-class').open")
+        page.click("#leader-kind [data-kind=span]")
+        page.fill("#leader-first input", "2026-10-05")
+        until(page, "location.search.includes('day=2026-10-05')")
+        until(page, "document.querySelector('#leader-first input').value === '2026-10-05'")
+        assert "class=E0101" in page.url
+        page.click("#leader-kind [data-kind=month]")
         page.click("#leader-against [data-against=last_period]")
         until(page, "document.querySelector('.ld-cards').textContent.includes('上期')")
         page.click("#leader-before")
@@ -580,6 +596,16 @@ def test_the_report_opens_without_any_network(
     page.goto(file.as_uri())
     frame = page.frame_locator("iframe")
     frame.locator("path.leaflet-interactive").first.wait_for(timeout=PATIENCE_MS)
+    # The marks have the numbers of the list, and the whole city is in view beside the legend.
+    numbers = frame.locator(".numbered").all_inner_texts()
+    assert numbers == [str(k + 1) for k in range(len(numbers))]
+    assert numbers
+    right = frame.locator(".card.legend").bounding_box()
+    assert right is not None
+    for mark in frame.locator(".numbered").all():
+        box = mark.bounding_box()
+        assert box is not None
+        assert box["x"] + box["width"] <= right["x"]
     page.screenshot(path=str(OUT / "leader-report.png"), full_page=True)
     context.close()
     assert not errors
