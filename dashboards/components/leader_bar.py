@@ -37,7 +37,7 @@ def leader_bar(words: Words) -> html.Div:
                 ],
                 className="ld-when",
             ),
-            _choices("against", [(k, words(f"leader.against.{k}")) for k in AGAINST], words),
+            _choices("against", [(k, words(f"leader.bar.against.{k}")) for k in AGAINST], words),
             html.Label(
                 [
                     html.Span(words("leader.bar.level")),
