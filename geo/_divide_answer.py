@@ -53,6 +53,8 @@ class Division:
     """Units without a neighbour inside their community: each is a grid of its own."""
     is_complete: bool
     """False where the search was stopped before its end."""
+    along_m: Mapping[str, float]
+    """Metres of border between units by class of the line along it: minor, main, river, rail."""
 
     @property
     def totals(self) -> dict[str, float]:
@@ -113,7 +115,9 @@ def assemble(found: Found, *, is_complete: bool) -> Division:
     ).sort_values("load", ascending=False, kind="stable")
     alone = [mine[0] for mine in found.rows if len(mine) == 1 and _has_others(units, mine[0])]
     islands = tuple(str(units.index[k]) for k in alone)
-    return Division(plan, grids, communities, proofs, oversize, islands, is_complete)
+    return Division(
+        plan, grids, communities, proofs, oversize, islands, is_complete, found.graph.along_m
+    )
 
 
 def _has_others(units: gpd.GeoDataFrame, row: int) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import geopandas as gpd
@@ -38,6 +39,8 @@ class UnitGraph:
     """The same by `CUT_WEIGHT`."""
     crosses: Bools
     """Whether a grid may have both: no part of the border is a barrier."""
+    along_m: Mapping[str, float]
+    """Metres of border by class of the line along it."""
 
     def pieces(self, group: Ints) -> Ints:
         """Number the parts of each group that hang together without crossing a barrier."""
@@ -72,6 +75,7 @@ def read_graph(
         pairs["length_m"].to_numpy(dtype=np.float64),
         pairs["weighted_m"].to_numpy(dtype=np.float64),
         ~pairs["is_barrier"].to_numpy(dtype=bool),
+        borders.groupby(names)["length_m"].sum().to_dict(),
     )
 
 

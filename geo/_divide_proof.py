@@ -47,7 +47,9 @@ def bound_parts(piece: Piece) -> list[Part]:
     for part in np.unique(number[small]):
         rows = np.flatnonzero(small & (number == part))
         load = float(piece.load[rows].sum())
-        counts = np.arange(fewest, int(load // max(piece.low, 1.0)) + 2)
+        # Fewer grids are further above the band, more are further below it.
+        about = max(fewest, int(load // piece.high))
+        counts = np.arange(about, about + 3)
         offs = np.maximum(0.0, np.maximum(counts * piece.low - load, load - counts * piece.high))
         best = int(offs.argmin())
         near = np.unique(piece.unit[np.isin(ends, rows) & piece.fixed[piece.unit]])

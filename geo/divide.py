@@ -216,7 +216,9 @@ def _limits(
     known = set(units["community"].dropna().astype(str))
     for name, (low, high) in {"": band, **(bands or {})}.items():
         where = f"the band of {name}" if name else "the band"
-        if not (0 < low <= high < float("inf")):
+        if not (0 < low < float("inf") and 0 < high < float("inf")):
+            raise InputError(f"{where} is {low:g} to {high:g}: give two numbers above 0")
+        if low > high:
             raise InputError(f"{where} is {low:g} to {high:g}: give the smaller number first")
         if name and name not in known:
             raise InputError(f"{where} is for a community that has no unit: correct its name")
@@ -258,7 +260,8 @@ def _require_no_overlap(units: gpd.GeoDataFrame) -> None:
     bad = ~shapely.is_valid(shapes)
     if bad.any():
         raise InputError(f"unit {units.index[bad][0]} is no valid polygon: repair it first")
-    one, two = shapely.STRtree(shapes).query(shapes, predicate="overlaps")
+    # "overlaps" would pass over units that are equal, or one within the other.
+    one, two = shapely.STRtree(shapes).query(shapes, predicate="intersects")
     pairs = one < two
     area = shapely.area(shapely.intersection(shapes[one[pairs]], shapes[two[pairs]]))
     real = np.flatnonzero(area > MOST_OVERLAP_M2)

@@ -41,6 +41,7 @@ _VERDICTS = {
 @click.option("--seed", type=int, default=0, show_default=True, help="Another seed, another plan.")
 @click.option("--threads", type=click.IntRange(1, 64), default=1, show_default=True)
 @click.option("--report", type=click.Path(path_type=Path), help="What is known, as JSON.")
+@click.option("--layer", help="Layer of UNITS, where the file has several.")
 @click.option("--unit-id", help="Column of the units' ids; else found by its name.")
 @click.option("--households", help="Column of the households; else found by its name.")
 @click.option("--community", help="Column of the communities; else found by its name.")
@@ -78,7 +79,8 @@ def command(units: Path, band: tuple[float, float], out: Path, **options: Any) -
         with _stoppable() as stop, _silence():
             division = divide_file(
                 units, out, band, columns={k: v for k, v in columns.items() if v}, weights=weights,
-                bands=bands, barriers=barriers, progress=shown.show, stop=stop, **options,
+                bands=bands, barriers=barriers, progress=shown.show, stop=stop, ready=shown.begin,
+                tell=lambda text: click.echo(text, err=True), **options,
             )  # fmt: skip
     except CoverError as error:
         # Unusable here: what overlaps has no neighbours to speak of.
@@ -93,9 +95,12 @@ class _Shown:
     """A bar of the pieces done, on standard error."""
 
     def __init__(self) -> None:
+        self._bar: Any = None
+
+    def begin(self) -> None:
+        """All files can be used: the search begins."""
         from geo.divide import is_compiled
 
-        self._bar: Any = None
         if not is_compiled():
             click.echo("compiling the search, once after installing: about half a minute", err=True)
 

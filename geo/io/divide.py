@@ -1,13 +1,14 @@
 """Divide the units of a file into grids, and write the plan and what is known about it.
 
 Units come with an id, a load and a community; columns go by our names or by those that the import
-gate knows. A file in degrees is turned into the metric CRS of its place before all measuring.
+gate knows. A file whose units are no true metres on the ground (degrees, feet, web Mercator) is
+turned into the metric CRS of its place before all measuring.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from threading import Event
@@ -16,12 +17,14 @@ from typing import Any
 import geopandas as gpd
 import pandas as pd
 import pyproj
+import shapely
 
 from geo.datum import SHIFTED, datum_name, to_metric
 from geo.divide import Division, Progress, SearchProcess, divide, weigh_units
 from geo.errors import ColumnError, CrsError, InputError
-from geo.io.fields import list_columns, names_of, normalise_name, to_texts
+from geo.io.fields import list_columns, match_words, names_of, normalise_name, to_texts
 from geo.io.read import Source, read_sources
+from geo.schema import ROAD_CLASSES, STORAGE_CRS
 
 _FIELDS = {
     "unit_id": ("block_id", ("unit_id", "id")),
@@ -43,6 +46,7 @@ def divide_file(
     roads: str | Path | None = None,
     previous: str | Path | None = None,
     report: str | Path | None = None,
+    layer: str | None = None,
     columns: Mapping[str, str] | None = None,
     weights: Mapping[str, float] | None = None,
     bands: Mapping[str, tuple[float, float]] | None = None,
@@ -53,19 +57,27 @@ def divide_file(
     threads: int = 1,
     progress: Progress | None = None,
     stop: Event | None = None,
+    ready: Callable[[], None] = lambda: None,
+    tell: Callable[[str], None] = lambda _: None,
 ) -> Division:
     """Divide a file of units; writes `unit_id, grid` to `out`, and the report as JSON.
 
     Parameters
     ----------
     units, roads
-        Any format that the import gate reads; roads need `road_class`.
+        Any format that the import gate reads; roads need `road_class` in words that it knows.
     out, previous
         CSV with `unit_id` and `grid`.
+    layer
+        Of `units`, where the file has several.
     columns
         Names of the columns for `unit_id`, `households`, `community`; else found by their names.
     weights
         Columns and their weights, in place of households (see `geo.divide.weigh_units`).
+    ready
+        Called when all files are read and can be used, before the search.
+    tell
+        Called with a sentence for what should be known and is no error.
 
     All others as for `geo.divide.divide`.
 
@@ -79,20 +91,24 @@ def divide_file(
     out, units = Path(out), Path(units)
     if out.suffix.lower() != ".csv":
         raise InputError(f"{out} ends in {out.suffix or 'nothing'}: a plan is written as .csv")
-    frame = read_units(units, columns=columns or {}, needs_load=not weights)
+    frame = read_units(units, layer=layer, columns=columns or {}, needs_load=not weights)
     if weights:
         frame["load"] = weigh_units(frame, weights)
     with ExitStack() as stack:
         apart = None
         if len(frame) >= APART_UNITS:
             apart = stack.enter_context(SearchProcess())
-        lines = None if roads is None else read_roads(Path(roads), frame)
+        lines = None if roads is None else read_roads(Path(roads), frame, tell)
         before = None if previous is None else read_plan(Path(previous))
+        ready()
         division = divide(
             frame, band, roads=lines, previous=before, bands=bands, locked=locked,
             barriers=barriers, load="load" if weights else "households", effort=effort, seed=seed,
             threads=threads, progress=progress, stop=stop, apart=apart,
         )  # fmt: skip
+    if lines is not None:
+        for sentence in doubt_barriers(division.along_m, lines, frame, barriers):
+            tell(sentence)
     write_plan(out, division.plan)
     if report is not None:
         text = json.dumps(describe_division(division, band), ensure_ascii=False, indent=2)
@@ -101,23 +117,21 @@ def divide_file(
 
 
 def read_units(
-    path: Path, *, columns: Mapping[str, str], needs_load: bool = True
+    path: Path, *, columns: Mapping[str, str], layer: str | None = None, needs_load: bool = True
 ) -> gpd.GeoDataFrame:
     """Read units in metres, indexed by `unit_id`, with `households` and `community`."""
-    source = _source(path, "blocks")
+    source = _source(path, "blocks", layer)
     frame = source.frame.copy()
     names = {field: _column(frame, field, columns.get(field), path) for field in _FIELDS}
-    if needs_load and names["households"] is None:
+    missing = [
+        field for field in _FIELDS if names[field] is None and (needs_load or field != "households")
+    ]
+    if missing:
+        options = ", ".join(f"--{field.replace('_', '-')}" for field in missing)
         raise ColumnError(
-            f"{path.name} has no column households: name it with --households; it has"
-            f" {list_columns(frame)}"
+            f"{path.name} has no column {', '.join(missing)}: name it with {options}; it has"
+            f" {list_columns(frame, most=200)}"
         )
-    for field in ("unit_id", "community"):
-        if names[field] is None:
-            raise ColumnError(
-                f"{path.name} has no column {field}: name it with --{field.replace('_', '-')};"
-                f" it has {list_columns(frame)}"
-            )
     out = gpd.GeoDataFrame(frame, geometry=list(source.shapes), crs=_crs(source, path))  # type: ignore[arg-type]
     ids = to_texts(frame[names["unit_id"]])
     if ids.isna().any():
@@ -127,22 +141,71 @@ def read_units(
     if names["households"] is not None:
         out["households"] = pd.to_numeric(frame[names["households"]], errors="coerce")
     out.index = pd.Index(ids, name="unit_id")
-    return out if out.crs.is_projected and _is_metric(out.crs) else to_metric(out)
+    return out if _has_true_metres(out) else to_metric(out)
 
 
-def read_roads(path: Path, units: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
-    """Read roads in the CRS of the units, with `road_class`."""
+def read_roads(
+    path: Path, units: gpd.GeoDataFrame, tell: Callable[[str], None] = lambda _: None
+) -> gpd.GeoDataFrame:
+    """Read roads in the CRS of the units, with `road_class` as `geo.schema.ROAD_CLASSES`.
+
+    `tell` hears of words that are no class known here: such lines count as minor.
+
+    Raises
+    ------
+    ColumnError
+        If there is no column for the class.
+    InputError
+        If no word in it is a class: a river would be crossed unseen.
+    """
     source = _source(path, "roads")
-    if "road_class" not in source.frame.columns:
+    known = {normalise_name(str(column)): str(column) for column in reversed(source.frame.columns)}
+    column = next((known[n] for n in names_of("roads", "road_class") if n in known), None)
+    if column is None:
         raise ColumnError(
-            f"{path.name} has no column road_class: it has {list_columns(source.frame)}"
+            f"{path.name} has no column road_class: it has {list_columns(source.frame, most=200)}"
         )
+    classes, unknown = match_words("road_class", source.frame[column])
+    if len(unknown):
+        words = ", ".join(f"{word} ({count:,})" for word, count in unknown.head(5).items())
+        if classes.isna().all():
+            raise InputError(
+                f"{path.name}: no {column} is a class that is known ({words}): use"
+                f" {', '.join(ROAD_CLASSES)}"
+            )
+        tell(f"{path.name}: {column} {words} is no class that is known: taken as minor")
     roads = gpd.GeoDataFrame(
-        {"road_class": source.frame["road_class"]},
+        {"road_class": classes.fillna("minor")},
         geometry=list(source.shapes),  # type: ignore[arg-type]
         crs=_crs(source, path),
     )
     return roads.to_crs(units.crs)
+
+
+def doubt_barriers(
+    along_m: Mapping[str, float],
+    roads: gpd.GeoDataFrame,
+    units: gpd.GeoDataFrame,
+    barriers: Collection[str],
+) -> list[str]:
+    """A sentence for each class of barrier that hardly runs along borders of units.
+
+    Only lines along borders hold units apart (within 1 cm, `geo._divide_graph`); a line through
+    blocks or beside their borders does not, and nobody would see that in the plan. Less than half
+    of a barrier's length inside the units' box is told; our assumption.
+    """
+    box = units.total_bounds
+    out = []
+    for name in barriers:
+        mine = roads.geometry[roads["road_class"].eq(name)].to_numpy()
+        length = float(shapely.length(shapely.clip_by_rect(mine, *box)).sum())
+        held = along_m.get(name, 0.0)
+        if held < length / 2:
+            out.append(
+                f"{name}: {held / 1000:,.1f} of {length / 1000:,.1f} km lie on borders of units;"
+                " beside them a grid may cross it: cut the units along the line first"
+            )
+    return out
 
 
 def read_plan(path: Path) -> pd.Series:
@@ -196,8 +259,8 @@ def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
     return found
 
 
-def _source(path: Path, kind: str) -> Source:
-    source = next(read_sources(path, kind=kind), None)
+def _source(path: Path, kind: str, layer: str | None = None) -> Source:
+    source = next(read_sources(path, kind=kind, layer=layer), None)
     if source is None or source.shapes is None:
         raise InputError(f"{path.name} has no shapes: {kind} have a place")
     if len(source.frame) == 0:
@@ -213,8 +276,14 @@ def _crs(source: Source, path: Path) -> pyproj.CRS:
     return pyproj.CRS("EPSG:4326" if datum_name(source.crs) == "wgs84" else source.crs)
 
 
-def _is_metric(crs: pyproj.CRS) -> bool:
-    return bool(crs.axis_info[0].unit_name == "metre")
+def _has_true_metres(units: gpd.GeoDataFrame) -> bool:
+    """Whether a metre of the map is one on the ground in the middle of the units, within 1 %."""
+    crs = pyproj.CRS(units.crs)
+    if not crs.is_projected or crs.axis_info[0].unit_name != "metre":
+        return False
+    west, south, east, north = units.to_crs(STORAGE_CRS).total_bounds
+    scale = pyproj.Proj(crs).get_factors((west + east) / 2, (south + north) / 2)
+    return max(abs(scale.meridional_scale - 1), abs(scale.parallel_scale - 1)) < 0.01
 
 
 def _column(frame: pd.DataFrame, field: str, wanted: str | None, path: Path) -> str | None:

@@ -13,6 +13,7 @@ import shapely
 
 import geo.divide
 from dashboards.cli import main
+from geo.io.divide import read_units
 
 
 def town(**change) -> gpd.GeoDataFrame:
@@ -47,6 +48,12 @@ def overlapping() -> gpd.GeoDataFrame:
     return town(geometry=shapes)
 
 
+def inside() -> gpd.GeoDataFrame:
+    shapes = list(town().geometry)
+    shapes[1] = shapes[0].buffer(-20)
+    return town(geometry=shapes)
+
+
 @pytest.mark.parametrize(
     ("units", "more", "words"),
     [
@@ -58,6 +65,10 @@ def overlapping() -> gpd.GeoDataFrame:
         (town(community=["A", None] + ["B"] * 4), [], "unit u1 has no community"),
         (town(unit_id=["u0", "u0", "u2", "u3", "u4", "u5"]), [], "u0 is there more than once"),
         (overlapping(), [], "units u0 and u1 overlap"),
+        (town(geometry=[town().geometry[0], *town().geometry[:5]]), [], "units u0 and u1 overlap"),
+        (inside(), [], "units u0 and u1 overlap by 3,600.0 m2"),
+        (town().drop(columns=["households", "community"]), [],
+         "has no column households, community: name it with --households, --community"),
         (town(), ["--band-of", "Z=100,200"], "the band of Z is for a community that has no unit"),
         (town(), ["--band-of", "A=200,100"], "the band of A is 200 to 100"),
         (town(), ["--band-of", "A"], "write COMMUNITY=LOW,HIGH"),
@@ -78,6 +89,65 @@ def test_bad_input_gives_one_line_and_exit_2(tmp_path, capfd, units, more, words
     assert len(told) == 1
     assert words in told[0]
     assert not out.exists()
+
+
+@pytest.mark.parametrize("band", [(0, 300), (-5, 10), (200, "inf"), ("nan", 300)])
+def test_a_band_of_what_is_no_number_above_0_says_so(tmp_path, capfd, units_file, band):
+    assert run(units_file, "--band", *band, "--out", tmp_path / "plan.csv") == 2
+    told = capfd.readouterr().err
+    assert "give two numbers above 0" in told
+    assert "compiling" not in told
+
+
+@pytest.mark.parametrize(
+    ("column", "word", "shift", "told"),
+    [
+        ("road_class", "river", 0.0, None),
+        ("fclass", "canal", 0.0, None),
+        ("道路等级", "河流", 0.0, None),
+        ("道路等级", "RIVER", 0.0, None),
+        ("road_class", "river", 3.0, "river: 0.0 of 0.1 km lie on borders of units"),
+    ],
+)
+def test_a_river_holds_apart_in_any_words_and_is_told_where_it_does_not(
+    tmp_path, capfd, units_file, column, word, shift, told
+):
+    """The river runs between u1 and u2, which without it would be one grid of 180 with u0."""
+    line = shapely.LineString([(200 + shift, 0), (200 + shift, 100)])
+    roads = gpd.GeoDataFrame({column: [word]}, geometry=[line], crs="EPSG:4547")
+    roads.to_file(tmp_path / "roads.gpkg", layer="roads")
+    out = tmp_path / "plan.csv"
+    run(units_file, "--band", 100, 200, "--out", out, "--roads", tmp_path / "roads.gpkg")
+    said = capfd.readouterr().err
+    assert ("river" in said) is (told is not None)
+    if told is not None:
+        assert told in said
+    else:
+        plan = pd.read_csv(out).set_index("unit_id")["grid"]
+        assert plan["u0"] == plan["u1"] != plan["u2"]
+
+
+def test_classes_of_roads_that_nobody_knows_are_refused_or_told(tmp_path, capfd, units_file):
+    line = shapely.LineString([(200, 0), (200, 100)])
+    roads = gpd.GeoDataFrame({"road_class": ["Q7", "Q7"]}, geometry=[line, line], crs="EPSG:4547")
+    roads.to_file(tmp_path / "roads.gpkg", layer="roads")
+    out = tmp_path / "plan.csv"
+    asked = (units_file, "--band", 100, 200, "--out", out, "--roads", tmp_path / "roads.gpkg")
+    assert run(*asked) == 2
+    assert "no road_class is a class that is known (Q7 (2))" in capfd.readouterr().err
+    roads.assign(road_class=["Q7", "river"]).to_file(tmp_path / "roads.gpkg", layer="roads")
+    assert run(*asked) == 0
+    assert "road_class Q7 (1) is no class that is known" in capfd.readouterr().err
+
+
+def test_a_file_of_several_layers_and_of_stretched_metres_is_divided(tmp_path):
+    """Web Mercator at 31 degrees has metres of 0.86 m: the answer is that of true metres."""
+    file = tmp_path / "city.gpkg"
+    town().to_crs("EPSG:3857").to_file(file, layer="bloecke")
+    town().head(2).to_file(file, layer="others")
+    read = read_units(file, layer="bloecke", columns={})
+    assert read.geometry.area.sum() == pytest.approx(60_000, rel=1e-3)
+    assert run(file, "--band", 100, 200, "--out", tmp_path / "plan.csv", "--layer", "bloecke") == 0
 
 
 def test_a_band_upside_down_gives_one_line_and_exit_2(tmp_path, capfd, units_file):
