@@ -6,12 +6,11 @@ import base64
 import json
 import os
 import re
-import shutil
 import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -22,8 +21,8 @@ from urllib.request import urlopen
 import pandas as pd
 import pytest
 import shapely
-from playwright.sync_api import Browser, Page, sync_playwright
-from werkzeug.serving import BaseWSGIServer, make_server
+from browsers import PATIENCE_MS, Chromium, serving, until
+from playwright.sync_api import Page
 
 from dashboards.app import create_app
 from dashboards.settings import Settings
@@ -35,43 +34,13 @@ pytestmark = pytest.mark.browser
 DONGJIE, NANHU, DISTRICT = "420102001000", "420102002000", "420102000000"
 SHOTS = Path(__file__).parents[1] / "out"
 DESK = {"width": 1280, "height": 720}
-ARGS = [
-    "--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader",
-    "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
-PATIENCE_MS = 90_000
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.fail("no chromium on this machine: apt-get install chromium, or run make system")
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=chromium, args=ARGS)
-        yield started
-        started.close()
 
 
 @pytest.fixture(scope="module")
 def serve() -> Iterator[Callable[[Store], str]]:
     """Serve a store on a free port of this machine; all of them end with the module."""
-    running: list[tuple[BaseWSGIServer, threading.Thread]] = []
-
-    def start(store: Store) -> str:
-        app = create_app(store.settings, store)
-        server = make_server("127.0.0.1", 0, app.server, threaded=True)
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        running.append((server, thread))
-        return f"http://127.0.0.1:{server.server_port}"
-
-    yield start
-    for server, thread in running:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with ExitStack() as running:
+        yield lambda store: running.enter_context(serving(create_app(store.settings, store)))
 
 
 @pytest.fixture(scope="module")
@@ -113,13 +82,7 @@ class Screen:
         return self.rest()
 
     def until(self, script: str) -> Any:
-        """Poll, because the page's own policy forbids what `wait_for_function` does."""
-        for _ in range(PATIENCE_MS // 100):
-            found = self.page.evaluate(f"(() => {script})()")
-            if found:
-                return found
-            self.page.wait_for_timeout(100)
-        raise AssertionError(f"never true: {script}; {self.troubles}")
+        return until(self.page, script)
 
     def point(self, lon: float, lat: float) -> tuple[float, float]:
         """Where a place is on the screen."""
@@ -160,13 +123,12 @@ class Screen:
 
 
 @pytest.fixture
-def make_screen(browser: Browser) -> Iterator[Callable[..., Screen]]:
+def make_screen(browser: Chromium) -> Iterator[Callable[..., Screen]]:
     """Screens of any size; at the end none may have complained or asked anyone else."""
     made: list[Screen] = []
 
     def make(*, calm: bool = True, **options: Any) -> Screen:
         page = browser.new_page(**{"viewport": DESK, **options})
-        page.set_default_timeout(PATIENCE_MS)
         screen = Screen(page)
         note = screen.troubles.append
 
@@ -732,10 +694,12 @@ def test_a_kiosk_has_no_controls_tours_the_city_and_rests_when_touched(
     screen.shows(NANHU)
     assert page.evaluate("history.length") == length
     screen.shoot("command-kiosk")
-    page.evaluate("window.wangge.tour.restMs = 3000")
+    page.evaluate("window.wangge.tour.restMs = 600_000")
     page.mouse.click(960, 600)
     page.locator(".tour.is-paused").wait_for()
     held = page.evaluate("window.wangge.command.unit")
+    assert page.evaluate("window.wangge.tour.paused - performance.now()") > 300_000
+    page.evaluate("window.wangge.tour.due -= 600_000 - 1000, window.wangge.tour.paused -= 600_000")
     page.locator(".tour:not(.is-paused)").wait_for()
     screen.until(f"window.wangge.command.unit !== {json.dumps(held)}")
     assert {"kiosk": "1", "tour": "2"}.items() <= screen.query().items()
