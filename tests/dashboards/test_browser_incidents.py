@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import shutil
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -15,8 +13,8 @@ from urllib.parse import parse_qs, urlparse
 
 import pandas as pd
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
-from werkzeug.serving import make_server
+from browsers import PATIENCE_MS, Chromium, serving, until
+from playwright.sync_api import Page, expect
 
 from dashboards.app import create_app
 from dashboards.settings import Settings
@@ -28,12 +26,6 @@ pytestmark = pytest.mark.browser
 SHOTS = Path(__file__).parents[1] / "out"
 DESK = {"width": 1280, "height": 720}
 PHONE = {"width": 390, "height": 844}
-ARGS = [
-    "--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader",
-    "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
-PATIENCE_MS = 25_000
 MANY = 5000
 STAFF = {
     "d1": ("周主任", "shift_leader", "420100000000"),
@@ -102,26 +94,10 @@ def city(drawing: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cit
         fill_with_many(workspace, drawing)
         store = Store(workspace, Settings(refresh_s=1.0, check_s=1.0), clock=clock)
         app = create_app(store.settings, store)
-        server = make_server("127.0.0.1", 0, app.server, threaded=True)
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        store.start()
-        yield City(f"http://127.0.0.1:{server.server_port}", store, drawing.at)
-        store.stop()
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.fail("no chromium on this machine: apt-get install chromium, or run make system")
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=chromium, args=ARGS)
-        yield started
-        started.close()
+        with serving(app) as address:
+            store.start()
+            yield City(address, store, drawing.at)
+            store.stop()
 
 
 @dataclass
@@ -138,13 +114,7 @@ class Screen:
         return self
 
     def until(self, script: str) -> Any:
-        """Poll, because the page's own policy forbids what `wait_for_function` does."""
-        for _ in range(PATIENCE_MS // 50):
-            found = self.page.evaluate(f"(() => {script})()")
-            if found:
-                return found
-            self.page.wait_for_timeout(50)
-        raise AssertionError(f"never true: {script}; {self.troubles}")
+        return until(self.page, script)
 
     def show(self, case: str | None = None, who: str = "d1", **query: str) -> Screen:
         """Go to another choice without loading the page anew."""
@@ -239,18 +209,15 @@ class Screen:
         self.page.screenshot(path=SHOTS / f"{name}.png")
 
 
-def open_screen(browser: Browser, city: City, who: str | None, **options: Any) -> Screen:
+def open_screen(browser: Chromium, city: City, who: str | None, **options: Any) -> Screen:
     """A page of its own, with what a browser of that person would remember."""
-    context = browser.new_context(**{"viewport": DESK, "reduced_motion": "reduce"} | options)
+    script = ""
     if who:
         name, role, unit = STAFF[who]
         person = {"by": who, "role": role, "worker_id": who, "unit_code": unit, "name": name}
         text = json.dumps(json.dumps(person))
-        context.add_init_script(
-            f"if (!localStorage['wangge-person']) localStorage['wangge-person'] = {text}"
-        )
-    page = context.new_page()
-    page.set_default_timeout(PATIENCE_MS)
+        script = f"if (!localStorage['wangge-person']) localStorage['wangge-person'] = {text}"
+    page = browser.new_page(script, **{"viewport": DESK, "reduced_motion": "reduce"} | options)
     expect.set_options(timeout=PATIENCE_MS)
     screen = Screen(page, city.address)
     # A refusal is an answer with 409, which the browser tells the console.
@@ -275,7 +242,7 @@ def open_screen(browser: Browser, city: City, who: str | None, **options: Any) -
 
 
 @pytest.fixture
-def make_screen(browser: Browser, city: City) -> Iterator[Callable[..., Screen]]:
+def make_screen(browser: Chromium, city: City) -> Iterator[Callable[..., Screen]]:
     """Screens of any size; at the end none may have complained or asked anyone else."""
     made: list[Screen] = []
 
@@ -285,17 +252,17 @@ def make_screen(browser: Browser, city: City) -> Iterator[Callable[..., Screen]]
 
     yield make
     for screen in made:
-        screen.page.context.close()
+        screen.page.close()
     assert [trouble for screen in made for trouble in screen.troubles] == []
 
 
 @pytest.fixture(scope="module")
-def opened(browser: Browser, city: City) -> Iterator[Screen]:
+def opened(browser: Chromium, city: City) -> Iterator[Screen]:
     """One desk for many tests, since loading a page with a map takes seconds here."""
     screen = open_screen(browser, city, "d1").open("/incidents")
     screen.ready_map()
     yield screen
-    screen.page.context.close()
+    screen.page.close()
 
 
 @pytest.fixture
@@ -353,7 +320,7 @@ def test_five_thousand_rows_are_paged_through_by_the_keyboard(screen: Screen) ->
     screen.show(tab="all", sort="id.asc", **{"class": "E0104"})
     screen.row("m00000").locator(".ag-cell").first.focus()
     screen.count(MANY)
-    for _ in range(40):
+    for _ in range(PATIENCE_MS // 150):
         if screen.rows()[0] >= "m00080":
             break
         screen.page.keyboard.press("PageDown")

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
-import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,8 +11,9 @@ from typing import Any
 import pandas as pd
 import pytest
 import sqlalchemy as sa
-from playwright.sync_api import Browser, Page, sync_playwright
-from werkzeug.serving import BaseWSGIServer, make_server
+from browsers import PATIENCE_MS, Chromium, end, in_thread
+from playwright.sync_api import Page
+from werkzeug.serving import make_server
 
 from dashboards.app import create_app
 from dashboards.live_feed import LiveFeed
@@ -23,13 +23,6 @@ from dashboards.store import Store
 from geo.io.workspace import Workspace, create_workspace
 
 pytestmark = pytest.mark.browser
-
-ARGS = [
-    "--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader",
-    "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
-PATIENCE_MS = 90_000
 
 LISTEN = """() => {
   window.told = [];
@@ -53,17 +46,15 @@ class City:
         app = create_app(self.store.settings, self.store)
         self.feed: LiveFeed = app.server.extensions[LIVE]
         self.store.snapshot()
-        self.server: BaseWSGIServer = make_server("127.0.0.1", self.port, app.server, threaded=True)
-        self.port = self.server.server_port
-        self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
-        self.thread.start()
+        server = make_server("127.0.0.1", self.port, app.server, threaded=True)
+        self.port = server.server_port
+        self.running = ExitStack()
+        self.running.enter_context(in_thread(server))
+        self.running.callback(end, app)
 
     def end(self) -> None:
         """Nobody answers any more."""
-        self.feed.close()
-        self.server.shutdown()
-        self.thread.join()
-        self.server.server_close()
+        self.running.close()
 
     def change(self, incident_id: str, **values: Any) -> None:
         table = self.workspace.table("incidents")
@@ -91,35 +82,23 @@ def city(drawing: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cit
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.fail("no chromium on this machine: apt-get install chromium, or run make system")
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=chromium, args=ARGS)
-        yield started
-        started.close()
-
-
-@pytest.fixture(scope="module")
-def page(browser: Browser, city: City) -> Iterator[Page]:
-    context = browser.new_context(viewport={"width": 1280, "height": 720})
-    opened = context.new_page()
+def page(browser: Chromium, city: City) -> Iterator[Page]:
+    opened = browser.new_page()
     opened.goto(f"http://127.0.0.1:{city.port}/command")
     until(opened, "document.documentElement.dataset.ready === 'map'")
     until(opened, "window.wangge.live.state === 'live' && window.wangge.map.cases.size === 4")
     opened.evaluate(LISTEN)
     yield opened
-    context.close()
+    opened.close()
 
 
 def until(page: Page, script: str) -> Any:
     """Poll, because the page's own policy forbids what `wait_for_function` does."""
-    for _ in range(PATIENCE_MS // 100):
+    for _ in range(PATIENCE_MS // 50):
         found = page.evaluate(f"(() => {script})()")
         if found:
             return found
-        page.wait_for_timeout(100)
+        page.wait_for_timeout(50)
     told = page.evaluate("[window.wangge.live, window.told]")
     raise AssertionError(f"never true: {script}; {told}")
 
@@ -204,7 +183,7 @@ def test_the_page_keeps_what_it_has_while_the_server_is_away_and_catches_up(
 
 
 def test_a_screen_that_is_closed_gives_its_place_back(
-    browser: Browser, page: Page, city: City
+    browser: Chromium, page: Page, city: City
 ) -> None:
     context = browser.new_context()
     other = context.new_page()

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
-import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,8 @@ from urllib.parse import urlsplit
 
 import pandas as pd
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from browsers import Chromium, end, in_thread, until
+from playwright.sync_api import Page
 from werkzeug.serving import make_server
 
 from dashboards.app import create_app
@@ -22,13 +22,6 @@ from dashboards.store import Store
 from geo.io.workspace import Workspace, create_workspace
 
 pytestmark = pytest.mark.browser
-
-ARGS = [
-    "--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader",
-    "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
-PATIENCE_MS = 60_000
 
 COLOURS = {
     "on_duty": "#e8eef8", "off_post": "#fbbf24", "no_signal": "#94a3b8", "standing": "#fbbf24",
@@ -101,14 +94,12 @@ class City:
         self.feed = app.server.extensions[LIVE]
         self.walk(**self.places)
         self.server = make_server("127.0.0.1", 0, app.server, threaded=True)
-        self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
-        self.thread.start()
+        self.running = ExitStack()
+        self.running.enter_context(in_thread(self.server))
+        self.running.callback(end, app)
 
     def end(self) -> None:
-        self.feed.close()
-        self.server.shutdown()
-        self.thread.join()
-        self.server.server_close()
+        self.running.close()
 
     def walk(self, **places: tuple[float, float]) -> None:
         """Fixes of some, ten seconds after the last ones."""
@@ -148,43 +139,21 @@ def city(drawing: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cit
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.fail("no chromium on this machine: apt-get install chromium, or run make system")
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=chromium, args=ARGS)
-        yield started
-        started.close()
-
-
-@pytest.fixture(scope="module")
 def asked() -> list[str]:
     """Every address that the page asked for."""
     return []
 
 
 @pytest.fixture(scope="module")
-def page(browser: Browser, city: City, asked: list[str]) -> Iterator[Page]:
-    context = browser.new_context(viewport={"width": 1920, "height": 1080})
-    opened = context.new_page()
+def page(browser: Chromium, city: City, asked: list[str]) -> Iterator[Page]:
+    opened = browser.new_page(viewport={"width": 1920, "height": 1080})
     opened.on("request", lambda request: asked.append(request.url))
     opened.on("pageerror", lambda error: asked.append(f"error: {error}"))
     opened.goto(f"http://127.0.0.1:{city.server.server_port}/command")
     until(opened, "document.documentElement.dataset.ready === 'map'")
     until(opened, "window.wangge.live.state === 'live' && window.wangge.map.workers.size === 6")
     yield opened
-    context.close()
-
-
-def until(page: Page, script: str) -> Any:
-    """Poll, because the page's own policy forbids what `wait_for_function` does."""
-    for _ in range(PATIENCE_MS // 100):
-        found = page.evaluate(f"(() => {script})()")
-        if found:
-            return found
-        page.wait_for_timeout(100)
-    raise AssertionError(f"never true: {script}")
+    opened.close()
 
 
 def near(page: Page, colour: str, place: tuple[float, float], half: int = 12) -> int:
@@ -370,14 +339,18 @@ def test_a_call_for_help_shows_everywhere_until_it_is_acknowledged(page: Page, c
 
 
 def test_another_screen_is_told_what_this_one_shows(
-    page: Page, city: City, browser: Browser
+    page: Page, city: City, browser: Chromium
 ) -> None:
     """A screen that is opened now holds the same people, places and states."""
     page.evaluate("wangge.map.show(['workers', 'labels', 'borders', 'incidents'])")
     other = browser.new_page()
     other.goto(f"http://127.0.0.1:{city.server.server_port}/command?lang=en")
     until(other, "document.documentElement.dataset.ready === 'map'")
-    until(other, "window.wangge.live.state === 'live' && wangge.map.people.told")
+    until(
+        other,
+        "window.wangge.live.state === 'live' && wangge.map.people.told"
+        " && wangge.map.workers.size === 6",
+    )
     held = """() => wangge.map.people.ids.map((id) => wangge.map.workers.get(id))
         .map((one) => [one.id, one.slot, one.name, one.lon, one.lat, one.t, one.state])"""
     assert other.evaluate(held) == page.evaluate(held)
