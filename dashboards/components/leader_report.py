@@ -13,29 +13,24 @@ import os
 import shutil
 import subprocess
 import tempfile
-from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
-from typing import IO
 
 import pandas as pd
 from geopandas import GeoDataFrame
 
 from dashboards.components import leader_parts as parts
 from dashboards.components import leader_rates as rates
+from dashboards.components.leader_book import report_book
+from dashboards.components.leader_hidden import hide_small
 from dashboards.components.leader_map import change_classes, hot_classes
-from dashboards.components.leader_spots import spot_layer, spot_list, spot_sheet
+from dashboards.components.leader_spots import spot_layer, spot_list
 from dashboards.components.leader_table import rank_table
 from dashboards.leader_desk import LeaderFigures
 from dashboards.pages.incidents_layout import city_name
 from dashboards.store import Store
 from dashboards.words import Words
-from geo.briefing import BriefItem
-from geo.compare import BESIDE
-from geo.disclosure import HIDDEN, fold_small, hide_units
 from geo.errors import InputError
-from geo.evaluate import Evaluation
-from geo.io.plan_report import ReportColumn, ReportSheet, write_plan_book
 from layers.boundaries import boundaries
 from layers.colours import css_variables, tokens
 from layers.ground import ground
@@ -52,7 +47,6 @@ REPORTS = {
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "msedge")
 PRINT_S = 120
 MAIN_ROADS = ("arterial", "main", "river", "rail")
-OTHER = "(other)"
 
 
 def make_report(store: Store, figures: LeaderFigures, words: Words, kind: str) -> bytes:
@@ -69,57 +63,6 @@ def make_report(store: Store, figures: LeaderFigures, words: Words, kind: str) -
         return whole.getvalue()
     page = report_html(store, figures, words)
     return print_pdf(page) if kind == "pdf" else page.encode()
-
-
-def hide_small(figures: LeaderFigures, least: int) -> LeaderFigures:
-    """The figures without small groups; see `geo.disclosure`."""
-    view = figures.view
-    units = hide_units(view.units, ("now", "then"), least, keep=("name", "rank"))
-    hidden = units.index[units["verdict"] == HIDDEN]
-    units.loc[hidden, "rank"] = pd.NA
-    trend = view.trend.copy()
-    trend.loc[trend.index.isin(hidden)] = float("nan")
-    brief = figures.briefing
-    return replace(
-        figures,
-        view=replace(view, units=units, trend=trend),
-        briefing=replace(
-            brief,
-            items=tuple(_without_small(item, least) for item in brief.items),
-            better=tuple(_without_small(item, least) for item in brief.better),
-        ),
-        areas=_hidden_rates(figures.areas, least),
-        departments=_hidden_rates(figures.departments, least),
-        classes=fold_small(figures.classes, "reported", least, into=OTHER),
-        hot=figures.hot.assign(value=float("nan")),
-        spots=replace(figures.spots, table=_spots_without_small(figures.spots.table, least)),
-    )
-
-
-def _spots_without_small(table: pd.DataFrame, least: int) -> pd.DataFrame:
-    """A black spot is a few houses: its small counts are left out, and it too where it is small."""
-    kept = table[table["cases"] >= least]
-    kinds = [tuple(one for one in found if one[1] >= least) for found in kept["classes"]]
-    left = kept["open"].astype(float).mask((kept["open"] > 0) & (kept["open"] < least))
-    return kept.assign(
-        classes=pd.Series(kinds, index=kept.index, dtype=object), open=left, fids=None
-    )
-
-
-def _without_small(item: BriefItem, least: int) -> BriefItem:
-    kinds = tuple(one for one in item.classes if one[1] >= least)
-    return replace(item, classes=kinds, fids=())
-
-
-def _hidden_rates(found: Evaluation, least: int) -> Evaluation:
-    table = found.table.copy()
-    small = (table["denominator"] > 0) & (table["denominator"] < least)
-    figures = [name for name in table.columns if name not in ("reason", "rank", "weight")]
-    for name in figures:
-        if pd.api.types.is_numeric_dtype(table[name]):
-            table[name] = table[name].astype(float).mask(small)
-    table["reason"] = table["reason"].astype(object).mask(small, HIDDEN)
-    return replace(found, table=table)
 
 
 def report_html(store: Store, figures: LeaderFigures, words: Words) -> str:
@@ -252,94 +195,6 @@ def _hot_layer(figures: LeaderFigures, words: Words) -> MapLayer | None:
     )
     return MapLayer(
         "hot", words("leader.map.hot.title"), "fill", features, legend, mood="day", opacity=0.9
-    )
-
-
-def report_book(target: IO[bytes], store: Store, figures: LeaderFigures, words: Words) -> None:
-    """Write the workbook: units, indicators, classes; differences and sums are formulas."""
-    told = hide_small(figures, store.settings.small_group)
-    view = told.view
-    notes = [
-        parts.period_text(view.comparison.now, words) + " / "
-        + parts.period_text(view.comparison.then, words),
-        words("leader.def.boundary", grids=words.number(len(figures.boundary.grids)),
-              n=figures.boundary.version or "–", at=f"{view.at:%Y-%m-%d %H:%M}"),
-        words("leader.report.small", n=store.settings.small_group),
-    ]  # fmt: skip
-    units = pd.concat([view.units, view.beside[view.beside[["now", "then"]].sum(axis=1) > 0]])
-    names = {code: words(f"leader.beside.{k}") for k, code in enumerate(BESIDE)}
-    rows = units.reset_index(names="code")
-    rows["name"] = [
-        names.get(str(code), str(name))
-        for code, name in zip(rows["code"], rows["name"], strict=True)
-    ]
-    rows["verdict"] = [words(f"leader.verdict.{word}") for word in rows["verdict"]]
-    level = parts.level_word(view.level, words)
-    columns = (
-        ReportColumn("code", words("leader.sheet.code"), width=16),
-        ReportColumn("name", level, width=22),
-        ReportColumn("now", words("leader.col.now"), "count", total="sum"),
-        ReportColumn("then", words("leader.sheet.then"), "count", total="sum"),
-        ReportColumn("expected", words(f"leader.col.expected.{view.choice.against}"), "metres",
-                     total="sum"),
-        ReportColumn("difference", words("leader.sheet.difference"), "change", total="sum",
-                     formula="{now}-{expected}"),
-        ReportColumn("change", words("leader.col.change"), "share",
-                     formula='IF({expected}>0,{now}/{expected}-1,"")'),
-        ReportColumn("low", words("leader.sheet.low"), "share"),
-        ReportColumn("high", words("leader.sheet.high"), "share"),
-        ReportColumn("verdict", words("leader.col.verdict"), width=14),
-        ReportColumn("households", words("leader.sheet.households"), "count", total="sum"),
-        ReportColumn("open", words("leader.col.open"), "count", total="sum"),
-        ReportColumn("overdue", words("leader.col.overdue"), "count", total="sum"),
-    )  # fmt: skip
-    total = words("leader.total")
-    sheets = [
-        ReportSheet(words("leader.table.title", level=level), notes, columns, rows, total, frozen=2)
-    ]
-    if len(told.spots.table):
-        sheets.append(spot_sheet(told, notes, words))
-    sheets += [_rates_sheet(told, by, notes, words) for by in ("area", "department")]
-    sheets.append(_class_sheet(told, notes, words))
-    write_plan_book(target, sheets)
-
-
-def _rates_sheet(figures: LeaderFigures, by: str, notes: list[str], words: Words) -> ReportSheet:
-    found = figures.areas if by == "area" else figures.departments
-    rows = found.table.reset_index()
-    rows["name"] = [found.names.get(code, str(code)) for code in rows["code"]]
-    rows["indicator"] = [words(f"evaluate.name.{name}") for name in rows["indicator"]]
-    rows["reason"] = [words(f"leader.reason.{word}") if word else "" for word in rows["reason"]]
-    columns = (
-        ReportColumn("name", parts.level_word(figures.view.level, words) if by == "area"
-                     else words("leader.department"), width=22),
-        ReportColumn("indicator", words("leader.sheet.indicator"), width=18),
-        ReportColumn("numerator", words("leader.sheet.numerator"), "count"),
-        ReportColumn("denominator", words("leader.sheet.denominator"), "count"),
-        ReportColumn("value", words("leader.sheet.value"), "decimal",
-                     formula='IF(N({denominator})>0,{numerator}/{denominator},"")'),
-        ReportColumn("last_year_value", words("leader.sheet.last_year"), "decimal"),
-        ReportColumn("last_period_value", words("leader.sheet.last_period"), "decimal"),
-        ReportColumn("rank", words("leader.col.rank"), "count"),
-        ReportColumn("reason", words("leader.sheet.reason"), width=28),
-    )  # fmt: skip
-    title = words(f"leader.indicators.{by}", level=parts.level_word(figures.view.level, words))
-    return ReportSheet(title, notes, columns, rows, frozen=2)
-
-
-def _class_sheet(figures: LeaderFigures, notes: list[str], words: Words) -> ReportSheet:
-    rows = figures.classes.iloc[:-1].reset_index(names="code")
-    rows["name"] = [parts.class_label(str(code), words, figures.book) for code in rows["code"]]
-    names = ("solved", "open", "cancelled", "unknown")
-    columns = (
-        ReportColumn("name", words("leader.class"), width=26),
-        *(ReportColumn(name, words(f"leader.classes.{name}"), "count", total="sum")
-          for name in names),
-        ReportColumn("reported", words("leader.classes.reported"), "count", total="sum",
-                     formula="+".join(f"{{{name}}}" for name in names)),
-    )  # fmt: skip
-    return ReportSheet(
-        words("leader.classes.title"), notes, columns, rows, words("leader.total"), frozen=1
     )
 
 

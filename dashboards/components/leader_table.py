@@ -28,6 +28,7 @@ from dashboards.components.sheet_html import h
 from dashboards.leader_desk import LeaderFigures
 from dashboards.words import Words
 from geo.compare import BESIDE
+from geo.disclosure import HIDDEN
 from geo.leader import PeriodPatrol
 
 MOST_RUNS = 4
@@ -58,9 +59,12 @@ def rank_table(figures: LeaderFigures, words: Words) -> Markup:
         h("tr", h("td"), h("th", words(f"leader.beside.{k}"), scope="row"),
           h("td", words.number(view.beside.loc[name, "now"]), class_="n"),
           h("td", words.number(view.beside.loc[name, "expected"]), class_="n"),
-          h("td", colspan="10"), class_="is-beside")
+          h("td"),
+          h("td", verdict(HIDDEN, words) if view.beside.loc[name, "verdict"] == HIDDEN else ""),
+          h("td", colspan="8"), class_="is-beside")
         for k, name in enumerate(BESIDE)
         if view.beside.loc[name, ["now", "then"]].sum() > 0
+        or view.beside.loc[name, "verdict"] == HIDDEN
     ]  # fmt: skip
     title = words("leader.table.title", level=level_word(view.level, words))
     return h(

@@ -44,7 +44,8 @@ class ReportColumn:
     """A column: its key in the table, heading with the unit, what is in it.
 
     `formula` computes it from others of the row, as `{households}-{households_before}`; `total` is
-    what stands below it: the sum of its cells, how many they are, or nothing.
+    what stands above it: the sum of its cells, how many they are, or nothing. `where` names a key
+    of the table: the formula stands only in rows where that is not missing.
     """
 
     key: str
@@ -53,6 +54,7 @@ class ReportColumn:
     width: float = 12.0
     formula: str = ""
     total: Total = ""
+    where: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,8 +92,9 @@ def write_plan_book(target: IO[bytes], sheets: Sequence[ReportSheet]) -> None:
 def _require(sheet: ReportSheet) -> None:
     known = {column.key for column in sheet.columns}
     for column in sheet.columns:
-        if not column.formula and column.key not in sheet.rows.columns:
-            raise ColumnError(f"{sheet.title} lacks {column.key}: it has {list(sheet.rows)}")
+        needed = column.where if column.formula else column.key
+        if needed and needed not in sheet.rows.columns:
+            raise ColumnError(f"{sheet.title} lacks {needed}: it has {list(sheet.rows)}")
         strange = set(_NAMES.findall(column.formula)) - known
         if strange:
             raise ColumnError(f"{sheet.title}: the formula of {column.key} names {strange}")
@@ -146,7 +149,7 @@ def _write(
     for number, values in enumerate(_rows(sheet), start=first):
         line = []
         for value, column in zip(values, sheet.columns, strict=True):
-            if column.formula:
+            if column.formula and value is not None:
                 line.append(live(_fill(column.formula, letters, number), "cell", column.kind))
             else:
                 tint = sheet.tints.get(value, "") if isinstance(value, str) else ""
@@ -160,12 +163,12 @@ def _fill(formula: str, letters: Mapping[str, str], row: int) -> str:
 
 
 def _rows(sheet: ReportSheet) -> Iterator[tuple[Any, ...]]:
-    """The rows as plain values, None for what is missing and for formulas."""
-    nothing = [None] * len(sheet.rows)
+    """The rows as plain values, None for what is missing; true where a formula stands."""
     columns: list[Any] = []
     for column in sheet.columns:
         if column.formula:
-            columns.append(nothing)
+            known = sheet.rows[column.where].notna() if column.where else [True] * len(sheet.rows)
+            columns.append([True if one else None for one in known])
             continue
         values = sheet.rows[column.key].astype(object)
         columns.append(values.where(values.notna(), None))

@@ -8,6 +8,7 @@ import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -24,10 +25,11 @@ from werkzeug.serving import make_server
 
 from dashboards.app import create_app
 from dashboards.commands.report_command import command
+from dashboards.components.leader_book import report_book
+from dashboards.components.leader_hidden import hide_small, units_above
 from dashboards.components.leader_parts import MARKS
 from dashboards.components.leader_rates import SHOWN
-from dashboards.components.leader_report import hide_small
-from dashboards.components.leader_table import patrol_note
+from dashboards.components.leader_table import patrol_note, rank_table
 from dashboards.leader_desk import LeaderDesk
 from dashboards.leader_routes import LEADER
 from dashboards.settings import Settings
@@ -352,6 +354,47 @@ def test_the_workbook_computes_its_own_sums(client: FlaskClient) -> None:
     ]
     assert any(found.startswith("=SUM(") for found in formulas)
     assert len(book.sheetnames) == 5
+
+
+@pytest.mark.parametrize("level", ["grid", "community"])
+def test_columns_of_the_workbook_add_up_to_the_city(app: Any, store: Store, level: str) -> None:
+    told = figures(app, LeaderChoice("day", level=level))
+    least = store.settings.small_group
+    page = hide_small(told, least).view
+    hidden = page.units.index[page.units["verdict"] == "hidden"]
+    target = io.BytesIO()
+    report_book(target, store, told, Words("zh"))
+    sheet = openpyxl.load_workbook(target).worksheets[0]
+    rows = [[cell.value for cell in row] for row in sheet.iter_rows()]
+    start = next(k for k, row in enumerate(rows) if row[0] == "编码")
+    table = pd.DataFrame(rows[start + 2 :], columns=rows[start])
+    for heading, name in (("本期", "now"), ("对比期", "then"), ("户数", "households"),
+                          ("未结", "open"), ("超期", "overdue")):  # fmt: skip
+        total = page.total[name]
+        assert pd.to_numeric(table[heading]).sum() == pytest.approx(0 if total != total else total)
+    rest = table[table.iloc[:, 1].astype(str).str.startswith("未列出的单位")]
+    assert len(rest) == bool(len(hidden))
+    # Nobody can take it from the total of the community, which another report tells.
+    above = units_above(told.boundary, level, told.view.units.index)
+    assert above is not None
+    for up in above:
+        for _, codes in told.view.units.groupby(above[up])["now"]:
+            gone = codes[codes.index.isin(hidden) & (codes > 0)]
+            shown = codes.drop(gone.index)
+            assert gone.empty or (gone.sum() >= least and len(gone) > 1) or not shown.sum()
+
+
+def test_what_lies_outside_goes_along_with_a_lone_small_unit(app: Any) -> None:
+    told = figures(app, LeaderChoice("day"))
+    units, beside = told.view.units.iloc[:1].copy(), told.view.beside.copy()
+    units[["now", "then"]], beside[["now", "then"]] = 3, 0
+    beside.loc["(outside)", ["now", "then"]] = 33
+    alone = replace(told, view=replace(told.view, units=units, beside=beside))
+    found = hide_small(alone, 5).view
+    assert found.units["now"].isna().all()
+    assert pd.isna(found.beside.loc["(outside)", "now"])
+    assert found.beside.loc["(outside)", "verdict"] == "hidden"
+    assert "不列出" in text(str(rank_table(hide_small(alone, 5), Words("zh"))).split("tfoot")[1])
 
 
 def test_the_pdf_is_a4(client: FlaskClient) -> None:
