@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from geo._divide_model import EFFORTS, Answer, Ints, Piece
+from geo._divide_model import Answer, Ints, Piece, choose_effort
 
 _ASK_S = 0.1
 """How often the parent looks whether it was asked to stop."""
@@ -36,10 +36,12 @@ def work_here(
     # Compiled code is large to load.
     from geo._divide_piece import divide_piece
 
+    chosen = choose_effort(effort, sum(piece.count for piece in pieces))
+
     def run(k: int) -> Answer:
         if stop is not None and stop.is_set():
             flag[0] = 1
-        return divide_piece(pieces[k], EFFORTS[effort], flag)
+        return divide_piece(pieces[k], chosen, flag)
 
     answers = []
     if threads == 1:
