@@ -25,10 +25,10 @@ def day_of(value: Any, store: Store, words: Words, *, end: bool = False) -> date
 
 
 def text_of(value: Any) -> str | None:
-    """A text without blanks around it; None for none."""
-    return None if value is None or pd.isna(value) or not str(value).strip() else str(value).strip()
+    """A text without blanks around it; None for what is none, or no text."""
+    return (value.strip() or None) if isinstance(value, str) else None
 
 
 def number_of(value: Any) -> float | None:
-    """A number; None for none."""
+    """A number; None for none. ValueError, TypeError or OverflowError for what cannot be one."""
     return None if value is None or pd.isna(value) else float(value)

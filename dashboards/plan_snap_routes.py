@@ -18,13 +18,11 @@ from werkzeug.exceptions import NotFound
 
 from dashboards.language import page_words
 from dashboards.plan_desk import desk_of
-from dashboards.plan_pack import to_metric
-from dashboards.plan_routes import answer, answered, read_body, refusal
-from dashboards.plan_tool_edits import complete_edit, try_edit
+from dashboards.plan_routes import BAD_EDIT, answer, answered, read_body, read_edit, refusal
+from dashboards.plan_tool_edits import try_edit
 from dashboards.server import pack, send
 from dashboards.store import Store
 from geo.datum import metric_crs
-from geo.errors import InputError
 from geo.plan import RedrawError
 from geo.snap import MARGIN_M, Streets, lines_in
 
@@ -62,33 +60,18 @@ def add_plan_snap_routes(server: flask.Flask, store: Store) -> None:
         words = page_words(store.settings.language)
         body = read_body(words)
         with desk_of(store).open(plan_id) as entry:
-            base = entry.open.base
             try:
-                edit = to_metric(dict(body["edit"]), base)
-                edit = complete_edit(store, entry.plan, base, _filled(edit))
-                found = try_edit(entry.plan, edit, base)
+                edit = read_edit(store, entry, body["edit"])
+                found = try_edit(entry.plan, edit, entry.open.base)
             except RedrawError as error:
                 # What would be refused is an answer here, not a fault of who asks.
                 return answer(store, refusal(error, entry, words))
-            except (InputError, ValueError, TypeError, KeyError):
+            except BAD_EDIT:
                 bad = {"ok": False, "code": "edit", "error": words("planner.bad.edit")}
                 return answer(store, bad, 400)
         return answer(store, {"ok": True, "seq": entry.seq, **found})
 
     server.register_blueprint(routes)
-
-
-_MISSING: dict[str, dict[str, object]] = {
-    "split": {"through": False, "name": None},
-    "cut_out": {"through": False, "kind": "dedicated"},
-    "merge": {"into": None},
-    "paint": {"along": False},
-    "renumber": {"digits": 3},
-}
-
-
-def _filled(edit: dict[str, object]) -> dict[str, object]:
-    return {**_MISSING.get(str(edit.get("do")), {}), **edit}
 
 
 def tile_box(x: int, y: int) -> Box:

@@ -26,6 +26,8 @@ from geo.io.publish import settle_begun
 from geo.io.versions import list_versions
 
 Answer = flask.typing.ResponseReturnValue
+MOST_VERSIONS = 10**6
+"""No city has had more; a larger number is not found."""
 
 
 def add_versions(routes: flask.Blueprint, store: Store, desk: Desk) -> None:
@@ -40,7 +42,7 @@ def add_versions(routes: flask.Blueprint, store: Store, desk: Desk) -> None:
             store, {"versions": [_version_json(store, n, r) for n, r in table.iterrows()]}
         )
 
-    @routes.get("/versions/<int:version>/parents")
+    @routes.get(f"/versions/<int(max={MOST_VERSIONS}):version>/parents")
     @answered(store)
     def parents(version: int) -> Answer:
         table = store.workspace.table("grid_parents")

@@ -20,8 +20,11 @@ import shapely
 from numpy.typing import NDArray
 
 from geo.borders import NEAR_M, find_borders
-from geo.errors import CodeError, ColumnError, RuleError
+from geo.errors import CodeError, ColumnError, InputError, RuleError
 from geo.schema import LEVELS
+
+MOST_DIGITS = 6
+"""Of the sequence in a grid's id: a million grids of one community are a slip of the hand."""
 
 
 def chain(
@@ -132,7 +135,7 @@ def number_grids(frame: gpd.GeoDataFrame, *, digits: int = 3) -> pd.Series:
     frame
         Grid polygons with community_code, in any CRS whose y goes north.
     digits
-        Digits of the sequence; 3 by GB/T 31000 and local standards.
+        Digits of the sequence, 1 to 6; 3 by GB/T 31000 and local standards.
 
     Returns
     -------
@@ -143,7 +146,12 @@ def number_grids(frame: gpd.GeoDataFrame, *, digits: int = 3) -> pd.Series:
     ------
     CodeError
         If a grid has no community, or a community has more grids than the digits can count.
+    InputError
+        If the digits are no whole number from 1 to 6.
     """
+    is_whole = isinstance(digits, int | np.integer) and not isinstance(digits, bool)
+    if not is_whole or not 1 <= digits <= MOST_DIGITS:
+        raise InputError(f"digits are {digits!r}: give a whole number from 1 to {MOST_DIGITS}")
     if "community_code" not in frame.columns:
         raise ColumnError(f"grids have no community_code: they have {', '.join(frame.columns)}")
     if frame["community_code"].isna().any():
@@ -155,7 +163,9 @@ def number_grids(frame: gpd.GeoDataFrame, *, digits: int = 3) -> pd.Series:
     ids = np.empty(len(frame), dtype=object)
     for code, rows in frame.groupby("community_code", sort=False).indices.items():
         if len(rows) >= 10**digits:
-            raise CodeError(f"community {code} has {len(rows)} grids: {digits} digits are too few")
+            few = "1 digit is" if digits == 1 else f"{digits} digits are"
+            name = f"community {code}" if code else "the community without a code"
+            raise CodeError(f"{name} has {len(rows)} grids: {few} too few")
         order = _reading_order(middle[rows], float(np.median(height[rows])) / 2)
         for number, row in enumerate(rows[order], start=1):
             ids[row] = f"{code}{number:0{digits}d}"

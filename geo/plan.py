@@ -28,10 +28,10 @@ from geo.datum import require_metres
 from geo.errors import ColumnError, InputError, RuleError
 
 REASONS = (
-    "bad_area", "bad_places", "bare_border", "changes_nothing", "cut_off", "empty_area",
+    "bad_area", "bad_places", "bare_border", "changes_nothing", "covered", "cut_off", "empty_area",
     "falls_apart", "fixed_border", "folds", "has_them_already", "holds_borders", "in_pieces",
     "left_empty", "line_crosses_itself", "line_misses", "line_misses_block", "locked",
-    "many_parts", "no_block", "no_border", "no_edge", "no_grid", "no_line", "no_name",
+    "long_name", "many_parts", "no_block", "no_border", "no_edge", "no_grid", "no_line", "no_name",
     "no_vertex", "no_whole_block", "not_among", "nothing_chosen", "nothing_to_redo",
     "not_yours", "nothing_to_undo", "one_grid_alone", "other_community", "over_community",
     "tiny_part",

@@ -29,16 +29,7 @@ the plan was put on a new base."""
 NEAR_M = 0.001
 """A vertex of another state this near is the same one; survey data is ten times coarser."""
 
-_DEFAULTS: Mapping[str, Mapping[str, Any]] = {
-    "paint": {"along": False},
-    "merge": {"into": None},
-    "split": {"through": False, "name": None},
-    "cut_out": {"through": False, "kind": "dedicated"},
-    "insert": {"xy": None},
-    "renumber": {"digits": 3},
-    "lock": {"on": True},
-    "lock_border": {"on": True},
-}
+FIRST = "edit 1: "
 _VERTICES = {"move": ("vertices",), "insert": ("tail", "head"), "remove": ("vertex",)}
 
 
@@ -102,16 +93,12 @@ def run_edit(plan: Plan, edit: Mapping[str, Any]) -> Plan:
     if kind == "redo":
         return plan.redo()
     try:
-        return replay(plan, [{**_DEFAULTS.get(str(kind), {}), **edit}])
+        return replay(plan, [edit])
     except RedrawError as error:
-        text = str(error).removeprefix("edit 1: ")
+        text = str(error).removeprefix(FIRST)
         raise RedrawError(text, error.place, error.offer, code=error.code, **error.parts) from error
     except InputError as error:
-        raise InputError(
-            f"the edit is {kind!r}, which this program does not know: update the program"
-        ) from error
-    except (KeyError, TypeError, ValueError, IndexError, shapely.errors.GEOSException) as error:
-        raise InputError(f"the edit {kind!r} cannot be read: {error!r}") from error
+        raise InputError(str(error).removeprefix(FIRST)) from error
 
 
 def find_reshaped(before: Plan, after: Plan) -> Ints:

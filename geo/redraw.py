@@ -19,14 +19,19 @@ import shapely.ops
 
 from geo._plan_history import Swap
 from geo._plan_rings import Ints
-from geo._redraw_shapes import border_edges, cut_block, grid_row, require_borders, require_unlocked
+from geo._redraw_names import lock as lock
+from geo._redraw_names import lock_border as lock_border
+from geo._redraw_names import new_grid_id as new_grid_id
+from geo._redraw_names import read_name
+from geo._redraw_names import rename as rename
+from geo._redraw_names import renumber as renumber
 from geo._redraw_shapes import border_vertices as border_vertices
+from geo._redraw_shapes import cut_block, grid_row, require_borders, require_unlocked
 from geo._redraw_shapes import insert_vertex as insert_vertex
 from geo._redraw_shapes import move_border as move_border
 from geo._redraw_shapes import move_vertices as move_vertices
 from geo._redraw_shapes import remove_vertex as remove_vertex
-from geo.errors import InputError
-from geo.hierarchy import number_grids
+from geo.errors import InputError, WanggeError
 from geo.plan import GridRow, Plan, RedrawError, pieces_of
 
 MAIN_KIND = "base"
@@ -136,7 +141,7 @@ def split(
     through
         Cut the blocks under the line; otherwise each block goes to the side that has more of it.
     name
-        Of the new grid; empty takes its id.
+        Of the new grid (see `rename`); empty takes its id.
     homes
         See `cut_block` of `geo._redraw_shapes`: buildings with `xy` and `households`.
 
@@ -170,6 +175,7 @@ def split(
         else members[~second]
     )
     made = new_grid_id(plan, grid)
+    title = read_name(name, made) if name else made
     label = after.label.copy()
     label[moved] = len(plan.grids)
     old = plan.grids[row]
@@ -178,11 +184,9 @@ def split(
         "grid": grid,
         "line": shapely.get_coordinates(line).tolist(),
         "through": through,
-        "name": name,
-    }
-    if homes is not None:
-        edit["homes"] = {key: np.asarray(value).tolist() for key, value in homes.items()}
-    grids = (*plan.grids, GridRow(made, name or made, old.kind, old.community))
+        "name": title if name else None,
+    } | _homes_json(homes)
+    grids = (*plan.grids, GridRow(made, title, old.kind, old.community))
     return _relabel(plan, label, edit, base=after, cuts=cuts, grids=grids)
 
 
@@ -238,17 +242,23 @@ def cut_out(
     made = new_grid_id(plan, plan.grids[int(after.label[rows[0]])].grid_id)
     label = after.label.copy()
     label[rows] = len(plan.grids)
-    grids = (*plan.grids, GridRow(made, name, kind, int(communities[0])))
+    title = read_name(name, made)
+    grids = (*plan.grids, GridRow(made, title, kind, int(communities[0])))
     edit = {
         "do": "cut_out",
         "area": shapely.get_coordinates(area.exterior).tolist(),
-        "name": name,
+        "name": title,
         "through": through,
         "kind": kind,
-    }
-    if homes is not None:
-        edit["homes"] = {key: np.asarray(value).tolist() for key, value in homes.items()}
+    } | _homes_json(homes)
     return _relabel(plan, label, edit, base=after, cuts=cuts, grids=grids)
+
+
+def _homes_json(homes: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The part of an edit that says where people live; empty if nobody said."""
+    if homes is None:
+        return {}
+    return {"homes": {key: np.asarray(value).tolist() for key, value in homes.items()}}
 
 
 def _cut_all(
@@ -262,48 +272,6 @@ def _cut_all(
             after, _ = after.swapped(found[0])
             cuts.append(found[0])
     return after, cuts
-
-
-def rename(plan: Plan, grid: str, name: str) -> Plan:
-    """Give a grid another name; its id stays."""
-    row = grid_row(plan, grid)
-    require_unlocked(plan, np.array([row]))
-    if not name.strip():
-        raise RedrawError(f"grid {grid} needs a name that can be read", code="no_name", grid=grid)
-    grids = list(plan.grids)
-    grids[row] = replace(grids[row], name=name.strip())
-    edit = {"do": "rename", "grid": grid, "name": name.strip()}
-    return plan.changed(edit, Swap(parts={"grids": tuple(grids)}))
-
-
-def renumber(plan: Plan, *, digits: int = 3) -> Plan:
-    """Number the grids of each community anew, west to east, then north to south.
-
-    The order of DB11 and of Xi'an's DB6101/T 3185-2024; see `geo.hierarchy.number_grids`.
-    """
-    if plan.locked:
-        raise RedrawError(
-            f"{len(plan.locked)} grids are locked: unlock them before numbering anew",
-            code="unlock_all",
-            n=len(plan.locked),
-        )
-    frame = plan.to_frame()
-    numbers = number_grids(frame, digits=digits)
-    grids = list(plan.grids)
-    for grid_id, number in numbers.items():
-        row = plan.grid_rows[str(grid_id)]
-        grids[row] = replace(grids[row], grid_id=str(number))
-    return plan.changed({"do": "renumber", "digits": digits}, Swap(parts={"grids": tuple(grids)}))
-
-
-def lock(plan: Plan, grids: Iterable[str], *, on: bool = True) -> Plan:
-    """Lock grids so that no edit touches them, or let them go."""
-    names = list(grids)
-    for name in names:
-        grid_row(plan, name)
-    locked = plan.locked | set(names) if on else plan.locked - set(names)
-    edit = {"do": "lock", "grids": names, "on": on}
-    return plan.changed(edit, Swap(parts={"locked": frozenset(locked)}))
 
 
 def cut(
@@ -332,24 +300,6 @@ def cut(
     return plan.changed(edit if homes is None else {**edit, "share": share}, swap)
 
 
-def lock_border(plan: Plan, one: str, two: str, *, on: bool = True) -> Plan:
-    """Lock the border between two grids where it runs now, or let it go.
-
-    A locked border stays a border: nothing is painted or merged over it, and its vertices do not
-    move. Grids may still be split or change on its sides.
-
-    Raises
-    ------
-    RedrawError
-        If the two share no border.
-    """
-    edges = border_edges(plan, one, two)
-    line = {(min(pair), max(pair)) for pair in edges.tolist()}
-    locked = plan.locked_edges | line if on else plan.locked_edges - line
-    edit = {"do": "lock_border", "one": one, "two": two, "on": on}
-    return plan.changed(edit, Swap(parts={"locked_edges": locked}))
-
-
 def diff(one: Plan, two: Plan) -> pd.DataFrame:
     """Find the blocks that are in another grid in the second plan.
 
@@ -373,30 +323,83 @@ def diff(one: Plan, two: Plan) -> pd.DataFrame:
     )
 
 
+_DEFAULTS: Mapping[str, Mapping[str, Any]] = {
+    "paint": {"along": False},
+    "merge": {"into": None},
+    "split": {"through": False, "name": None},
+    "cut_out": {"through": False, "kind": DEDICATED},
+    "insert": {"xy": None},
+    "renumber": {"digits": 3},
+    "lock": {"on": True},
+    "lock_border": {"on": True},
+}
+"""What an edit of a script may leave out: the defaults of the functions."""
+
+_NEEDS: Mapping[str, tuple[str, ...]] = {
+    "paint": ("blocks", "grid"),
+    "assign": ("blocks",),
+    "merge": ("grids",),
+    "split": ("grid", "line"),
+    "cut_out": ("area", "name"),
+    "cut": ("block", "line"),
+    "move": ("vertices", "xy"),
+    "insert": ("tail", "head"),
+    "remove": ("vertex",),
+    "rename": ("grid", "name"),
+    "renumber": (),
+    "lock": ("grids",),
+    "lock_border": ("one", "two"),
+}
+"""What it may not."""
+
+
 def replay(first: Plan, script: Iterable[Mapping[str, Any]]) -> Plan:
-    """Run a script of edits (`Plan.script`) on a plan.
+    """Run a script of edits (`Plan.script`, or one written by hand) on a plan.
+
+    Parameters
+    ----------
+    script
+        Each edit has `do`, the name of a function of this module, and its arguments by name; what
+        has a default there may be left out. Lines and areas are lists of x, y.
 
     Raises
     ------
     InputError
-        If an edit is of a kind that this program does not know.
+        If an edit is of a kind that this program does not know, lacks something, or cannot be read.
     RedrawError
-        If an edit does not hold on this plan; the message says which.
+        If an edit does not hold on this plan. Both messages begin with its number.
     """
     plan = first
     for number, edit in enumerate(script, start=1):
-        run = _EDITS.get(str(edit.get("do")))
-        if run is None:
-            raise InputError(
-                f"edit {number} is {edit.get('do')!r}, which this program does not know: update it"
-            )
         try:
-            plan = run(plan, edit)
+            plan = _run(plan, edit)
         except RedrawError as error:
             raise RedrawError(
                 f"edit {number}: {error}", error.place, error.offer, code=error.code, **error.parts
             ) from error
+        except InputError as error:
+            raise InputError(f"edit {number}: {error}") from error
     return plan
+
+
+def _run(plan: Plan, edit: Mapping[str, Any]) -> Plan:
+    """Run one edit of a script; InputError if it is none."""
+    if not isinstance(edit, Mapping):
+        raise InputError(f"{edit!r} is no edit: give an object with do and its arguments")
+    kind = str(edit.get("do"))
+    if kind not in _EDITS:
+        raise InputError(
+            f"the edit is {edit.get('do')!r}, which this program does not know: update the program"
+        )
+    missing = [name for name in _NEEDS[kind] if name not in edit]
+    if missing:
+        raise InputError(f"{kind} lacks {', '.join(missing)}: add it")
+    try:
+        return _EDITS[kind](plan, {**_DEFAULTS.get(kind, {}), **edit})
+    except WanggeError:
+        raise
+    except (LookupError, TypeError, ValueError, OverflowError, shapely.errors.GEOSException) as bad:
+        raise InputError(f"{kind} cannot be read: {bad}") from bad
 
 
 _EDITS = {
@@ -423,22 +426,6 @@ _EDITS = {
     "lock": lambda plan, e: lock(plan, e["grids"], on=e["on"]),
     "lock_border": lambda plan, e: lock_border(plan, e["one"], e["two"], on=e["on"]),
 }  # fmt: skip
-
-
-def new_grid_id(plan: Plan, like: str) -> str:
-    """An id that no grid of this plan has or had: the next number of its kind."""
-    taken = {row.grid_id for row in plan.grids}
-    if like.isdecimal():
-        # 12 digits of the community and a sequence; the next free one of that community.
-        head, width = like[:12], len(like) - 12
-        if width > 0:
-            for number in range(1, 10**width):
-                if (name := f"{head}{number:0{width}d}") not in taken:
-                    return name
-    number = 2
-    while f"{like}-{number}" in taken:
-        number += 1
-    return f"{like}-{number}"
 
 
 def _relabel(

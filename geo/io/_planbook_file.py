@@ -140,8 +140,9 @@ def read_plan_file(path: Path) -> Packed:
         )
     try:
         packed = _unpack(content)
-    except (KeyError, TypeError, ValueError, AttributeError, binascii.Error) as error:
-        raise PlanFileError(f"{path} is damaged: {error!r}") from error
+    except (LookupError, TypeError, ValueError, AttributeError, binascii.Error) as error:
+        what = f"it lacks {error.args[0]}" if isinstance(error, LookupError) else str(error)
+        raise PlanFileError(f"{path} is damaged: {what}: save the draft again") from error
     try:
         _run(packed, path)
     except WanggeError as error:
@@ -152,13 +153,22 @@ def read_plan_file(path: Path) -> Packed:
 
 
 def _unpack(content: dict[str, Any]) -> Packed:
-    plan = content["plan"]
-    bases = {
-        str(name): base64.b64decode(text, validate=True) for name, text in content["bases"].items()
-    }
+    plan = _part(content, "plan", dict, "the file")
+    bases = {}
+    for name, text in _part(content, "bases", dict, "the file").items():
+        try:
+            bases[str(name)] = base64.b64decode(text, validate=True)
+        except (TypeError, ValueError, binascii.Error) as error:
+            raise ValueError(f"the base {name} is no base64") from error
     rows = []
-    for seq, one in enumerate(content["edits"], start=1):
-        edit, clash, places = from_json(json.dumps(one["edit"]))
+    for seq, one in enumerate(_rows(content, "edits"), start=1):
+        where = f"edit {seq}"
+        _part(one, "edit", dict, where)
+        _part(one, "on_seq", int, where)
+        _part(one, "at", str, where)
+        for key in ("seq", "state", "edit_id", "by"):
+            _part(one, key, object, where)
+        edit, clash, places = _read_edit(one["edit"], where)
         if one["seq"] != seq or one["state"] not in EDIT_STATES:
             raise ValueError(f"edit {seq} is missing or in state {one['state']!r}")
         rows.append(
@@ -167,10 +177,16 @@ def _unpack(content: dict[str, Any]) -> Packed:
                 str(one["state"]), edit, clash, places,
             )
         )  # fmt: skip
+    for number, one in enumerate(_rows(content, "comments"), start=1):
+        for key in ("comment_id", "at", "by", "text"):
+            _part(one, key, str, f"comment {number}")
+        _part(one, "reply_to", object, f"comment {number}")
     comments = [
         {key: _moment(value) if key in _TIMES and value else value for key, value in one.items()}
-        for one in content["comments"]
+        for one in _rows(content, "comments")
     ]
+    for key in ("name", "author", "base", "base_version"):
+        _part(plan, key, object, "the plan")
     version = plan["base_version"]
     return Packed(
         str(plan["name"]), str(plan["author"]), str(plan["base"]),
@@ -178,7 +194,38 @@ def _unpack(content: dict[str, Any]) -> Packed:
     )  # fmt: skip
 
 
+_KINDS = {dict: "object", int: "whole number", str: "text", list: "list"}
+
+
+def _part(content: dict[str, Any], key: str, kind: type, where: str) -> Any:
+    """A part of a draft; ValueError that says in words what is wrong with it."""
+    if key not in content:
+        raise ValueError(f"{where} lacks {key}")
+    if not isinstance(content[key], kind):
+        raise ValueError(f"{key} of {where} is no {_KINDS[kind]}")
+    return content[key]
+
+
+def _rows(content: dict[str, Any], key: str) -> list[dict[str, Any]]:
+    found = _part(content, key, list, "the file")
+    for number, one in enumerate(found, start=1):
+        if not isinstance(one, dict):
+            raise ValueError(f"number {number} of {key} is no object")
+    return found  # type: ignore[no-any-return]
+
+
+def _read_edit(edit: dict[str, Any], where: str) -> Any:
+    try:
+        return from_json(json.dumps(edit))
+    except (LookupError, TypeError, ValueError) as error:
+        raise ValueError(f"{where} tells no conflict that can be read") from error
+
+
 def _moment(text: str) -> datetime:
+    try:
+        datetime.fromisoformat(text)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{text!r} is no time") from error
     found = datetime.fromisoformat(text)
     if found.tzinfo is None:
         raise ValueError(f"{text} has no zone")

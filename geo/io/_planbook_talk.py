@@ -170,7 +170,7 @@ class PlanTalk:
         now, author, words = to_stored(at, "at"), text_of(by, "by"), text_of(text, "text")
         if len(words) > MOST_LETTERS:
             raise InputError(f"the comment has {len(words)} letters: {MOST_LETTERS} are enough")
-        _require_place(lon, lat)
+        require_place(lon, lat)
         table = self.workspace.table("plan_comments")
         with self.workspace.writing() as conn:
             read_plan_row(self.workspace, conn, plan_id)
@@ -253,7 +253,8 @@ class PlanTalk:
             self.workspace.touch(conn, "plan_comments")
 
 
-def _require_place(lon: float | None, lat: float | None) -> None:
+def require_place(lon: float | None, lat: float | None) -> None:
+    """See that longitude and latitude are a place, or both none; InputError if not."""
     if lon is None and lat is None:
         return
     if lon is None or lat is None:

@@ -45,6 +45,7 @@ from geo.io._planbook_rows import (
     to_stored,
     update_plan,
 )
+from geo.io._planbook_talk import require_place as require_place
 from geo.io.plan_base import (
     Base,
     Note,
@@ -300,6 +301,8 @@ class PlanBook(PlanMemory):
         """
         if decision not in ("take", "drop"):
             raise InputError(f"{decision!r} is neither take nor drop")
+        if edit is not None and edit.get("do") in TELLS:
+            raise InputError(f"{edit['do']} cannot be taken instead: give an edit")
         told: dict[str, Any] = {"do": decision, "seq": seq}
         if edit is not None and decision == "take":
             told["edit"] = dict(edit)

@@ -106,6 +106,10 @@ def test_trying_what_would_be_refused_says_why_in_the_pages_words(
     assert told["error"]
     bad = ask(client, plan_id, {"do": "split", "grid": drawing.ids[0]})
     assert (bad[0], bad[1]["code"]) == (400, "edit")
+    large = ask(client, plan_id, {"do": "move", "vertices": float("inf"), "xy": [[1, 1]]})
+    assert (large[0], large[1]["code"]) == (400, "edit")
+    assert ask(client, plan_id, ["merge"])[0] == 400
+    assert ask(client, plan_id, {"do": "renumber", "digits": 99})[0] == 400
     assert ask(client, "P1", {"do": "renumber"})[0] == 404
 
 

@@ -198,9 +198,27 @@ def test_findings_have_a_place_and_the_name_of_their_grid(city: Desktop, drawing
         ("publish", {}, 400, "day"),
         ("publish", {"from": "2026-12-01"}, 409, "state"),
         ("comments", {"text": " "}, 400, "comment"),
-        ("comments", {"text": "x", "lon": 999, "lat": 1}, 400, "comment"),
+        ("comments", {"text": "x", "lon": 999, "lat": 1}, 400, "place"),
+        ("comments", {"text": "", "lon": "x"}, 400, "place"),
+        ("comments", {"text": "x", "lon": 10**400, "lat": [1]}, 400, "place"),
+        ("comments", {"text": "x", "grid": "nope"}, 400, "place"),
+        ("comments", {"text": ["x"]}, 400, "comment"),
+        ("comments", {"text": "x", "reply_to": "nope"}, 400, "reply"),
     ],
-    ids=["no jump", "no day", "nobody", "day missing", "not approved", "empty", "nowhere"],
+    ids=[
+        "no jump",
+        "no day",
+        "nobody",
+        "day missing",
+        "not approved",
+        "empty",
+        "nowhere",
+        "no number",
+        "too large",
+        "no grid",
+        "no text",
+        "to nobody",
+    ],
 )
 def test_what_cannot_be_is_refused_with_a_reason(
     city: Desktop, path: str, body: dict[str, Any], code: int, reason: str
@@ -235,6 +253,7 @@ def test_an_unknown_plan_and_a_day_before_all_grids_are_not_found(city: Desktop)
     assert city.get("/plan/P0/moves")[0] == 404
     assert city.get("/plan/P0/verdict")[0] == 404
     assert city.get("/plan/P0/comments")[0] == 404
+    assert city.client.get(f"/plan/versions/{10**23}/parents").status_code == 404
     assert city.get("/plan/shown?at=2020-01-01")[0] == 404
     assert city.get("/plan/shown")[0] == 400
 

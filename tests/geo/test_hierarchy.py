@@ -165,7 +165,7 @@ def test_a_grid_without_community_cannot_be_numbered():
         number_grids(row_of_grids("k1", None))
     with pytest.raises(ColumnError, match="no community_code"):
         number_grids(row_of_grids("k1").drop(columns="community_code"))
-    with pytest.raises(CodeError, match="1 digits are too few"):
+    with pytest.raises(CodeError, match="community k1 has 10 grids: 1 digit is too few"):
         number_grids(row_of_grids(*["k1"] * 10), digits=1)
 
 

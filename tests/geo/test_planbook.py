@@ -371,7 +371,7 @@ def test_a_refused_edit_leaves_no_trace(book, plan_id, wang):
     assert caught.value.code == "locked"
     with pytest.raises(InputError, match="'melt', which this program does not know"):
         wang.do({"do": "melt"})
-    with pytest.raises(InputError, match="'paint' cannot be read"):
+    with pytest.raises(InputError, match="^paint lacks grid"):
         wang.do({"do": "paint", "blocks": ["b31"]})
     with pytest.raises(InputError, match="on_seq is 9"):
         wang.do(paint("b31", grid="A1"), on_seq=9)
@@ -728,13 +728,21 @@ def break_file(file: Path, change) -> None:
         (lambda c: c.update(format="1"), "states no format"),
         (lambda c: c.pop("program"), "no draft of ours"),
         (lambda c: c["edits"].pop(0), "damaged: .*edit 1 is missing"),
-        (lambda c: c["edits"][0].pop("by"), "damaged: KeyError"),
+        (lambda c: c["edits"][0].pop("by"), "damaged: edit 1 lacks by"),
         (lambda c: c["edits"][0].update(state="odd"), "state 'odd'"),
         (lambda c: c["edits"][0]["edit"].update(do="melt"), "cannot be used: edit 1 .*update"),
         (lambda c: c["bases"].clear(), "lacks the base"),
         (lambda c: c["bases"].update({k: v[:-8] for k, v in c["bases"].items()}), "damaged"),
         (lambda c: c["bases"].update(dict.fromkeys(c["bases"], "?")), "damaged"),
-        (lambda c: c.update(edits=3), "damaged"),
+        (lambda c: c.update(edits=3), "damaged: edits of the file is no list"),
+        (lambda c: c.pop("edits"), "damaged: the file lacks edits"),
+        (lambda c: c.update(edits=["?"]), "damaged: number 1 of edits is no object"),
+        (lambda c: c.update(plan="?"), "damaged: plan of the file is no object"),
+        (lambda c: c["plan"].pop("author"), "damaged: the plan lacks author"),
+        (lambda c: c["edits"][0].update(edit="?"), "damaged: edit of edit 1 is no object"),
+        (lambda c: c["edits"][0]["edit"].update(clash={"x": 1}), "damaged: edit 1 tells no conflict"),
+        (lambda c: c["edits"][0].update(at="?"), "damaged: '\\?' is no time"),
+        (lambda c: c["comments"].insert(0, {}), "damaged: comment 1 lacks comment_id"),
         (lambda c: c["edits"][0].update(at="2026-01-01T00:00:00"), "has no zone"),
     ],
 )  # fmt: skip

@@ -14,11 +14,13 @@ from towns import check, random_edit, same, town
 
 from geo._plan_ground import Ground
 from geo._plan_rings import Rings
+from geo.errors import InputError
 from geo.plan import RedrawError, read_plan
 from geo.redraw import (
     assign,
     border_vertices,
     cut,
+    cut_out,
     diff,
     insert_vertex,
     lock,
@@ -273,3 +275,56 @@ def test_two_assignments_at_once_may_swap_blocks() -> None:
     after = assign(plan, {"b000002": "A0001", "b002003": "A0000"})
     assert len(diff(plan, after)) == 2
     check(after, plan)
+
+
+def test_names_of_grids_are_text_that_can_be_read_and_not_too_long() -> None:
+    plan = read_plan(town(6, 6))
+    line, area = shapely.LineString([(-10, 150), (310, 150)]), shapely.box(-10, -10, 110, 310)
+    ways = [
+        lambda name: rename(plan, "A0000", name),
+        lambda name: split(plan, "A0000", line, name=name),
+        lambda name: cut_out(plan, area, name=name),
+    ]
+    for way in ways:
+        for odd in (5, float("nan"), ["x"]):
+            with pytest.raises(InputError, match="give text"):
+                way(odd)
+        with pytest.raises(RedrawError, match="100") as caught:
+            way("网" * 101)
+        assert (caught.value.code, caught.value.parts["n"]) == ("long_name", 101)
+        with pytest.raises(RedrawError, match="can be read"):
+            way("\u202e\x00 ")
+        names = set(way("  一\n二\x00\u202e ").table()["name"])
+        assert "一 二" in names
+        assert "网" * 100 in set(way("网" * 100).table()["name"])
+
+
+@pytest.mark.parametrize("digits", [0, 7, 99, None, "3", 3.0, True])
+def test_numbers_of_grids_have_one_to_six_digits(digits: object) -> None:
+    with pytest.raises(InputError, match="from 1 to 6"):
+        renumber(read_plan(town(6, 6)), digits=digits)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("edit", "words"),
+    [
+        ({"do": "rename", "name": "x"}, "edit 2: rename lacks grid"),
+        ({"do": "cut_out"}, "edit 2: cut_out lacks area, name"),
+        ({"do": "melt"}, "edit 2: the edit is 'melt', which this program does not know"),
+        ({}, "edit 2: the edit is None"),
+        (["lock"], "edit 2: .* is no edit"),
+        ({"do": "split", "grid": "A0000", "line": "?"}, "edit 2: split cannot be read"),
+        ({"do": "move", "vertices": [10**30], "xy": [[1, 1]]}, "edit 2: move cannot be read"),
+        ({"do": "renumber", "digits": 9}, "edit 2: digits are 9"),
+    ],
+)
+def test_an_edit_written_by_hand_that_is_none_is_named_by_its_number(
+    edit: object, words: str
+) -> None:
+    plan = read_plan(town(6, 6))
+    script = [{"do": "lock", "grids": []}, edit]
+    with pytest.raises(InputError, match=words):
+        replay(plan, script)  # type: ignore[arg-type]
+    assert len(replay(plan, [{"do": "merge", "grids": ["A0000", "A0001"]}]).grid_rows) == (
+        len(plan.grid_rows) - 1
+    )
