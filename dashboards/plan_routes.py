@@ -35,7 +35,7 @@ from dashboards.plan_tool_edits import complete_edit
 from dashboards.server import pack, send
 from dashboards.store import Store
 from dashboards.words import Words
-from geo.errors import InputError, StoreBusyError
+from geo.errors import InputError, StoreBusyError, StoreWriteError
 from geo.io.planbook import Applied, PlanStateError, UnknownPlanError
 from geo.plan import RedrawError
 
@@ -113,6 +113,9 @@ def answered(store: Store) -> Callable[[View], View]:
                 return _refuse(store, words("planner.bad.state"), "state", 409)
             except StoreBusyError:
                 return _refuse(store, words("planner.bad.busy"), "busy", 503)
+            except StoreWriteError:
+                # Above 500 the screen keeps the edit and sends it again, as when it is offline.
+                return _refuse(store, words("planner.bad.disk"), "disk", 507)
 
         return run  # type: ignore[return-value]
 

@@ -45,6 +45,10 @@ class StoreBusyError(StoreError, TimeoutError):
     """Another process held the workspace for longer than we are willing to wait."""
 
 
+class StoreWriteError(StoreError):
+    """The disk of the workspace is full, read-only or failing; nothing was changed."""
+
+
 class SchemaVersionError(StoreError):
     """The workspace was written by a newer version of the program."""
 

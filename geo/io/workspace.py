@@ -41,6 +41,7 @@ from geo.errors import (
     SettingsError,
     StoreBusyError,
     StoreError,
+    StoreWriteError,
 )
 from geo.io import gpkg, sealed
 from geo.io.frames import to_frame, to_rows
@@ -55,6 +56,13 @@ DEFAULT_ZONE = "Asia/Shanghai"
 
 PATIENCE_S = 120.0
 """How long a writer waits for another before it gives up; a large import takes half of it."""
+
+_DISK = {
+    "full": "its disk is full, free some space and try again",
+    "readonly": "it is read-only, give this program the right to write",
+    "I/O error": "its disk cannot be written, look whether it is full or failing",
+}
+"""What SQLite's word for a disk that takes nothing means, and what to do."""
 
 BULK_ROWS = 500
 """From so many rows on a load fills the spatial index itself; below, the triggers are quicker."""
@@ -258,6 +266,8 @@ class Workspace:
         ------
         StoreBusyError
             If another process wrote for longer than `PATIENCE_S`.
+        StoreWriteError
+            If the disk is full, read-only or failing.
         InputError
             If a row is there already, or refers to one that is not.
         """
@@ -267,7 +277,7 @@ class Workspace:
                 transaction = conn.begin()
             except sa.exc.OperationalError as error:
                 if "locked" not in str(error.orig):
-                    raise StoreError(f"cannot write {self.file}: {_cause(error)}") from error
+                    raise self._unwritten(error) from error
                 raise StoreBusyError(
                     f"{self.file} was being written by another process for more than"
                     f" {PATIENCE_S:.0f} s: try again when it is done"
@@ -277,6 +287,16 @@ class Workspace:
                     yield conn
             except sa.exc.IntegrityError as error:
                 raise InputError(f"{self.file} is unchanged: {_explain(error)}") from error
+            except sa.exc.OperationalError as error:
+                raise self._unwritten(error) from error
+
+    def _unwritten(self, error: sa.exc.OperationalError) -> StoreError:
+        """What to say when SQLite could not write: the disk by its name, and what to do."""
+        cause = _cause(error)
+        for word, told in _DISK.items():
+            if word in cause:
+                return StoreWriteError(f"{self.file} is unchanged: {told}")
+        return StoreError(f"cannot write {self.file}: {cause}")
 
     def read(
         self,

@@ -26,6 +26,7 @@ from geo.errors import (
     SchemaVersionError,
     SettingsError,
     StoreError,
+    StoreWriteError,
 )
 from geo.io import gpkg
 from geo.io.gpkg import INDEXES
@@ -212,6 +213,20 @@ def test_a_transaction_that_fails_leaves_no_trace(workspace):
     with workspace.writing() as conn:
         workspace.append(conn, "assets", points(1))
     assert len(workspace.read("assets", bbox=(113, 29, 115, 31))) == 1
+
+
+def test_a_disk_that_takes_nothing_is_told_in_words_and_nothing_is_changed(workspace):
+    def write(pragma):
+        with workspace.writing() as conn:
+            conn.exec_driver_sql(f"PRAGMA {pragma}")
+            workspace.append(conn, "assets", points(2_000))
+
+    for words, pragma in (("disk is full", "max_page_count = 1"), ("read-only", "query_only = 1")):
+        with pytest.raises(StoreWriteError, match=words) as caught:
+            write(pragma)
+        assert "http" not in str(caught.value)
+        assert str(workspace.file) in str(caught.value)
+        assert workspace.count("assets") == 0
 
 
 def test_the_stamp_changes_with_its_own_tables_only(workspace):

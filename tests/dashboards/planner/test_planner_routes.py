@@ -290,6 +290,23 @@ def test_what_is_no_edit_is_refused_with_a_sentence(
     assert desk.state()["seq"] == 0
 
 
+def test_a_disk_that_is_full_is_told_and_the_edit_can_be_sent_again(
+    desk: Desk, drawing: Any
+) -> None:
+    book = desk_of(desk.store).book
+    edit = paint(drawing.ids[0], block_id(1, 0))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(book, "_store", lambda conn, *_: conn.exec_driver_sql("PRAGMA query_only=1")
+                      and conn.exec_driver_sql("DELETE FROM plans"))  # fmt: skip
+        answer = desk.edit(edit, 0, edit_id="once")
+    assert (answer.status_code, answer.get_json()["code"]) == (507, "disk")
+    assert re.search("磁盘", answer.get_json()["error"])
+    assert "http" not in answer.get_data(as_text=True)
+    with desk.store.workspace.reading() as conn:
+        conn.exec_driver_sql("PRAGMA query_only=0")
+    assert desk.edit(edit, 0, edit_id="once").get_json()["seq"] == 1
+
+
 def test_an_edit_from_another_site_is_refused(desk: Desk, drawing: Any) -> None:
     body = {"edit_id": "a", "edit": {"do": "undo"}, "on_seq": 0, "by": "x"}
     answer = desk.client.post(
