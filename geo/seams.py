@@ -380,7 +380,7 @@ def _repair_degrees(
     west, south, east, north = cover.to_crs("EPSG:4326").total_bounds
     metric = cover.to_crs(metric_crs([west, east], [south, north]))
     repaired, changes = repair_cover(metric, snap_m=snap_m)
-    if changes.empty:
+    if changes.empty and shapely.coverage_is_valid(_polygonal(cover)):
         return cover.copy(), changes
     old_m = shapely.get_coordinates(metric.geometry.to_numpy())
     old_deg = shapely.get_coordinates(cover.geometry.to_numpy())

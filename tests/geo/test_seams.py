@@ -9,7 +9,7 @@ import shapely
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from geo.datum import to_metric
+from geo.datum import metric_crs, to_metric
 from geo.errors import CoverError, CrsError
 from geo.seams import (
     find_gaps,
@@ -299,3 +299,22 @@ def test_real_covers_are_whole_after_a_repair_of_half_a_metre(
     assert shapely.coverage_is_valid(repaired.geometry.array)
     assert len(find_gaps(to_metric(repaired))) == lakes
     assert changes["area_m2"].sum() < 10
+
+
+def test_vertices_that_differ_in_the_last_bit_of_a_degree_alone_are_made_one():
+    """So near that they are one place in metres: nothing is to repair there, but in degrees."""
+    found = 0
+    for number in range(1, 40):
+        y = 30.7 + number * 2e-5
+        ring = [(111.301, 30.7), (111.302, 30.7), (111.302, 30.701), (111.301, 30.701)]
+        left = [(111.3, 30.7), (111.301, 30.7), (111.301, y), (111.301, 30.701), (111.3, 30.701)]
+        shapes = [shapely.Polygon(left), shapely.Polygon([*ring, (111.301, np.nextafter(y, 31))])]
+        cover = gpd.GeoDataFrame(geometry=shapes, crs="EPSG:4326")
+        metric = cover.to_crs(metric_crs([111.3, 111.302], [30.7, 30.701])).geometry.to_numpy()
+        if not shapely.coverage_is_valid(metric):
+            continue
+        found += 1
+        assert not shapely.coverage_is_valid(shapes)
+        repaired, _ = repair_cover(cover, snap_m=1.0)
+        assert shapely.coverage_is_valid(repaired.geometry.to_numpy())
+    assert found
