@@ -37,6 +37,8 @@ from geo._compare_days import DayMix as DayMix
 from geo._compare_days import day_kinds as day_kinds
 from geo._compare_days import fit_day_weights as fit_day_weights
 from geo._compare_days import mix_days
+from geo._compare_notes import MISSING, find_notes, note_empty
+from geo._compare_notes import NOTES as NOTES
 from geo._compare_periods import PERIOD_KINDS as PERIOD_KINDS
 from geo._compare_periods import Against as Against
 from geo._compare_periods import Period as Period
@@ -72,6 +74,8 @@ TOTAL = "(total)"
 JUDGED = ("expected", "difference", "low", "high", "p", "q")
 """Columns of a table that are missing where a period has not all of its records; `change` is then
 the plain quotient of what is known."""
+LEAST_KNOWN_DAYS = 28
+"""Days with records outside of now that a rise from nothing needs: four weeks; our assumption."""
 CONFIDENCE = 0.95
 RATE_OF = 1000
 Floats = npt.NDArray[np.float64]
@@ -130,29 +134,6 @@ class Comparison:
         return ordered.sort_values(by, ascending=ascending, kind="stable", na_position="last")
 
 
-NOTES = (
-    "now_runs",
-    "other_is_shorter",
-    "then_before_records",
-    "now_before_records",
-    "now_has_gaps",
-    "then_has_gaps",
-    "now_is_empty",
-    "day_mix_assumed",
-    "day_mix_not_estimated",
-    "scatter_not_estimated",
-    "periods_overlap",
-    "class_without_cases",
-    "some_estimated",
-    "households_unknown",
-)
-"""Words of `Comparison.notes`: now still runs and both were cut; the other period is shorter than
-the part of now; a period begins before the first record; days without any record in a city that
-always has some; the period has no time in it yet; working days of a year were assumed; too few
-records to weigh weekends; too few weeks for the scatter; the periods share days; a class that was
-asked for has no case; some counts are estimates; some grids do not tell their households."""
-
-
 def compare(
     cases: CaseRows,
     boundary: Boundary,
@@ -167,6 +148,7 @@ def compare(
     estimated_now: pd.Series | None = None,
     estimated_then: pd.Series | None = None,
     weigh_days: bool = True,
+    need_records: bool = False,
     confidence: float = CONFIDENCE,
 ) -> Comparison:
     """Compare the cases reported in two periods, for every unit of a level.
@@ -196,6 +178,9 @@ def compare(
         marked.
     weigh_days
         Whether weekends and holidays are weighed; else all days are alike.
+    need_records
+        Whether a period of a day or more without any case of the whole city is one without
+        records, however quiet the city is: its counts are missing and not zero.
     confidence
         Of the intervals and, as 1 - confidence, of the false discovery rate.
 
@@ -230,7 +215,9 @@ def compare(
     mix = mix_days(now, then, calendar, weights, told)
     extra = [_extra(part, boundary, level) for part in (estimated_now, estimated_then)]
     table = _table(units, counted, extra, mix, window, weights, confidence)
-    notes = _notes(counted, window, mix, weigh_days, classes, cases, extra, units)
+    notes = find_notes(counted, window, mix, weigh_days, classes, cases, extra, units)
+    if need_records:
+        notes = note_empty(notes, cases, window, extra)
     return _comparison(boundary, level, counted, mix, weights, confidence, table, notes)
 
 
@@ -240,7 +227,11 @@ def _comparison(
 ) -> Comparison:  # fmt: skip
     """All of it together; where records are missing nothing is judged."""
     window = counted.window
-    if {"then_before_records", "now_before_records", "now_has_gaps", "then_has_gaps"} & set(notes):
+    for name in ("now", "then"):
+        if f"{name}_without_records" in notes:
+            table[[name, f"{name}_repeats", f"per_1000_{name}"]] = np.nan
+            table["change"] = np.nan
+    if set(MISSING) & set(notes):
         table["verdict"] = "unknown"
         # A change of what was never recorded would only tell how much was not.
         table[list(JUDGED)] = np.nan
@@ -321,7 +312,9 @@ def _table(
             "high": rates.high - 1,
             "p": rates.p,
             "q": q,
-            "verdict": _verdicts(rates, few, q, judged, 1 - confidence),
+            "verdict": _verdicts(
+                rates, few | ((then == 0) & _is_new(counted)), q, judged, 1 - confidence
+            ),
             "dispersion": scatter,
             "own_scatter": own,
             "now_repeats": _with_total(counted.repeats.now),
@@ -333,6 +326,13 @@ def _table(
         index=units.rows.append(pd.Index([TOTAL], dtype=object)).rename("code"),
     )
     return table
+
+
+def _is_new(counted: Counted) -> bool:
+    """Whether too few days with records lie behind a zero to call it one."""
+    window = counted.window
+    before = ~np.isin(window.days, window.now.days) & (counted.all_days > 0)
+    return bool(np.count_nonzero(before) < LEAST_KNOWN_DAYS)
 
 
 def _with_total(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -381,34 +381,3 @@ def _per_1000(
     some = homes > 0
     rate[some] = counts[some] / homes[some] * RATE_OF
     return rate
-
-
-def _notes(
-    counted: Counted,
-    window: Window,
-    mix: DayMix,
-    weigh_days: bool,
-    classes: Sequence[str] | None,
-    cases: CaseRows,
-    extra: list[npt.NDArray[np.float64]],
-    units: Units,
-) -> tuple[str, ...]:
-    now, then = window.now, window.then
-    asked = set(classes or ()) - set(cases.classes)
-    found = {
-        "now_runs": now.cut is not None,
-        "other_is_shorter": now.cut is not None and then.length < now.length,
-        "then_before_records": window.lacks_records(then) and not extra[1].any(),
-        "now_before_records": window.lacks_records(now) and not extra[0].any(),
-        "now_has_gaps": counted.has_gaps(now) and not extra[0].any(),
-        "then_has_gaps": counted.has_gaps(then) and not extra[1].any(),
-        "now_is_empty": now.length == 0,
-        "day_mix_assumed": mix.assumed,
-        "day_mix_not_estimated": weigh_days and not any(mix.estimated),
-        "scatter_not_estimated": counted.week_count == 0,
-        "periods_overlap": now.begin_s < then.end_s and then.begin_s < now.end_s,
-        "class_without_cases": bool(asked),
-        "some_estimated": bool(extra[0].any() or extra[1].any()),
-        "households_unknown": bool(units.households.isna().any()),
-    }
-    return tuple(word for word in NOTES if found[word])

@@ -187,7 +187,7 @@ def read_view(
         now, then = find_periods(choice, zone, at, against)
         both[against] = compare(
             cases, boundary, now, then, level=level, classes=classes, where=inside,
-            calendar=calendar,
+            calendar=calendar, need_records=True,
         )  # fmt: skip
     chosen = both.pop(choice.against)
     other = both.popitem()[1]

@@ -67,7 +67,9 @@ def command(
         assert figures is not None
         body = make_report(store, figures, Words(lang or settings.language), kind)
     out.write_bytes(body)
-    click.echo(f"{out}: {len(body) / 1e6:.1f} MB, {figures.view.total['now']:,.0f} cases")
+    cases = figures.view.total["now"]
+    told = "no records" if cases != cases else f"{cases:,.0f} cases"
+    click.echo(f"{out}: {len(body) / 1e6:.1f} MB, {told}")
 
 
 def _day(option: str, text: str) -> date:

@@ -101,8 +101,11 @@ def hot_map(figures: LeaderFigures, snapshot: Snapshot, words: Words) -> dict[st
         for kind in HOT_KINDS
         if kind in counts.index
     ]
+    unknown = "now_without_records" in figures.view.comparison.notes
+    short = "short." if hot["emerging"].isna().all() else ""
     note = words(
-        "leader.map.hot.note" if len(code) else "leader.map.hot.nothing",
+        "leader.map.hot.unknown" if unknown
+        else f"leader.map.hot.{short}note" if len(code) else "leader.map.hot.nothing",
         n=int((hot["kind"] == "hot").sum()),
         kinds=words("leader.comma").join(told) or words("none"),
     )  # fmt: skip

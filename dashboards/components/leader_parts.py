@@ -52,6 +52,16 @@ def expected_text(row: pd.Series, words: Words) -> str:
     return words.number(row["expected"])
 
 
+def rate_reason(rows: pd.DataFrame) -> str:
+    """Why indicators have no value: the reason of the rows with the most cases left out."""
+    told = rows[rows["value"].isna() & (rows["reason"] != "")]
+    if not len(told):
+        return "no_cases"
+    known = told[told["reason"] != "no_cases"]
+    counts = (known if len(known) else told).groupby("reason")["unknown"].sum()
+    return str(counts.idxmax())
+
+
 def day_text(day: date, words: Words) -> str:
     """2026年11月21日, or 2026-11-21."""
     return words("leader.day", year=day.year, month=day.month, day=day.day)
@@ -84,8 +94,8 @@ def period_text(period: Period, words: Words) -> str:
     ))  # fmt: skip
 
 
-def headline(figures: LeaderFigures, words: Words) -> Markup:
-    """The period in one sentence, and its lead figures."""
+def headline(figures: LeaderFigures, words: Words, *, links: bool = True) -> Markup:
+    """The period in one sentence, and its lead figures; a file has no links to other periods."""
     view = figures.view
     total, comparison = view.total, view.comparison
     against = words(f"leader.against.{view.choice.against}")
@@ -101,7 +111,6 @@ def headline(figures: LeaderFigures, words: Words) -> Markup:
         f"leader.sentence.other.{total['other_verdict']}",
         against=words(f"leader.against.{other}"), change=percent(total["other_change"], words),
     )  # fmt: skip
-    rates = _whole_rates(figures)
     cards = [
         _card(words("leader.card.reported"), words.number(total["now"]),
               words("leader.card.expected", n=expected_text(total, words), against=against)),
@@ -109,11 +118,12 @@ def headline(figures: LeaderFigures, words: Words) -> Markup:
               interval_text(total, words), total["verdict"]),
         _card(words("leader.card.open"), words.number(total["open"]),
               words("leader.card.overdue", n=words.number(total["overdue"]))),
-        *(_rate_card(name, rates, words) for name in ("on_time_closing_rate", "closing_rate")),
+        *(_rate_card(name, figures, words) for name in ("on_time_closing_rate", "closing_rate")),
     ]  # fmt: skip
     return h(
         "section",
         h("p", words("leader.join", one=sentence, two=second), class_="ld-lead"),
+        _newest(view, words, links),
         h("div", cards, class_="ld-cards"),
         h("p", compared(comparison.now, comparison.then, words), class_="ld-compared"),
         _notes(figures, words),
@@ -121,11 +131,23 @@ def headline(figures: LeaderFigures, words: Words) -> Markup:
     )
 
 
+def _newest(view: LeaderView, words: Words, links: bool) -> Markup | None:
+    """Where the records are, if the period has none."""
+    if "now_without_records" not in view.comparison.notes or view.newest is None:
+        return None
+    day = view.newest.date().replace(day=1)
+    text = words("leader.newest", year=day.year, month=day.month)
+    to = f"/leader?kind=month&day={day}&lang={words.language}"
+    return h("p", h("a", text, href=to, class_="ld-link") if links else text)
+
+
 def _lead_word(view: LeaderView) -> str:
     """Which sentence tells the period: its verdict, or that it has no records itself."""
     notes = view.comparison.notes
     if "now_is_empty" in notes:
         return "future"
+    if "now_without_records" in notes:
+        return "no_record"
     if view.total["verdict"] == "unknown" and {"now_before_records", "now_has_gaps"} & set(notes):
         return "no_records"
     return str(view.total["verdict"])
@@ -149,21 +171,16 @@ def _card(title: str, value: str, note: str, state: str = "") -> Markup:
     return h("div", h("h3", title), h("b", value), h("small", note), class_=f"ld-card is-{state}")
 
 
-def _whole_rates(figures: LeaderFigures) -> pd.DataFrame:
-    """Indicators of the whole area: its units' parts added up."""
+def _rate_card(name: str, figures: LeaderFigures, words: Words) -> Markup:
+    """An indicator of the whole area, its units' parts added up; or why there is none."""
     table = figures.areas.table.reset_index()
-    mine = table[table["code"].isin(set(figures.view.units.index))]
-    sums = mine.groupby("indicator")[["numerator", "denominator", "unknown"]].sum()
-    sums["value"] = sums["numerator"] / sums["denominator"].where(sums["denominator"] > 0)
-    return sums
-
-
-def _rate_card(name: str, rates: pd.DataFrame, words: Words) -> Markup:
-    row = rates.loc[name]
-    value = words("none") if row["value"] != row["value"] else f"{row['value'] * 100:.1f}%"
-    note = words(
-        "leader.card.of", hit=words.number(row["numerator"]), all=words.number(row["denominator"])
-    )
+    rows = table[table["code"].isin(set(figures.view.units.index)) & (table["indicator"] == name)]
+    hit, every = rows.loc[rows["value"].notna(), ["numerator", "denominator"]].sum()
+    if every > 0:
+        value = f"{hit / every * 100:.1f}%"
+        note = words("leader.card.of", hit=words.number(hit), all=words.number(every))
+    else:
+        value, note = words("none"), words(f"leader.reason.{rate_reason(rows)}")
     return _card(words(f"evaluate.name.{name}"), value, note)
 
 

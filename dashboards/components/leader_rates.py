@@ -9,13 +9,13 @@ from __future__ import annotations
 import pandas as pd
 from markupsafe import Markup
 
-from dashboards.components.leader_parts import class_label, level_word
+from dashboards.components.leader_parts import class_label, level_word, rate_reason
 from dashboards.components.sheet_html import h
 from dashboards.leader_desk import LeaderFigures
 from dashboards.leader_spots import LEAST_DAYS, LEAST_WEEKS, RADIUS_M
 from dashboards.words import Words
 from geo.compare import BESIDE
-from geo.evaluate import INDICATORS
+from geo.evaluate import INDICATORS, Evaluation
 
 SHOWN = (
     "valid_report_rate", "opening_rate", "handling_rate", "on_time_handling_rate", "closing_rate",
@@ -31,10 +31,14 @@ def indicators(figures: LeaderFigures, words: Words, *, by: str = "area") -> Mar
     names = [name for name in SHOWN if by in INDICATORS[name].objects]
     codes = list(figures.view.units.index) if by == "area" else list(found.scores.index)
     codes = [code for code in codes if code in found.scores.index and code not in BESIDE]
+    every = list(codes)
     # Who had no case to judge is counted and not listed: a table of dashes tells nothing.
     told = found.table["value"].unstack().reindex(columns=names).notna().any(axis=1)
     left = [code for code in codes if not told[code]]
     codes = [code for code in codes if told[code]]
+    table = found.table["value"].unstack().reindex(columns=names).loc[codes]
+    empty = [name for name in names if codes and table[name].isna().all()]
+    names = [name for name in names if name not in empty]
     order = found.scores.loc[codes].sort_values("rank", na_position="last", kind="stable").index
     head = [h("th", words("leader.col.rank"), scope="col"),
             h("th", level_word(figures.view.level, words) if by == "area"
@@ -49,10 +53,12 @@ def indicators(figures: LeaderFigures, words: Words, *, by: str = "area") -> Mar
         cells = [
             _indicator(found.table.loc[(code, name)], name, str(code), words) for name in names
         ]
-        told = words("leader.score.known", n=words.number(score["points_known"]))
+        known = words.number(score["points_known"])
         rows.append(
-            h("tr", h("td", rank, class_="n"), h("th", found.names[code], scope="row"),
-              h("td", words.number(score["score"], 1), class_="n", title=told), cells)
+            h("tr", h("td", rank, class_="n"), _named(found.names[code]),
+              h("td", words.number(score["score"], 1),
+                h("small", words("leader.score.points", n=known)), class_="n",
+                title=words("leader.score.known", n=known)), cells)
         )  # fmt: skip
     title = words(f"leader.indicators.{by}", level=level_word(figures.view.level, words))
     return h(
@@ -60,11 +66,41 @@ def indicators(figures: LeaderFigures, words: Words, *, by: str = "area") -> Mar
         h("div", h("table", h("caption", words(f"leader.indicators.note.{by}")),
                    h("thead", h("tr", head)), h("tbody", rows), class_="ld-table"),
           class_="ld-wide", tabindex="0", role="region", aria_label=title)
-        if rows else h("p", words("leader.indicators.none"), class_="ld-empty"),
+        if rows else h("p", _why_none(found, every, words), class_="ld-empty"),
+        h("p", _without_value(found, order, empty, words), class_="ld-note")
+        if rows and empty else None,
         h("p", words("leader.indicators.left", n=words.number(len(left))), class_="ld-note")
         if rows and left else None,
         id=f"leader-{by}",
     )  # fmt: skip
+
+
+def _named(name: str) -> Markup:
+    """The head of a row: a long name is cut, and whole in its title."""
+    return h("th", h("span", name, class_="ld-cut", title=name), scope="row")
+
+
+def _why_none(found: Evaluation, codes: list[str], words: Words) -> str:
+    """Why nobody has any value: no case at all, or cases of which too little is known."""
+    unknown = found.table["unknown"].unstack().reindex(codes).sum()
+    left = 0 if unknown.empty else float(unknown.max())
+    if not left > 0:
+        return words("leader.indicators.none")
+    return words("leader.indicators.untold", n=words.number(left))
+
+
+def _without_value(found: Evaluation, codes: pd.Index, names: list[str], words: Words) -> str:
+    """The indicators that no unit has, with the reason of each, as one line."""
+    reasons: dict[str, list[str]] = {}
+    for name in names:
+        rows = found.table.loc[[(code, name) for code in codes]]
+        reasons.setdefault(rate_reason(rows), []).append(words(f"evaluate.name.{name}"))
+    parts = [
+        words("leader.indicators.why", names=words("leader.patrol.and").join(told),
+              reason=words(f"leader.reason.{reason}"))
+        for reason, told in reasons.items()
+    ]  # fmt: skip
+    return words("leader.indicators.empty", told=words("leader.list").join(parts))
 
 
 def _indicator(row: pd.Series, name: str, code: str, words: Words) -> Markup:
@@ -109,6 +145,12 @@ def class_list(figures: LeaderFigures, words: Words) -> Markup:
         label = words("leader.total") if is_total else class_label(str(code), words, figures.book)
         cells = [h("td", words.number(row[name]), class_="n") for name in names]
         (foot if is_total else rows).append(h("tr", h("th", label, scope="row"), cells))
+    if "now_without_records" in figures.view.comparison.notes:
+        return h(
+            "section", h("h2", words("leader.classes.title")),
+            h("p", words("leader.note.now_without_records"), class_="ld-empty"),
+            id="leader-classes",
+        )  # fmt: skip
     return h(
         "section", h("h2", words("leader.classes.title")),
         h("p", words("leader.classes.note"), class_="ld-note"),

@@ -79,7 +79,7 @@ def report_html(store: Store, figures: LeaderFigures, words: Words) -> str:
         version="–" if figures.boundary.version is None else figures.boundary.version,
     )  # fmt: skip
     sections = [
-        parts.headline(told, words), parts.briefing(told, words),
+        parts.headline(told, words, links=False), parts.briefing(told, words),
         _map_section(store, told, words), spot_list(told, words), rank_table(told, words),
         rates.indicators(told, words), rates.indicators(told, words, by="department"),
         rates.class_list(told, words), rates.definitions(told, words),

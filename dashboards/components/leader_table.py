@@ -136,9 +136,10 @@ def _day_runs(days: tuple[date, ...], words: Words) -> str:
 
 def _row(code: str, row: pd.Series, figures: LeaderFigures, words: Words, top: float) -> Markup:
     view = figures.view
-    name: Any = str(row["name"])
+    text = str(row["name"])
+    name = h("span", text, class_="ld-cut", title=text)
     if view.below:
-        name = h("button", name, type="button", class_="ld-link", data_area=code)
+        name = h("button", text, type="button", class_="ld-link ld-cut", title=text, data_area=code)
     rank = words("none") if pd.isna(row["rank"]) else str(row["rank"])
     return h(
         "tr",

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import io
 import re
-import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +17,18 @@ import numpy as np
 import openpyxl
 import pandas as pd
 import pytest
+from browsers import PATIENCE_MS, Chromium
 from click.testing import CliRunner
 from flask.testing import FlaskClient
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Page
 from werkzeug.serving import make_server
 
 from dashboards.app import create_app
 from dashboards.commands.report_command import command
 from dashboards.components.leader_book import report_book
 from dashboards.components.leader_hidden import hide_small, units_above
-from dashboards.components.leader_parts import MARKS
-from dashboards.components.leader_rates import SHOWN
+from dashboards.components.leader_parts import MARKS, headline
+from dashboards.components.leader_rates import SHOWN, indicators
 from dashboards.components.leader_table import patrol_note, rank_table
 from dashboards.leader_desk import LeaderDesk
 from dashboards.leader_routes import LEADER
@@ -42,12 +42,6 @@ from geo.hotspots import CLASSES
 from geo.io.workspace import Workspace, create_workspace
 from geo.leader import LeaderChoice
 
-ARGS = [
-    "--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader",
-    "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
-PATIENCE_MS = 60_000
 OUT = Path(__file__).resolve().parents[1] / "out"
 WEEKS = 110
 
@@ -323,6 +317,60 @@ def test_a_period_that_has_not_begun_tells_no_change(client: FlaskClient, langua
     assert "%" not in text(html["table"])
 
 
+def test_a_month_without_any_record_is_missing_and_never_zero(
+    app: Any, client: FlaskClient, store: Store
+) -> None:
+    html = view(client, "kind=month&day=2020-03-10")["html"]
+    head = text(html["head"])
+    assert "缺少记录：全市没有一件上报" in head
+    assert "最近有记录的月份：2026年11月" in head
+    assert 'href="/leader?kind=month&amp;day=2026-11-01&amp;lang=zh"' in html["head"]
+    assert re.search(r"上报（件）\s*–", head)
+    rows = re.findall(r'<tr data-code="[^"]+">.*?</tr>', html["table"])
+    assert rows
+    assert all(text(row).split()[2] == "–" for row in rows)
+    assert "没有一条记录" in html["classes"]
+    # The workbook tells no zero of it either, and computes nothing from what is not there.
+    told = figures(app, LeaderChoice("month", date(2020, 3, 10)))
+    target = io.BytesIO()
+    report_book(target, store, told, Words("zh"))
+    sheet = openpyxl.load_workbook(target).worksheets[0]
+    table = [[cell.value for cell in row] for row in sheet.iter_rows()]
+    start = next(k for k, row in enumerate(table) if row[0] == "编码")
+    for row in table[start + 1 :]:
+        assert [value for value in row[2:9] if value is not None] == []
+    assert "<a " not in str(headline(told, Words("zh"), links=False))
+
+
+def test_an_indicator_that_nobody_has_is_one_line_with_its_reason(app: Any) -> None:
+    told = figures(app)
+    table = told.areas.table.copy()
+    rows = table.index.get_level_values("indicator") == "closing_rate"
+    table.loc[rows, ["value", "numerator", "denominator"]] = np.nan
+    table.loc[rows, "reason"] = "no_deadline"
+    table.loc[rows, "unknown"] = 7
+    found = replace(told, areas=replace(told.areas, table=table))
+    words = Words("zh")
+    head = text(str(headline(found, words)))
+    assert "0 / 0" not in head
+    assert words("leader.reason.no_deadline") in head
+    page = str(indicators(found, words))
+    assert "结案率（没有规定时限）" in text(page)
+    assert ">结案率</th>" not in page
+    assert "/100 分" in page
+    table["value"] = np.nan
+    none = str(indicators(replace(told, areas=replace(told.areas, table=table)), words))
+    assert "件没有时限或流转记录，无法考核" in none
+
+
+def test_a_long_name_is_cut_and_whole_in_its_title(app: Any) -> None:
+    told = figures(app)
+    units = told.view.units.assign(name="长" * 400)
+    page = str(rank_table(replace(told, view=replace(told.view, units=units)), Words("zh")))
+    assert page.count(f'title="{"长" * 400}"') == len(units)
+    assert "ld-cut" in page
+
+
 # --- the file -------------------------------------------------------------------------------------
 
 
@@ -455,28 +503,16 @@ def address(app: Any) -> Iterator[str]:
     server.server_close()
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.fail("no chromium on this machine: apt-get install chromium, or run make system")
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=chromium, args=ARGS)
-        yield started
-        started.close()
-
-
 @contextmanager
-def opened(browser: Browser, address: str) -> Iterator[Page]:
+def opened(browser: Chromium, address: str) -> Iterator[Page]:
     """A page whose every request and error is looked at in the end."""
-    context = browser.new_context(viewport={"width": 1920, "height": 1080})
-    page = context.new_page()
     asked: list[str] = []
     errors: list[str] = []
+    page = browser.new_page(viewport={"width": 1920, "height": 1080})
     page.on("request", lambda request: asked.append(request.url))
     page.on("pageerror", lambda error: errors.append(str(error)))
     yield page
-    context.close()
+    page.close()
     assert not [url for url in asked if not url.startswith((address, "data:", "blob:", "about:"))]
     assert not errors
 
@@ -495,7 +531,7 @@ READY = "document.documentElement.dataset.leader === 'ready' && window.wangge.s.
 
 
 @pytest.mark.browser
-def test_one_drills_down_and_comes_back(browser: Browser, address: str) -> None:
+def test_one_drills_down_and_comes_back(browser: Chromium, address: str) -> None:
     with opened(browser, address) as page:
         page.goto(f"{address}/leader?lang=zh")
         until(page, READY)
@@ -530,7 +566,7 @@ def test_one_drills_down_and_comes_back(browser: Browser, address: str) -> None:
 
 
 @pytest.mark.browser
-def test_the_three_maps_say_in_a_sentence_what_they_show(browser: Browser, address: str) -> None:
+def test_the_three_maps_say_in_a_sentence_what_they_show(browser: Chromium, address: str) -> None:
     with opened(browser, address) as page:
         page.goto(f"{address}/leader?lang=zh&map=heat")
         until(page, READY)
@@ -562,7 +598,7 @@ def test_the_three_maps_say_in_a_sentence_what_they_show(browser: Browser, addre
 
 
 @pytest.mark.browser
-def test_it_is_presented_a_part_at_a_time(browser: Browser, address: str) -> None:
+def test_it_is_presented_a_part_at_a_time(browser: Chromium, address: str) -> None:
     with opened(browser, address) as page:
         page.goto(f"{address}/leader?lang=zh")
         until(page, READY)
@@ -608,7 +644,9 @@ CONTRAST = """() => {
 
 @pytest.mark.browser
 @pytest.mark.parametrize("night", [False, True], ids=["day", "night"])
-def test_every_word_stands_out_from_its_ground(browser: Browser, address: str, night: bool) -> None:
+def test_every_word_stands_out_from_its_ground(
+    browser: Chromium, address: str, night: bool
+) -> None:
     with opened(browser, address) as page:
         page.goto(f"{address}/leader?lang=zh")
         until(page, READY)
@@ -625,7 +663,7 @@ def test_every_word_stands_out_from_its_ground(browser: Browser, address: str, n
 
 @pytest.mark.browser
 def test_the_report_opens_without_any_network(
-    browser: Browser, client: FlaskClient, tmp_path: Path
+    browser: Chromium, client: FlaskClient, tmp_path: Path
 ) -> None:
     file = tmp_path / "report.html"
     file.write_bytes(client.get("/leader/report.html?lang=zh").data)

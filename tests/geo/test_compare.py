@@ -239,6 +239,26 @@ def test_days_without_records_in_a_busy_city_are_a_gap_and_no_fall(boundary):
     )
     assert not {"then_has_gaps", "now_has_gaps"} & set(hamlet.notes)
     assert hamlet.table.loc["A", "verdict"] == "too_few"
+    strict = compare(
+        cases_of([("2026-01-01", "A"), ("2026-06-30", "A")]), boundary, JUNE, MAY, calendar=ALIKE,
+        need_records=True,
+    )  # fmt: skip
+    assert "then_without_records" in strict.notes
+    assert np.isnan(strict.total["then"])
+    assert set(strict.table["verdict"]) == {"unknown"}
+
+
+def test_a_rise_from_nothing_needs_days_that_are_known(boundary):
+    """Sixty cases of A after 27 or 28 days with records of C alone."""
+    for first, verdict in (("2026-05-05", "too_few"), ("2026-05-04", "rose")):
+        rows = [(day, "C") for day in pd.date_range(first, "2026-05-31").astype(str)]
+        rows += spread(JUNE, "A", 60)
+        found = compare(
+            cases_of(rows), boundary, JUNE,
+            make_span(date(2026, 5, 5), date(2026, 5, 31), zone=CITY), calendar=ALIKE,
+        )  # fmt: skip
+        assert found.table.loc["A", "then"] == 0
+        assert found.table.loc["A", "verdict"] == verdict
 
 
 def test_no_cases_at_all_is_an_honest_empty_answer(boundary):
