@@ -83,13 +83,19 @@
       if (row.state !== "applied" && row.state !== "taken") continue;
       if (row.do === "undo") {
         const at = row.of === undefined ? done.length - 1 : done.findIndex((one) => one.seq === row.of);
-        if (at >= 0) away.set(done[at].seq, done.splice(at, 1)[0]);
+        if (at < 0) continue;
+        if (at < done.length - 1) away.clear(); // from under others' edits: only itself can be redone
+        away.set(done[at].seq, done.splice(at, 1)[0]);
       } else if (row.do === "redo") {
         const back = away.get(row.of);
         if (back) done.push(back);
-      } else if (row.do !== "drop" && row.do !== "rebase" && !(row.state === "taken" && row.do !== "take")) done.push(row);
+        away.delete(row.of);
+      } else if (row.do !== "drop" && row.do !== "rebase" && !(row.state === "taken" && row.do !== "take")) {
+        done.push(row);
+        away.clear();
+      }
     }
-    return { done, undone: [...away.values()].filter((row) => !done.includes(row)) };
+    return { done, undone: [...away.values()] };
   };
 
   /* --- one block into another grid --------------------------------------------------------------------- */

@@ -113,7 +113,9 @@
     const { done, undone } = plan.standing();
     for (const one of pending) {
       if (one.edit.do === "undo") {
-        if (done.length) undone.push(done.pop());
+        const k = ownNewest(done, one.by);
+        if (k >= 0 && k < done.length - 1) undone.length = 0;
+        if (k >= 0) undone.push(done.splice(k, 1)[0]);
       } else if (one.edit.do === "redo") {
         if (undone.length) done.push(undone.pop());
       } else {
@@ -123,22 +125,33 @@
     }
     return { done, undone };
   };
-  function mayNot(what) {
+  /* Where the newest edit of somebody stands among others; -1 if none does. */
+  function ownNewest(done, by) {
+    for (let k = done.length - 1; k >= 0; k--) if (done[k].by === by) return k;
+    return -1;
+  }
+  /* What undo or redo would take: of undo one's own newest edit, be it under those of others. */
+  plan.nextStep = function (what) {
     const { done, undone } = plan.stack();
     const list = what === "undo" ? done : undone;
-    if (!list.length) return plan.words(what + ".nothing");
-    const top = list[list.length - 1];
-    if (top.by !== c.viewer().by) return plan.words(what + ".other", { by: top.by });
-    return "";
+    const mine = c.viewer().by;
+    const own = what === "undo" && mine ? ownNewest(done, mine) : -1;
+    return list[own >= 0 ? own : list.length - 1] || null;
+  };
+  function mayNot(what) {
+    const step = plan.nextStep(what);
+    if (!step) return plan.words(what + ".nothing");
+    return step.by === c.viewer().by ? "" : plan.words(what + ".other", { by: step.by });
   }
-  /* The edit that an undo on its way takes back is the top of what stood before it. */
+  /* The edit that an undo on its way takes back if it is the newest; one under others' the server takes out. */
   function topBefore(one, what) {
     const at = pending.indexOf(one);
     const later = pending.splice(at);
     const { done, undone } = plan.stack();
     pending.push(...later);
     const list = what === "undo" ? done : undone;
-    return list[list.length - 1];
+    const top = list[list.length - 1];
+    return top && top.by === one.by ? top : null;
   }
   function undoLocally(one) {
     const top = topBefore(one, "undo");
@@ -162,8 +175,12 @@
   /* Undo or redo until `count` edits stand. */
   plan.goToEdit = async function (count) {
     for (;;) {
-      const now = plan.stack().done.length;
+      const { done } = plan.stack();
+      const now = done.length;
       if (now === count) return;
+      const top = done[now - 1];
+      // Going back means the newest first; what others did is not skipped.
+      if (now > count && c.me && top.by !== c.viewer().by) return plan.say(plan.words("undo.other", { by: top.by }), { kind: "wrong", seconds: 8 });
       const told = await plan.send({ do: now > count ? "undo" : "redo" });
       if (!told.ok) return;
     }

@@ -173,9 +173,9 @@
   }
   function showSteps() {
     if (!plan.s || !at("plan-undo")) return;
-    const { done, undone } = plan.stack();
     const mine = c.viewer().by;
-    for (const [id, top, what] of [["plan-undo", done[done.length - 1], "undo"], ["plan-redo", undone[undone.length - 1], "redo"]]) {
+    for (const [id, what] of [["plan-undo", "undo"], ["plan-redo", "redo"]]) {
+      const top = plan.nextStep(what);
       at(id).disabled = plan.s.readOnly || !top || (Boolean(mine) && top.by !== mine);
       at(id).title = top ? plan.words(what + ".what", { what: plan.did(top) }) : plan.words(what + ".nothing");
     }

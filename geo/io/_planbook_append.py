@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from geo.errors import InputError
-from geo.io._planbook_log import TELLS, Line, Link, LogEdit, State
+from geo.io._planbook_log import TELLS, Line, Link, LogEdit, State, put_back, take_out
 from geo.io._planbook_rows import PlanStateError
 from geo.plan import Plan, RedrawError
 from geo.plan_merge import (
@@ -92,7 +92,13 @@ def place_edit(line: Line, step: Step, plan_state: str) -> Outcome:
 
 
 def take_back(line: Line, step: Step, plan_state: str) -> Outcome:
-    """Undo or redo the newest edit, if it is the author's own."""
+    """Undo the author's newest edit that stands, or redo what was undone last, if it is theirs.
+
+    Raises
+    ------
+    RedrawError
+        If the author has none, or somebody touched the same since (`take_out`).
+    """
     known = find_known(line, step)
     if known is not None:
         return known
@@ -103,28 +109,24 @@ def take_back(line: Line, step: Step, plan_state: str) -> Outcome:
     if link is None:
         plan = state.plan.undo() if kind == "undo" else state.plan.redo()
         raise InputError(f"the plan has an edit that its log lacks: {plan.past}")
-    if link.row.by != step.by:
+    while kind == "undo" and link is not None and link.row.by != step.by:
+        link = link.older
+    if link is None or link.row.by != step.by:
+        top = state.done if kind == "undo" else state.gone
+        assert top is not None
         raise RedrawError(
-            f"the newest edit is by {link.row.by}: ask them to take it back, or paint it otherwise"
+            f"the newest edit is by {top.row.by}: ask them to take it back, or paint it otherwise"
             if kind == "undo"
-            else f"what was undone last is by {link.row.by}: ask them to do it again",
+            else f"what was undone last is by {top.row.by}: ask them to do it again",
             code="not_yours",
-            by=link.row.by,
+            by=top.row.by,
         )
     told = {"do": kind, "seq": link.row.seq}
     others = tuple(row for row in line.rows[max(step.on_seq, 0) :] if row.by != step.by)
     row = _row(line, step, told, "applied")
-    if kind == "undo":
-        plan = state.plan.undo()
-        after = replace(
-            state, seq=row.seq, plan=plan, done=link.older, gone=Link(link.row, state.gone)
-        )
-    else:
-        plan = state.plan.redo()
-        after = replace(
-            state, seq=row.seq, plan=plan, done=Link(link.row, state.done), gone=link.older
-        )
-    return _applied(step, row, state.plan, plan, others), [row], after
+    act = take_out if kind == "undo" else put_back
+    after = replace(act(state, link.row.seq), seq=row.seq)
+    return _applied(step, row, state.plan, after.plan, others), [row], after
 
 
 def settle_edit(line: Line, step: Step, plan_state: str) -> Outcome:

@@ -17,13 +17,24 @@ from datetime import datetime
 from typing import Any
 
 import pandas as pd
+import shapely
 import sqlalchemy as sa
 
 from geo.errors import InputError, StoreError
 from geo.io.plan_base import Base
 from geo.io.workspace import Workspace
 from geo.plan import Plan, RedrawError
-from geo.plan_merge import Clash, Touch, find_changes, find_touch, run_edit
+from geo.plan_merge import (
+    Clash,
+    Touch,
+    carry_edit,
+    find_changes,
+    find_clash,
+    find_touch,
+    place_of,
+    run_edit,
+    vertex_places,
+)
 
 KEPT_STATES = 60
 """Newest states of a plan that are kept; one of 20,000 blocks takes about a megabyte."""
@@ -156,13 +167,11 @@ def advance(state: State, row: LogEdit, read: Callable[[str], Base]) -> State:
         base = read(str(row.edit["base"]))
         return State(row.seq, base, base.first, broken=state.broken)
     if kind in ("undo", "redo"):
-        top = state.done if kind == "undo" else state.gone
-        if top is None or top.row.seq != row.edit["seq"]:
+        try:
+            act = take_out if kind == "undo" else put_back
+            return replace(act(state, int(row.edit["seq"])), seq=row.seq)
+        except RedrawError:
             return replace(after, broken=(*state.broken, row.seq))
-        plan = state.plan.undo() if kind == "undo" else state.plan.redo()
-        if kind == "undo":
-            return replace(after, plan=plan, done=top.older, gone=Link(top.row, state.gone))
-        return replace(after, plan=plan, done=Link(top.row, state.done), gone=top.older)
     edit = row.edit["edit"] if kind == "take" else row.edit
     try:
         plan = run_edit(state.plan, edit)
@@ -171,6 +180,88 @@ def advance(state: State, row: LogEdit, read: Callable[[str], Base]) -> State:
     except InputError as error:
         raise StoreError(f"edit {row.seq} of the plan cannot be run: {error}") from error
     return replace(after, plan=plan, done=Link(row, state.done), gone=None)
+
+
+def take_out(state: State, seq: int) -> State:
+    """The state without one of the edits that stand in it, those behind it run again.
+
+    Only an edit that nothing behind it touches comes out: each of those must do exactly what it did
+    before, down to the ids of new grids. So the plan is what it would be had the edit never been.
+
+    Raises
+    ------
+    RedrawError
+        If something behind it touches the same (`covered`, with `by`), or it does not stand.
+    """
+    if state.done is not None and state.done.row.seq == seq:
+        gone = Link(state.done.row, state.gone)
+        return replace(state, plan=state.plan.undo(), done=state.done.older, gone=gone)
+    later: list[tuple[LogEdit, Plan, Plan]] = []
+    plan, link = state.plan, state.done
+    while link is not None and link.row.seq != seq:
+        before = plan.undo()
+        later.append((link.row, before, plan))
+        plan, link = before, link.older
+    if link is None:
+        raise RedrawError(f"edit {seq} does not stand any more", code="nothing_to_undo")
+    now = replace(plan.undo(), undone=None)
+    mine, places = find_touch(now, plan), vertex_places(_inner(link.row), now)
+    gone, done = Link(replace(link.row, places=places or None), None), link.older
+    for row, before, after in reversed(later):
+        theirs = find_touch(before, after)
+        if find_clash(mine, theirs) is not None:
+            raise _covered(row, now, plan, mine, theirs)
+        try:
+            edit = carry_edit(_inner(row), before.ground.xy, now)
+            then = run_edit(now, edit)
+        except RedrawError as error:
+            raise _covered(row, now, plan, mine, theirs) from error
+        if find_touch(now, then).effect != theirs.effect:
+            raise _covered(row, now, plan, mine, theirs)
+        now, done = then, Link(_with_inner(row, edit), done)
+    return replace(state, plan=now, done=done, gone=gone)
+
+
+def put_back(state: State, seq: int) -> State:
+    """The state with the edit that was taken out last.
+
+    Raises
+    ------
+    RedrawError
+        If it was another one, or no longer holds.
+    """
+    top = state.gone
+    if top is None or top.row.seq != seq:
+        raise RedrawError(f"edit {seq} was not undone last", code="nothing_to_redo")
+    if state.plan.undone is not None:
+        done = Link(top.row, state.done)
+        return replace(state, plan=state.plan.redo(), done=done, gone=top.older)
+    # It was taken out from under others: its way back is to be run.
+    edit = _inner(top.row)
+    if top.row.places:
+        edit = carry_edit(edit, top.row.places, state.plan)
+    done = Link(replace(_with_inner(top.row, edit), places=None), state.done)
+    return replace(state, plan=run_edit(state.plan, edit), done=done, gone=top.older)
+
+
+def _inner(row: LogEdit) -> dict[str, Any]:
+    """The edit that a row did: of one that settles a conflict, what was taken."""
+    return dict(row.edit["edit"] if row.edit.get("do") == "take" else row.edit)
+
+
+def _with_inner(row: LogEdit, edit: dict[str, Any]) -> LogEdit:
+    is_take = row.edit.get("do") == "take"
+    return replace(row, edit={**row.edit, "edit": edit} if is_take else edit)
+
+
+def _covered(row: LogEdit, now: Plan, plan: Plan, mine: Touch, theirs: Touch) -> RedrawError:
+    place = place_of(plan, now, sorted(mine.blocks & theirs.blocks), sorted(mine.grids))
+    return RedrawError(
+        f"{row.by} changed the same place since: ask them to take that back first",
+        None if place is None else shapely.Point(place),
+        code="covered",
+        by=row.by,
+    )
 
 
 class Line:

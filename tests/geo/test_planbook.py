@@ -371,7 +371,7 @@ def test_a_refused_edit_leaves_no_trace(book, plan_id, wang):
     assert caught.value.code == "locked"
     with pytest.raises(InputError, match="'melt', which this program does not know"):
         wang.do({"do": "melt"})
-    with pytest.raises(InputError, match="^paint lacks grid"):
+    with pytest.raises(InputError, match=r"^paint lacks grid"):
         wang.do({"do": "paint", "blocks": ["b31"]})
     with pytest.raises(InputError, match="on_seq is 9"):
         wang.do(paint("b31", grid="A1"), on_seq=9)
@@ -523,6 +523,43 @@ def test_only_ones_own_newest_edit_is_undone(book, plan_id, wang, li):
     assert (opened.can_undo, opened.can_redo) == ("王", None)
     assert grids_of(opened.plan) == grids_of(redone.plan)
     assert PlanBook(book.workspace).open(plan_id, seq=2).plan.assignment["b31"] == "A2"
+
+
+def test_ones_own_edit_under_anothers_is_undone_where_nobody_touched_it(book, plan_id, wang, li):
+    wang.do(paint("b31", grid="A1"))
+    wang.seen = li.do(paint("b51", grid="A2")).newest
+    undone = wang.do({"do": "undo"})
+    assert undone.edit == {"do": "undo", "seq": 1}
+    assert (undone.plan.assignment["b31"], undone.plan.assignment["b51"]) == ("A2", "A2")
+    again = PlanBook(book.workspace).open(plan_id)
+    assert grids_of(again.plan) == grids_of(undone.plan)
+    assert (again.can_undo, again.can_redo, again.conflicts) == ("李", "王", ())
+    # It comes back by redo, and stays away from copies while it is undone.
+    copied = book.open(book.copy(plan_id, "抄", "李", AT))
+    assert (grids_of(copied.plan), copied.seq) == (grids_of(undone.plan), 1)
+    assert wang.do({"do": "redo"}).plan.assignment["b31"] == "A1"
+    li.seen = wang.seen
+    assert li.do({"do": "undo"}).edit == {"do": "undo", "seq": 2}
+    fresh = PlanBook(book.workspace).open(plan_id).plan
+    assert (fresh.assignment["b31"], fresh.script[-1]["grid"]) == ("A1", "A1")
+
+
+def test_an_edit_that_another_drew_over_is_not_undone_under_it(book, plan_id, wang, li):
+    wang.do(paint("b31", grid="A1"))
+    li.seen = wang.seen
+    li.do(paint("b31", grid="A2"))
+    with pytest.raises(RedrawError, match="李 changed the same place") as caught:
+        wang.do({"do": "undo"})
+    assert (caught.value.code, caught.value.parts["by"]) == ("covered", "李")
+    assert book.open(plan_id).plan.ground.polygon(0).distance(caught.value.place) < 1_000
+    assert book.open(plan_id).seq == 2
+
+
+def test_an_undo_is_nothing_to_take_instead_of_a_conflict(book, plan_id, wang, li):
+    wang.do(paint("b41", grid="A3"))
+    assert li.do(paint("b31", "b32", "b41", grid="A1")).state == "conflict"
+    with pytest.raises(InputError, match="undo cannot be taken"):
+        book.settle(plan_id, 2, "take", by="李", at=AT, edit_id="x", edit={"do": "undo"})
 
 
 def test_an_edit_made_offline_while_the_plan_was_submitted_is_kept(book, plan_id, wang):
@@ -740,7 +777,7 @@ def break_file(file: Path, change) -> None:
         (lambda c: c.update(plan="?"), "damaged: plan of the file is no object"),
         (lambda c: c["plan"].pop("author"), "damaged: the plan lacks author"),
         (lambda c: c["edits"][0].update(edit="?"), "damaged: edit of edit 1 is no object"),
-        (lambda c: c["edits"][0]["edit"].update(clash={"x": 1}), "damaged: edit 1 tells no conflict"),
+        (lambda c: c["edits"][0]["edit"].update(clash={"x": 1}), "edit 1 tells no conflict"),
         (lambda c: c["edits"][0].update(at="?"), "damaged: '\\?' is no time"),
         (lambda c: c["comments"].insert(0, {}), "damaged: comment 1 lacks comment_id"),
         (lambda c: c["edits"][0].update(at="2026-01-01T00:00:00"), "has no zone"),

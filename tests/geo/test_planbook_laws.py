@@ -21,7 +21,15 @@ from geo.errors import InputError
 from geo.io.planbook import PlanBook
 from geo.io.workspace import create_workspace
 from geo.plan import Plan, RedrawError
-from geo.plan_merge import find_clash, find_reshaped, find_touch, merge_edit, run_edit
+from geo.plan_merge import (
+    carry_edit,
+    find_changes,
+    find_clash,
+    find_reshaped,
+    find_touch,
+    merge_edit,
+    run_edit,
+)
 
 AT = datetime(2026, 11, 21, 4, tzinfo=UTC)
 COLUMNS, ROWS = 8, 6
@@ -123,6 +131,17 @@ def same(one: Plan, two: Plan) -> bool:
         and one.table().equals(two.table())
         and one.locked == two.locked
         and one.locked_edges == two.locked_edges
+    )
+
+
+def alike(one: Plan, two: Plan) -> bool:
+    """`same`, with measures that were summed in another order."""
+    parts = [plan.blocks_frame() for plan in (one, two)]
+    pd.testing.assert_frame_equal(one.table(), two.table(), rtol=1e-9)
+    return (
+        parts[0].drop(columns="geometry").equals(parts[1].drop(columns="geometry"))
+        and bool(shapely.equals_exact(*(part.geometry.to_numpy() for part in parts)).all())
+        and (one.locked, one.locked_edges) == (two.locked, two.locked_edges)
     )
 
 
@@ -245,6 +264,51 @@ def test_edits_that_merge_give_the_same_plan_in_either_order(book, seed):
         assert ends[0].drop(columns="geometry").equals(ends[1].drop(columns="geometry"))
         shapes = [shapely.normalize(end.geometry.to_numpy()) for end in ends]
         assert all(shapely.equals_exact(*shapes))
+
+
+@LAW
+@given(seed=st.integers(0, 2**32 - 1))
+def test_an_edit_undone_under_disjoint_ones_leaves_the_plan_that_had_never_had_it(book, seed):
+    rng = np.random.default_rng(seed)
+    plan_id = book.create("撤", "甲", AT)
+    first = book.open(plan_id).plan
+    mine = offline(first, rng, 1)
+    others: list[dict] = []
+    with_mine, without = run_edit(first, mine[0]) if mine else first, first
+    touched = find_touch(first, with_mine)
+    for edit in offline(with_mine, rng, 4):
+        try:
+            then = run_edit(without, carry_edit(edit, with_mine.ground.xy, without))
+            one, two = find_touch(with_mine, run_edit(with_mine, edit)), find_touch(without, then)
+        except RedrawError:
+            continue
+        if one.effect != two.effect or find_clash(touched, one) is not None:
+            continue
+        with_mine, without = run_edit(with_mine, edit), then
+        others.append(edit)
+    if not mine or not others:
+        return
+    for number, edit in enumerate(mine + others):
+        book.append(
+            plan_id, edit_id=f"{plan_id}-{number}", edit=edit, by="乙" if number else "甲",
+            on_seq=number, at=AT,
+        )  # fmt: skip
+    undone = book.append(
+        plan_id, edit_id=f"{plan_id}-u", edit={"do": "undo"}, by="甲", on_seq=1 + len(others), at=AT
+    )
+    assert alike(undone.plan, without)
+    check(undone.plan, first)
+    again = PlanBook(book.workspace)
+    assert alike(again.open(plan_id).plan, without)
+    assert alike(again.open(again.copy(plan_id, "抄", "乙", AT)).plan, without)
+    try:
+        done = book.append(
+            plan_id, edit_id=f"{plan_id}-r", edit={"do": "redo"}, by="甲", on_seq=0, at=AT
+        )
+    except RedrawError:
+        assert alike(book.open(plan_id).plan, without)
+        return
+    assert find_changes(with_mine, done.plan).blocks == frozenset()
 
 
 @LAW

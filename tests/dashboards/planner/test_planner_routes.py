@@ -259,6 +259,22 @@ def test_undo_is_an_edit_of_its_own(desk: Desk, drawing: Any) -> None:
     assert nothing["code"] == "nothing_to_redo"
 
 
+def test_ones_own_edit_is_undone_under_anothers_that_is_disjoint(desk: Desk, drawing: Any) -> None:
+    before = desk.label()
+    desk.edit(paint(drawing.ids[0], block_id(1, 0)), 0)
+    name = {"do": "rename", "grid": drawing.ids[2], "name": "河畔"}
+    told = desk.edit(name, 1, by="乙").get_json()
+    undone = desk.edit({"do": "undo"}, 2, shown=2, epoch=desk.state()["epoch"]).get_json()
+    assert (undone["ok"], undone["seq"], undone["patch"]["blocks"]) == (True, 3, [4])
+    assert (desk.label() == before).all()
+    assert "河畔" in json.dumps(desk.state()["grids"], ensure_ascii=False)
+    desk.edit(name | {"name": "桥头"}, 3)
+    desk.edit(name | {"name": "河畔"}, 4, by="乙")
+    covered = desk.edit({"do": "undo"}, 5)
+    assert (covered.status_code, covered.get_json()["code"]) == (409, "covered")
+    assert "乙" in covered.get_json()["error"] and told["ok"]
+
+
 @pytest.mark.parametrize(
     ("body", "status"),
     [
