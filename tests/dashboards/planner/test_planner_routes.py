@@ -272,7 +272,8 @@ def test_ones_own_edit_is_undone_under_anothers_that_is_disjoint(desk: Desk, dra
     desk.edit(name | {"name": "河畔"}, 4, by="乙")
     covered = desk.edit({"do": "undo"}, 5)
     assert (covered.status_code, covered.get_json()["code"]) == (409, "covered")
-    assert "乙" in covered.get_json()["error"] and told["ok"]
+    assert "乙" in covered.get_json()["error"]
+    assert told["ok"]
 
 
 @pytest.mark.parametrize(
