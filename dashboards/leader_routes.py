@@ -17,7 +17,7 @@ from dashboards.components import leader_parts as parts
 from dashboards.components import leader_rates as rates
 from dashboards.components.leader_bar import choosers_json
 from dashboards.components.leader_map import change_map, hot_map
-from dashboards.components.leader_report import REPORTS, make_report
+from dashboards.components.leader_report import REPORTS, PrintError, make_report
 from dashboards.components.leader_spots import spot_list, spots_json
 from dashboards.components.leader_table import rank_table
 from dashboards.json_answer import answer_json, dump_json
@@ -27,9 +27,9 @@ from dashboards.server import pack, send
 from dashboards.store import Store
 from dashboards.words import Words
 from geo.compare import Against, PeriodKind, find_period, period_before
-from geo.errors import CodeError, InputError, WanggeError
+from geo.errors import CodeError, WanggeError
 from geo.io.evaluation import case_ids
-from geo.leader import EmptyCityError, LeaderChoice
+from geo.leader import ChoiceError, EmptyCityError, LeaderChoice
 from layers.colours import diverging
 
 LEADER = "wangge-leader"
@@ -40,6 +40,9 @@ MOST_NAMED = 200
 
 REPORT_S = 60.0
 """How long a report waits for its figures; it is asked for once and not again and again."""
+
+ASKED = ("area", "level", "class", "code", "indicator")
+"""Parts of an address that name something of the city."""
 
 KINDS: tuple[PeriodKind, ...] = ("week", "month", "quarter", "year")
 Answer = flask.typing.ResponseReturnValue
@@ -113,8 +116,8 @@ def read_choice(args: Any) -> LeaderChoice:
 
     Raises
     ------
-    InputError
-        If a date is none, or the two are reversed; what else is strange counts as not said.
+    ChoiceError
+        If a date is none; what else is strange counts as not said.
     """
     kind: PeriodKind = args.get("kind", "month")
     day, last = _day(args.get("day", "")), _day(args.get("last", ""))
@@ -134,7 +137,9 @@ def _day(text: str) -> date | None:
     try:
         return date.fromisoformat(text)
     except ValueError as error:
-        raise InputError(f"{text} is no date: write it as 2026-11-21") from error
+        raise ChoiceError(
+            "date", f"{text} is no date: write it as 2026-11-21", said=text[:20]
+        ) from error
 
 
 def view_json(store: Store, figures: LeaderFigures, words: Words) -> dict[str, Any]:
@@ -182,7 +187,15 @@ def view_json(store: Store, figures: LeaderFigures, words: Words) -> dict[str, A
 
 
 def _sentence(error: WanggeError, words: Words) -> str:
+    """What is wrong, in the language of the page; what an operator must mend keeps its text."""
     if isinstance(error, EmptyCityError):
         return words("leader.wrong.empty")
-    key = "leader.wrong.code" if isinstance(error, CodeError) else "leader.wrong.input"
-    return words(key, text=str(error))
+    if isinstance(error, ChoiceError):
+        return words(f"leader.wrong.{error.word}", **error.values)
+    if isinstance(error, PrintError):
+        return words("leader.wrong.pdf")
+    if isinstance(error, CodeError):
+        args = flask.request.args
+        asked = [args[name][:40] for name in ASKED if args.get(name)]
+        return words("leader.wrong.code", asked=words("leader.comma").join(asked))
+    return words("leader.wrong.input", text=str(error))

@@ -56,6 +56,15 @@ class EmptyCityError(InputError):
     """The city has neither divisions nor grids, so there is nothing to tell of."""
 
 
+class ChoiceError(InputError):
+    """A period that cannot be told; `word` says why, for words in any language."""
+
+    def __init__(self, word: str, text: str, **values: object) -> None:
+        super().__init__(text)
+        self.word = word
+        self.values = values
+
+
 @dataclass(frozen=True)
 class LeaderChoice:
     """What a leader asked for; every part can stand in an address."""
@@ -124,17 +133,29 @@ def find_periods(
 
     Raises
     ------
-    InputError
+    ChoiceError
         If dates are reversed or out of all reach, or a span lacks one of its days.
     """
     for day in (choice.day, choice.last):
         if day is not None and not EARLIEST < day.year < LATEST:
-            raise InputError(f"{day} is out of reach: name a day after {EARLIEST}")
+            raise ChoiceError(
+                "far", f"{day} is out of reach: name a day after {EARLIEST}",
+                day=day, first=EARLIEST + 1, last=LATEST - 1,
+            )  # fmt: skip
     if choice.kind == "span":
         if choice.day is None or choice.last is None:
-            raise InputError("a span of days needs its first and its last day: give both")
+            raise ChoiceError("half", "a span of days needs its first and its last day: give both")
+        if choice.last < choice.day:
+            raise ChoiceError(
+                "reversed",
+                f"the period ends on {choice.last}, before it begins on {choice.day}: swap the"
+                " dates",
+                first=choice.day, last=choice.last,
+            )  # fmt: skip
         if (choice.last - choice.day).days >= MOST_DAYS:
-            raise InputError("a span has ten years at most: bring its days closer together")
+            raise ChoiceError(
+                "long", "a span has ten years at most: bring its days closer together"
+            )
         now = make_span(choice.day, choice.last, zone=zone, at=at)
     else:
         now = find_period(choice.kind, choice.day or at.astimezone(zone).date(), zone=zone, at=at)

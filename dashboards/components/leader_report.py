@@ -49,12 +49,16 @@ PRINT_S = 120
 MAIN_ROADS = ("arterial", "main", "river", "rail")
 
 
+class PrintError(InputError):
+    """There is nothing on this machine that prints the PDF, or it did not."""
+
+
 def make_report(store: Store, figures: LeaderFigures, words: Words, kind: str) -> bytes:
     """The report as a file of a kind of `REPORTS`.
 
     Raises
     ------
-    InputError
+    PrintError
         If a PDF is asked for and cannot be printed here.
     """
     if kind == "xlsx":
@@ -203,12 +207,12 @@ def print_pdf(page: str) -> bytes:
 
     Raises
     ------
-    InputError
+    PrintError
         If there is no Chromium, or it does not print.
     """
     browser = next((path for name in BROWSERS if (path := shutil.which(name))), None)
     if browser is None:
-        raise InputError(
+        raise PrintError(
             "no Chromium is installed, which prints the PDF: write the report as .html and print it"
             " from a browser"
         )
@@ -229,12 +233,12 @@ def print_pdf(page: str) -> bytes:
         try:
             done = subprocess.run(command, capture_output=True, timeout=PRINT_S, check=False)
         except subprocess.TimeoutExpired as error:
-            raise InputError(
+            raise PrintError(
                 f"{browser} did not print within {PRINT_S} s: write the report as .html instead"
             ) from error
         if not target.is_file():
             told = done.stderr.decode(errors="replace").strip().splitlines()
-            raise InputError(
+            raise PrintError(
                 f"{browser} did not print the report: {told[-1] if told else 'no word from it'}"
             )
         return target.read_bytes()
