@@ -94,7 +94,10 @@ def _unit_rows(view: LeaderView, words: Words) -> pd.DataFrame:
 def _rates_sheet(figures: LeaderFigures, by: str, notes: list[str], words: Words) -> ReportSheet:
     found = figures.areas if by == "area" else figures.departments
     rows = found.table.reset_index()
-    rows["name"] = [found.names.get(code, str(code)) for code in rows["code"]]
+    beside = {code: words(f"leader.beside.{k}") for k, code in enumerate(BESIDE)}
+    rows["name"] = [
+        beside.get(str(code)) or found.names.get(code, str(code)) for code in rows["code"]
+    ]
     rows["indicator"] = [words(f"evaluate.name.{name}") for name in rows["indicator"]]
     rows["reason"] = [words(f"leader.reason.{word}") if word else "" for word in rows["reason"]]
     columns = (

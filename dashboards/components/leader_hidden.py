@@ -46,7 +46,7 @@ def hide_small(figures: LeaderFigures, least: int) -> LeaderFigures:
             items=tuple(_without_small(item, least) for item in brief.items),
             better=tuple(_without_small(item, least) for item in brief.better),
         ),
-        areas=_hidden_rates(figures.areas, least),
+        areas=_hidden_rates(figures.areas, least, hidden),
         departments=_hidden_rates(figures.departments, least),
         classes=fold_small(figures.classes, "reported", least, into=OTHER),
         hot=figures.hot.assign(value=float("nan")),
@@ -86,12 +86,21 @@ def _without_small(item: BriefItem, least: int) -> BriefItem:
     return replace(item, classes=kinds, fids=())
 
 
-def _hidden_rates(found: Evaluation, least: int) -> Evaluation:
+def _hidden_rates(found: Evaluation, least: int, hidden: pd.Index | None = None) -> Evaluation:
+    """Without small denominators, and without all of hidden units, whose cases they would tell."""
     table = found.table.copy()
     small = (table["denominator"] > 0) & (table["denominator"] < least)
+    scores = found.scores
+    if hidden is not None:
+        small |= table.index.get_level_values("code").isin(hidden)
+        gone = scores.index.isin(hidden)
+        scores = scores.assign(
+            score=scores["score"].mask(gone), points_known=scores["points_known"].mask(gone),
+            rank=scores["rank"].mask(gone),
+        )  # fmt: skip
     figures = [name for name in table.columns if name not in ("reason", "rank", "weight")]
     for name in figures:
         if pd.api.types.is_numeric_dtype(table[name]):
             table[name] = table[name].astype(float).mask(small)
     table["reason"] = table["reason"].astype(object).mask(small, HIDDEN)
-    return replace(found, table=table)
+    return replace(found, table=table, scores=scores)

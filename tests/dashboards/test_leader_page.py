@@ -446,6 +446,11 @@ def test_what_lies_outside_goes_along_with_a_lone_small_unit(app: Any) -> None:
     alone = replace(told, view=replace(told.view, units=units, beside=beside))
     found = hide_small(alone, 5).view
     assert found.units["now"].isna().all()
+    # How many cases an indicator rests on would tell it again.
+    rates = hide_small(alone, 5).areas
+    mine = rates.table.index.get_level_values("code").isin([*units.index, "(outside)"])
+    assert rates.table.loc[mine, ["value", "denominator", "unknown"]].isna().to_numpy().all()
+    assert rates.scores.loc[units.index, "score"].isna().all()
     assert pd.isna(found.beside.loc["(outside)", "now"])
     assert found.beside.loc["(outside)", "verdict"] == "hidden"
     assert "不列出" in text(str(rank_table(hide_small(alone, 5), Words("zh"))).split("tfoot")[1])
