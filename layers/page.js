@@ -48,6 +48,8 @@ L.Map.addInitHook(function () {
   const again = () => {
     const legend = document.querySelector('.card.legend'), size = this.getSize();
     const room = legend && legend.offsetWidth < size.x / 2 ? legend.offsetWidth + 24 : 24;
+    // A frame that is not laid out yet has no room: it is fitted when it has its size.
+    if (size.x <= room + 24 || size.y <= 48) return;
     fit.call(this, box, {paddingTopLeft: [24, 24], paddingBottomRight: [room, 24], animate: false});
   };
   this.fitBounds = (bounds) => {
