@@ -96,6 +96,7 @@ class Chromium:
     def __init__(self, browser: Browser, still: str) -> None:
         self._browser, self._still = browser, still
         self._contexts: dict[str, list[BrowserContext]] = {}
+        self._lent: list[BrowserContext] = []
         self._origins: set[str] = set()
 
     def new_context(self, **options: Any) -> BrowserContext:
@@ -116,15 +117,45 @@ class Chromium:
             page.add_init_script(script)
         page.set_viewport_size(viewport)
         page.set_default_timeout(PATIENCE_MS)
-        page.on("framenavigated", lambda frame: self._note(frame.url))
+        self._watch(page)
         return page
 
     def _note(self, url: str) -> None:
         if url.startswith("http"):
             self._origins.add("{0.scheme}://{0.netloc}".format(urlsplit(url)))
 
+    @contextmanager
+    def borrow(self, script: str = "", **options: Any) -> Iterator[BrowserContext]:
+        """A wiped context for one person with any number of pages, whose memory lasts till the end.
+
+        Take off what you have put on it; its pages are closed, and it is given to others then.
+        """
+        size = options.pop("viewport", {"width": 1280, "height": 720})
+        key = repr((script, sorted(size.items()), sorted(options.items())))
+        context = self._rested(key)
+        if context is None:
+            context = self._start(key, {**options, "viewport": size})
+            if script:
+                context.add_init_script(script)
+        context.on("page", self._watch)
+        still = context.pages[0]
+        self._lent.append(context)
+        try:
+            yield context
+        finally:
+            self._lent.remove(context)
+            context.remove_listener("page", self._watch)
+            for page in context.pages:
+                if page != still:
+                    page.close()
+
+    def _watch(self, page: Page) -> None:
+        page.on("framenavigated", lambda frame: self._note(frame.url))
+
     def _start(self, key: str, options: dict[str, Any]) -> BrowserContext:
-        context = self._browser.new_context(viewport={"width": 320, "height": 200}, **options)
+        context = self._browser.new_context(
+            **({"viewport": {"width": 320, "height": 200}} | options)
+        )
         context.new_page().goto(self._still)
         self._contexts.setdefault(key, []).append(context)
         return context
@@ -132,7 +163,7 @@ class Chromium:
     def _rested(self, key: str) -> BrowserContext | None:
         """A context without a page of a test, its memory wiped."""
         for context in self._contexts.get(key, []):
-            if len(context.pages) != 1:
+            if len(context.pages) != 1 or context in self._lent:
                 continue
             session = context.new_cdp_session(context.pages[0])
             for origin in sorted(self._origins):

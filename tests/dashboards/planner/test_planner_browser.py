@@ -6,16 +6,14 @@ another host.
 
 from __future__ import annotations
 
-import shutil
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
-from werkzeug.serving import make_server
+from browsers import PATIENCE_MS, Chromium, serving
+from playwright.sync_api import BrowserContext, Page, Request, WebError
 
 from dashboards.app import create_app
 from dashboards.plan_desk import desk_of
@@ -26,12 +24,6 @@ from geo.io.workspace import create_workspace
 
 pytestmark = pytest.mark.browser
 
-ARGS = [
-    "--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader",
-    "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
-PATIENCE_MS = 60_000
 OUT = Path(__file__).resolve().parents[2] / "out"
 PERSON = """if (location.protocol === "http:") localStorage.setItem("wangge-person",
   JSON.stringify({by: "%s", name: "%s", role: "planner", worker_id: null}))"""
@@ -64,40 +56,31 @@ def city(drawing: Any, quarters: Any, tmp_path_factory: pytest.TempPathFactory) 
         store = Store(workspace, Settings(), clock=lambda: drawing.at)
         app = create_app(store.settings, store)
         store.snapshot()
-        server = make_server("127.0.0.1", 0, app.server, threaded=True)
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        yield City(f"http://127.0.0.1:{server.server_port}", store, quarters, drawing.at)
-        app.server.extensions["wangge-live"].close()
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.fail("no chromium on this machine: apt-get install chromium, or run make system")
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=chromium, args=ARGS)
-        yield started
-        started.close()
+        with serving(app) as address:
+            yield City(address, store, quarters, drawing.at)
 
 
 @contextmanager
 def person(
-    browser: Browser, city: City, by: str = "甲", **options: Any
+    browser: Chromium, city: City, by: str = "甲", **options: Any
 ) -> Iterator[BrowserContext]:
     """A browser of somebody, whose every request and error is looked at in the end."""
-    context = browser.new_context(viewport={"width": 1440, "height": 900}, **options)
-    context.add_init_script(PERSON % (by, by))
     asked: list[str] = []
     errors: list[str] = []
-    context.on("request", lambda request: asked.append(request.url))
-    context.on("weberror", lambda error: errors.append(str(error.error)))
-    yield context
-    context.close()
+
+    def ask(request: Request) -> None:
+        asked.append(request.url)
+
+    def fail(error: WebError) -> None:
+        errors.append(str(error.error))
+
+    viewport = {"width": 1440, "height": 900}
+    with browser.borrow(PERSON % (by, by), viewport=viewport, **options) as context:
+        context.on("request", ask)
+        context.on("weberror", fail)
+        yield context
+        context.remove_listener("request", ask)
+        context.remove_listener("weberror", fail)
     assert not [url for url in asked if not url.startswith((city.address, "data:", "blob:"))]
     assert not errors
 
@@ -114,7 +97,8 @@ def until(page: Page, script: str) -> Any:
 
 READY = """document.documentElement.dataset.planner === "ready"
   && document.documentElement.dataset.planMap === "ready"
-  && wangge.plan.gl.frames > 0 && !wangge.s.map.isMoving()"""
+  && wangge.plan.gl.frames > 0 && !wangge.s.map.isMoving() && wangge.s.map.loaded()"""
+"""Once all is loaded plotly puts the map in its first place again: a hand waits for that."""
 SAVED = "wangge.plan.waiting() === 0 && !wangge.plan.stroke"
 
 
@@ -146,7 +130,7 @@ def drag(page: Page, *places: tuple[float, float], steps: int = 8) -> None:
 
 
 def test_a_stroke_of_the_brush_shows_totals_and_is_saved_and_undone(
-    browser: Browser, city: City, drawing: Any
+    browser: Chromium, city: City, drawing: Any
 ) -> None:
     plan_id = city.begin()
     with person(browser, city) as context:
@@ -181,7 +165,7 @@ def test_a_stroke_of_the_brush_shows_totals_and_is_saved_and_undone(
 
 
 def test_what_a_stroke_cuts_off_is_offered_to_come_along(
-    browser: Browser, city: City, drawing: Any
+    browser: Chromium, city: City, drawing: Any
 ) -> None:
     plan_id = city.begin()
     ids = drawing.ids
@@ -210,7 +194,7 @@ def test_what_a_stroke_cuts_off_is_offered_to_come_along(
 
 
 def test_a_lasso_gives_blocks_to_the_chosen_grid_and_leaves_other_communities(
-    browser: Browser, city: City, drawing: Any
+    browser: Chromium, city: City, drawing: Any
 ) -> None:
     plan_id = city.begin()
     with person(browser, city) as context:
@@ -236,17 +220,19 @@ def test_a_lasso_gives_blocks_to_the_chosen_grid_and_leaves_other_communities(
         assert grids == [drawing.ids[0], drawing.ids[0], drawing.ids[2]]
 
 
-def test_keys_alone_move_the_cross_and_paint(browser: Browser, city: City, drawing: Any) -> None:
+def test_keys_alone_move_the_cross_and_paint(browser: Chromium, city: City, drawing: Any) -> None:
     plan_id = city.begin()
     with person(browser, city) as context:
         page = open_plan(context, city, plan_id)
         lon, lat = city.quarters.middle(0, 1)
         page.evaluate("(at) => { wangge.s.map.jumpTo({center: at}); }", [lon, lat])
         page.keyboard.press("b")
+        until(page, "wangge.plan.current() === 'brush'")
         page.evaluate("wangge.plan.focusMap()")
         page.keyboard.down(" ")
+        until(page, "wangge.plan.stroke")
         for _ in range(200):
-            if page.evaluate("wangge.plan.stroke && wangge.plan.stroke.from.size"):
+            if page.evaluate("wangge.plan.stroke.from.size"):
                 break
             page.keyboard.press("ArrowRight")
         page.keyboard.up(" ")
@@ -255,7 +241,7 @@ def test_keys_alone_move_the_cross_and_paint(browser: Browser, city: City, drawi
 
 
 def test_a_page_closed_while_the_line_is_cut_loses_nothing(
-    browser: Browser, city: City, drawing: Any
+    browser: Chromium, city: City, drawing: Any
 ) -> None:
     plan_id = city.begin()
     with person(browser, city) as context:
@@ -280,7 +266,7 @@ def test_a_page_closed_while_the_line_is_cut_loses_nothing(
 
 
 def test_a_second_planner_sees_the_edits_of_the_first_and_both_are_kept(
-    browser: Browser, city: City, drawing: Any
+    browser: Chromium, city: City, drawing: Any
 ) -> None:
     plan_id, ids = city.begin(), drawing.ids
     with person(browser, city) as one, person(browser, city, "乙") as two:
@@ -328,7 +314,7 @@ def test_a_second_planner_sees_the_edits_of_the_first_and_both_are_kept(
         until(second, "wangge.plan.s.conflicts.length === 0")
 
 
-def test_the_table_is_the_twin_of_the_map(browser: Browser, city: City, drawing: Any) -> None:
+def test_the_table_is_the_twin_of_the_map(browser: Chromium, city: City, drawing: Any) -> None:
     plan_id = city.begin()
     with person(browser, city) as context:
         page = open_plan(context, city, plan_id)
@@ -350,7 +336,9 @@ def test_the_table_is_the_twin_of_the_map(browser: Browser, city: City, drawing:
         assert page.inner_text("[data-filter=low] b") == "12"
 
 
-def test_two_fingers_move_the_map_and_one_draws(browser: Browser, city: City, drawing: Any) -> None:
+def test_two_fingers_move_the_map_and_one_draws(
+    browser: Chromium, city: City, drawing: Any
+) -> None:
     plan_id = city.begin()
     with person(browser, city, has_touch=True) as context:
         page = open_plan(context, city, plan_id)
@@ -404,7 +392,7 @@ STATE = """() => { const p = wangge.plan, g = p.g, s = p.s;
 
 
 def test_what_cuts_blocks_is_put_in_place_and_is_what_a_fresh_load_shows(
-    browser: Browser, city: City, drawing: Any
+    browser: Chromium, city: City, drawing: Any
 ) -> None:
     plan_id = city.begin()
     west, south = city.quarters.middle(0, 0)
