@@ -31,6 +31,8 @@
     if (s.key === config.key) return true;
     s.key = config.key;
     s.config = config;
+    // Until the server is heard, its clock is that of the page it sent: a browser may live in another day.
+    if (config.now && !clock.heard) clock.offset = config.now - Date.now();
     s.versions = versions || config.versions || {};
     s.layers = config.layers || [];
     s.grid = config.grid || null;

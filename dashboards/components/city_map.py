@@ -121,6 +121,7 @@ def map_config(
     settings = store.settings
     return {
         "key": secrets.token_hex(4),
+        "now": store.clock().timestamp() * 1000,
         "versions": page_versions(store, snapshot),
         "lang": words.language,
         "words": words.starting("js."),
