@@ -67,7 +67,8 @@ def opened(browser: Chromium, address: str, role: str = "") -> Iterator[Page]:
 
 def open_coverage(page: Page, address: str, query: str) -> None:
     page.goto(f"{address}/workers/coverage?{query}")
-    until(page, "document.documentElement.dataset.coverage && window.wangge.s.map")
+    # plotly sets its view once more when the map has loaded: nobody's hand is quicker than that here.
+    until(page, "document.documentElement.dataset.coverage && window.wangge.s.map?.loaded()")
     until(page, "document.querySelector('#coverage-table .cv-total')")
 
 
