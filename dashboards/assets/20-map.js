@@ -25,6 +25,13 @@
     return document.querySelector("#map-graph .js-plotly-plot");
   };
 
+  /* plotly draws once too early where its graph is fitted to the page before the style has come, and
+     again when it has. Only that is kept quiet: a style that never comes is told by whenMap. */
+  const EARLY = "Style is not done loading.";
+  const quiet = (event, error) => error && error.message === EARLY && !s.map && event.preventDefault();
+  window.addEventListener("error", (event) => quiet(event, event.error));
+  window.addEventListener("unhandledrejection", (event) => quiet(event, event.reason));
+
   /* Resolves with plotly's MapLibre map once its style is there; rejects with a clear message. */
   w.whenMap = function () {
     return new Promise((resolve, reject) => {
