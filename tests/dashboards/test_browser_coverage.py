@@ -67,7 +67,7 @@ def opened(browser: Chromium, address: str, role: str = "") -> Iterator[Page]:
 
 def open_coverage(page: Page, address: str, query: str) -> None:
     page.goto(f"{address}/workers/coverage?{query}")
-    # plotly sets its view once more when the map has loaded: nobody's hand is quicker than that here.
+    # plotly sets its view once more when the map has loaded; no hand here is quicker than that.
     until(page, "document.documentElement.dataset.coverage && window.wangge.s.map?.loaded()")
     until(page, "document.querySelector('#coverage-table .cv-total')")
 
